@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -68,11 +69,14 @@ from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
 from shared.rpc.wakeups import drain_wakeups
+from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
+from shared.validation.checks import Checks
 
 NAME = "chat_service"
 SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
+SANDBOX_JOBS = "chat_service.sandbox_jobs"
 EXPIRY_SECONDS = 5.0
 NOTICE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
@@ -106,7 +110,9 @@ async def service(
     register_builtins()
     if settings.drain_wakeups:
         drain_wakeups(asyncio.get_running_loop())
-    fetcher = fetcher or Fetcher()
+    sandbox = Sandbox(module=SANDBOX_JOBS, size=settings.sandbox_processes)
+    checks = Checks(sandbox=sandbox)
+    fetcher = dataclasses.replace(fetcher or Fetcher(), sandbox=sandbox)
     timeouts = timeouts or Timeouts()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
     secured = read_tls(settings)
@@ -116,6 +122,7 @@ async def service(
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(replace_prompts, {})
+        stack.push_async_callback(sandbox.close)
         db = database.create_engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(db.dispose)
         leases = database.create_engine(url, schema=tables.SCHEMA, pool_size=1)
@@ -145,6 +152,7 @@ async def service(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
                 catalogue=catalogue,
+                checks=checks,
                 claims=store.read_claim,
             )
             approval_notifier = ApprovalNotifier(
@@ -160,6 +168,7 @@ async def service(
             claims=ToolCallStore(db=db),
             automations=automations,
             catalogue=catalogue,
+            checks=checks,
             clock=clock,
             retry=retry,
             timeouts=timeouts,
@@ -230,7 +239,9 @@ async def service(
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
-            _servicers(deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, toolbox),
+            _servicers(
+                deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, toolbox, checks
+            ),
             streams,
         )
         stack.push_async_callback(server.stop)
@@ -275,6 +286,7 @@ def _servicers(
     waiting_turns: WaitingTurns,
     fetcher: Fetcher,
     toolbox: Toolset,
+    checks: Checks,
 ) -> tuple[ChatServicer, AgentServicer]:
     db, clock, tenancy = deps.db, deps.clock, Tenancy(tables.tenants)
     access = Access(db=db, clock=clock, tenancy=tenancy)
@@ -300,7 +312,10 @@ def _servicers(
         ),
         turn_engine=turn_engine,
         payload_check=PayloadCheck(
-            automations=deps.automations, models=deps.model_loader, clock=clock
+            automations=deps.automations,
+            models=deps.model_loader,
+            checks=checks,
+            clock=clock,
         ),
         edited_card=EditedCard(
             db=db,
@@ -333,6 +348,7 @@ def _servicers(
         watcher=watcher,
         model_loader=deps.model_loader,
         catalogue=toolbox.catalogue,
+        checks=checks,
     )
     return chat, agent
 

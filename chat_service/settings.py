@@ -52,6 +52,13 @@ class ChatSettings(ServiceSettings):
     heartbeat_seconds: float = Field(
         15, gt=0, description="seconds between heartbeats of a stream, and checks of its access"
     )
+    sandbox_processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="processes, for each process of the service, that read pages and check what "
+        "people and models write when that may take long; they start when they are needed first",
+    )
     pool_size: int = Field(
         20,
         ge=4,

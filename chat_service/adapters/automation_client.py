@@ -32,7 +32,7 @@ from shared.rpc.timestamps import to_timestamp
 from shared.schedule import zones
 from shared.security.caller import ApprovalClaim
 from shared.validation import violations
-from shared.validation.check import check
+from shared.validation.checks import Checks
 
 AUTOMATION_SERVICE: Final = "automation_service"
 _UPDATE_MASK: Final = ("display_name", "description", "definition")
@@ -54,6 +54,7 @@ class AutomationClient:
     stub: automation_pb2_grpc.AutomationServiceStub
     behalf: DelegatedCredentials
     catalogue: Callable[[], Catalogue]
+    checks: Checks
     # The decision on the approval whose id is the request id of a change.
     claims: Callable[[UUID], Awaitable[ApprovalClaim | None]] | None = None
 
@@ -229,7 +230,7 @@ class AutomationClient:
         request_id: UUID | None = None,
         validate_only: bool = False,
     ) -> SavedAutomation:
-        self._check(payload)
+        await self._check(payload, workspace)
         request = pb.CreateAutomationRequest(
             parent=WORKSPACE.format(workspace=workspace),
             automation=_message(payload),
@@ -251,7 +252,7 @@ class AutomationClient:
         if not payload["etag"]:
             raise errors.invalid("automation.etag", "is required", errors.FieldReason.REQUIRED)
         said = {key: value for key, value in payload.items() if key not in ("name", "etag")}
-        self._check(said)
+        await self._check(said, workspace)
         automation = _message(said)
         automation.name, automation.etag = payload["name"], payload["etag"]
         request = pb.UpdateAutomationRequest(
@@ -263,8 +264,9 @@ class AutomationClient:
         method = self.stub.UpdateAutomation
         return _saved(await self._call(method, request, workspace, user, request_id))
 
-    def _check(self, payload: Mapping[str, Any]) -> None:
-        violations.refuse(check(dict(payload), self.catalogue()), field="automation")
+    async def _check(self, payload: Mapping[str, Any], workspace: str) -> None:
+        found = await self.checks.check(dict(payload), self.catalogue(), workspace=workspace)
+        violations.refuse(found, field="automation")
 
     async def _call(
         self,

@@ -24,7 +24,7 @@ from chat_service.agent.checkpointer import CheckpointStore, thread_id
 from chat_service.agent.delegate import delegate_tool
 from chat_service.agent.graphs import Graph, GraphCache, graph_config
 from chat_service.agent.resume_state import ResumeState, messages_of
-from chat_service.agent.structured_output import read_output
+from chat_service.agent.structured_output import find_output
 from chat_service.agent.toolset import MAIN_AGENT, DeferredTools, select_tools
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
@@ -63,6 +63,7 @@ from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
+from shared.validation.checks import Checks
 
 NO_AUTOMATIONS: Final = "Automations in the workspace: none before this message"
 
@@ -96,6 +97,7 @@ class Agent:
         claims: ToolCallClaims,
         automations: AutomationsPort,
         catalogue: Callable[[], Catalogue],
+        checks: Checks,
         clock: Clock,
         retry: RetryPolicies | None = None,
         images: Images | None = None,
@@ -126,6 +128,7 @@ class Agent:
             claims=claims,
             automations=automations,
             catalogue=catalogue,
+            checks=checks,
             clock=clock,
             retry=retry or RetryPolicies(),
             images=images,
@@ -248,7 +251,7 @@ class Agent:
                 return
             graph_input = resume_state.resume_input()
             if graph_input is None and not snapshot.next:
-                graph_input = _correction(snapshot, context)
+                graph_input = await _correction(snapshot, context, self._deps.checks)
                 if graph_input is None:
                     return
                 yield TextRetracted(from_block=state.next_block - 1)
@@ -285,7 +288,8 @@ class Agent:
                 return
             if not _has_output_schema(run.context):
                 return
-            graph_input = _correction(await graph.aget_state(config), run.context)
+            state = await graph.aget_state(config)
+            graph_input = await _correction(state, run.context, self._deps.checks)
             if graph_input is None:
                 return
             yield TextRetracted(from_block=run.state.next_block - 1)
@@ -364,7 +368,7 @@ def _has_output_schema(context: RunContext) -> bool:
     return context.task is not None and context.task.output_schema is not None
 
 
-def _correction(snapshot: StateSnapshot, context: RunContext) -> Any:
+async def _correction(snapshot: StateSnapshot, context: RunContext, checks: Checks) -> Any:
     """Returns the graph input that corrects an answer; None when it fits the output schema.
 
     An answer is corrected once. Raises ModelUnavailable when the second one does not fit.
@@ -373,7 +377,12 @@ def _correction(snapshot: StateSnapshot, context: RunContext) -> Any:
         return None
     messages = messages_of(snapshot)
     last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-    found = read_output(last.text if last else "", context.task.output_schema)
+    found = await find_output(
+        checks,
+        last.text if last else "",
+        context.task.output_schema,
+        workspace=context.runtime.workspace,
+    )
     if isinstance(found, dict):
         return None
     if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):

@@ -136,7 +136,7 @@ class _CapabilityFactory:
     capability: Capability
 
     def __call__(self, run: AgentRun) -> BaseTool:
-        return capability_tool(self.capability)
+        return capability_tool(run, self.capability)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _CapabilityFactory) and other.capability is self.capability

@@ -1,6 +1,6 @@
 """The check of an approval's payload, edited or not, when a user decides it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,11 +11,13 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import ActionType, AutomationsPort
 from chat_service.tools.mcp import form
-from shared import errors, json_schema
+from shared import errors
 from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.json_path import append_path
+from shared.sandbox.pool import JobFailed
 from shared.validation import never_fires
+from shared.validation.checks import TOO_LONG, Checks
 
 # They identify the automation and the version that the user saw.
 _FIXED_KEYS = ("name", "etag")
@@ -31,6 +33,7 @@ class ModelLookup(Protocol):
 class PayloadCheck:
     automations: AutomationsPort
     models: ModelLookup
+    checks: Checks
     clock: Clock
 
     async def check(
@@ -49,12 +52,12 @@ class PayloadCheck:
                 case ActionType.UPDATE:
                     return await self._check_update(row, payload)
                 case ActionType.TOOL_CALL | ActionType.RESUME | ActionType.BACKFILL:
-                    return _check_schema(row, payload)
+                    return await self._check_schema(row, payload)
                 case ActionType.PAUSE | ActionType.SKIP:
                     self._require_ahead(row, payload)
-                    return _check_schema(row, payload)
+                    return await self._check_schema(row, payload)
                 case ActionType.QUESTION:
-                    return _check_answer(row, payload)
+                    return await self._check_answer(row, payload)
         except errors.RotaError as error:
             if not error.violations:
                 raise
@@ -85,6 +88,23 @@ class PayloadCheck:
             raise
         except errors.RotaError:
             return
+
+    async def _check_schema(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Checks against the approval's schema, which pins what may not change."""
+        faults = await self.checks.find_faults(
+            row.payload_schema, payload, workspace=row.workspace_id
+        )
+        _refuse(faults)
+        return payload
+
+    async def _check_answer(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        job: form.FormJob = {"form": row.payload_schema, "answer": payload}
+        try:
+            found = await self.checks.do(form.check_answer, job, workspace=row.workspace_id)
+        except JobFailed:
+            found = [["", TOO_LONG]]
+        _refuse((path, what) for path, what in found)
+        return payload
 
     def _require_ahead(self, row: Approval, payload: Mapping[str, Any]) -> None:
         """Raises InvalidRequest when the moment that a card is about has come."""
@@ -198,18 +218,7 @@ def _automation_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in _FIXED_KEYS}
 
 
-def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Checks against the approval's schema, which pins what may not change."""
-    if faults := json_schema.find_faults(row.payload_schema, payload):
-        raise errors.InvalidRequest(
-            [errors.FieldViolation(field=path, description=what) for path, what in faults]
-        )
-    return payload
-
-
-def _check_answer(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    if faults := form.find_faults(row.payload_schema, payload):
-        raise errors.InvalidRequest(
-            [errors.FieldViolation(field=path, description=what) for path, what in faults]
-        )
-    return payload
+def _refuse(faults: Iterable[tuple[str, str]]) -> None:
+    """Raises InvalidRequest when there are faults."""
+    if found := [errors.FieldViolation(field=path, description=what) for path, what in faults]:
+        raise errors.InvalidRequest(found)

@@ -15,7 +15,7 @@ from rota.chat.v1 import chat_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.agent.structured_output import read_output
+from chat_service.agent.structured_output import find_output
 from chat_service.flows import runtime_context
 from chat_service.flows.agent_task import open_agent_task
 from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
@@ -26,7 +26,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.place import Place
 from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
-from shared import canonical_json, errors, json_schema, resources
+from shared import canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db import database
 from shared.registries.catalogue import Catalogue
@@ -34,6 +34,7 @@ from shared.rpc import status, struct
 from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.timestamps import to_timestamp
+from shared.validation.checks import Checks
 
 # How long CancelTask waits for the end of a task, to tell what it used.
 CANCEL_SECONDS: Final = 5.0
@@ -53,6 +54,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     watcher: TurnWatcher
     model_loader: ModelLoader
     catalogue: Callable[[], Catalogue]
+    checks: Checks
 
     async def RunTask(
         self, request: pb.RunTaskRequest, context: Any
@@ -193,7 +195,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     async def _task_result(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskResult:
         match frame.WhichOneof("event"):
             case "completed":
-                result = _answer(turn, frame.completed.message)
+                result = await _answer(self.checks, turn, frame.completed.message)
             case "failed":
                 result = pb.TaskResult(error=frame.failed.status)
             case _:
@@ -216,10 +218,21 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             return None
         return await turns.get(connection, UUID(made), lock=True)
 
+    async def _read_schema(
+        self, request: pb.RunTaskRequest, workspace: str
+    ) -> dict[str, Any] | None:
+        """Returns the schema of the answer. Raises InvalidRequest."""
+        if not request.HasField("output_schema"):
+            return None
+        schema: dict[str, Any] = struct.read_json(request.output_schema, "output_schema")
+        if problem := await self.checks.find_problem(schema, workspace=workspace):
+            raise errors.invalid("output_schema", problem, errors.FieldReason.INVALID_SCHEMA)
+        return schema
+
     async def _new_turn(self, request: pb.RunTaskRequest, workspace: str, user: str) -> NewTurn:
         task: dict[str, Any] = {
             "tools": list(request.tools),
-            "output_schema": _schema(request),
+            "output_schema": await self._read_schema(request, workspace),
             "budget_micros": request.budget_micros,
             "auto_approve": request.auto_approve,
         }
@@ -271,7 +284,7 @@ def list_capabilities(
     )
 
 
-def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
+async def _answer(checks: Checks, turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
     # The parts before the last tool call are not the answer.
     text = message.parts[-1].text if message.parts else ""
     assert turn.task is not None
@@ -280,7 +293,7 @@ def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
         return _failed(errors.ModelUnavailable("the model gave no answer"))
     if schema is None:
         return pb.TaskResult(text=text)
-    found = read_output(text, schema)
+    found = await find_output(checks, text, schema, workspace=turn.workspace_id)
     if isinstance(found, list):
         unfit = errors.ModelUnavailable("the model's answer does not satisfy the output schema")
         return _failed(unfit)
@@ -294,12 +307,3 @@ def _failed(error: errors.RotaError) -> pb.TaskResult:
 def _usage(stored: Mapping[str, Any]) -> pb.TaskUsage:
     counts = {k: int(v) for k, v in stored.items() if k not in ("by_model", "estimated")}
     return pb.TaskUsage(**counts)
-
-
-def _schema(request: pb.RunTaskRequest) -> dict[str, Any] | None:
-    if not request.HasField("output_schema"):
-        return None
-    schema: dict[str, Any] = struct.read_json(request.output_schema, "output_schema")
-    if problem := json_schema.find_problem(schema):
-        raise errors.invalid("output_schema", problem, errors.FieldReason.INVALID_SCHEMA)
-    return schema

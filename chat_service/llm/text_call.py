@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
@@ -44,6 +44,22 @@ _PART_OF_NAME: Final = re.compile(
 _NAMESPACES: Final = ("functions.", "functions:", "default_api.", "default_api:", "tools.")
 _OBJECT: Final = re.compile(r"(?:\[\s*)?\{")
 _KEY: Final = re.compile(r'\s*,?\s*"([^"\\]{0,40})"\s*:\s*("(?:[^"\\]|\\.)*"|)', re.S)
+
+
+class CallJob(TypedDict):
+    """An answer that may be a call, and the reader's `tools` and `distinct`."""
+
+    text: str
+    tools: Mapping[str, Mapping[str, Any]]
+    distinct: Sequence[str]
+
+
+def read_call(job: CallJob) -> dict[str, Any] | None:
+    """Returns the call that TextCallReader.read does, as JSON."""
+    reader = TextCallReader(tools=job["tools"], distinct=frozenset(job["distinct"]))
+    json_schema.spend_quick(len(job["text"]))
+    found = reader.read(job["text"])
+    return None if found is None else {"tool": found.tool, "arguments": found.arguments}
 
 
 class Beginning(Enum):

@@ -23,6 +23,7 @@ from chat_service.runtime.ports import (
 from chat_service.runtime.timeouts import Timeouts
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
+from shared.validation.checks import Checks
 
 STAMP = "rota"  # our key in a message's metadata
 
@@ -40,6 +41,7 @@ class AgentDeps:
     claims: ToolCallClaims
     automations: AutomationsPort
     catalogue: Callable[[], Catalogue]
+    checks: Checks
     clock: Clock
     retry: RetryPolicies
     images: Images | None = None

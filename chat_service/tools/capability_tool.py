@@ -32,7 +32,7 @@ from chat_service.tools.question import (
     request_answer,
 )
 from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result, with_edits
-from shared import canonical_json, json_schema
+from shared import canonical_json
 from shared.registries.capabilities.types import Capability
 
 MAX_ARGUMENTS: Final = 256 * 1024  # bytes, in an approval
@@ -96,7 +96,7 @@ def approval_tool(
     async def handle_call(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         wanted = clean_json(arguments)
         asks = ask or await has_approval(run, call)
-        if said := argument_error(capability, wanted) or (asks and _unshowable(wanted)):
+        if said := await argument_error(run, capability, wanted) or (asks and _unshowable(wanted)):
             return error_result(said)
         if not asks:
             return await carry_out(wanted, call, decided=False)
@@ -128,11 +128,11 @@ def approval_tool(
     return mapping_tool(capability, handle_call, run.emit)
 
 
-def capability_tool(capability: Capability) -> BaseTool:
+def capability_tool(run: AgentRun, capability: Capability) -> BaseTool:
     """Returns the tool of a capability that has no approval rule: its calls need no approval."""
 
     async def handle_call(arguments: dict[str, Any], _: object) -> ToolResult:
-        said = argument_error(capability, arguments)
+        said = await argument_error(run, capability, arguments)
         return error_result(said) if said else await call_capability(capability, arguments)
 
     return mapping_tool(capability, handle_call)
@@ -198,13 +198,23 @@ def _payload_schema(capability: Capability) -> dict[str, Any]:
     }
 
 
-def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
+async def argument_error(
+    run: AgentRun, capability: Capability, arguments: Mapping[str, Any]
+) -> str:
     """Returns what is wrong with the arguments of a call; empty if they are valid."""
-    if _deeper(arguments, MAX_DEPTH):
-        return f"the arguments are nested deeper than {MAX_DEPTH} levels"
-    faults = json_schema.find_faults(capability.input_schema, arguments)
+    if said := nesting_error(arguments):
+        return said
+    faults = await run.deps.checks.find_faults(
+        capability.input_schema, arguments, workspace=run.context.runtime.workspace
+    )
     said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
     return f"the arguments are invalid: {said}" if said else ""
+
+
+def nesting_error(arguments: Mapping[str, Any]) -> str:
+    """Returns what is said of arguments that are nested too deeply; empty for others."""
+    deep = _deeper(arguments, MAX_DEPTH)
+    return f"the arguments are nested deeper than {MAX_DEPTH} levels" if deep else ""
 
 
 def _deeper(value: Any, levels: int) -> bool:

@@ -20,6 +20,7 @@ from devstack.demo_model import DemoServer
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from tests.support.agent_ports import Held, MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.checks import CHECKS
 from tests.support.retries import retries
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
@@ -76,6 +77,7 @@ class Bench:
             claims=self.acts,
             automations=self.automations,
             catalogue=current_catalogue,
+            checks=CHECKS,
             clock=ManualClock(NOW),
             retry=retries(self.waits.sleep),
             capability_tools=lambda: self.capability_tools,

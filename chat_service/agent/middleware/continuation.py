@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from chat_service.agent.middleware import budget
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
-from chat_service.agent.structured_output import read_output
+from chat_service.agent.structured_output import find_output
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress, ResponseChunk
 from chat_service.llm.errors import PROVIDER_FAULTS
@@ -46,7 +46,7 @@ async def continue_answer(
         return cut, asked
     asked.emit(UncheckpointedUsage(**asdict(used)))
     message, call = found
-    _join(cut, message, asked)
+    await _join(cut, message, asked)
     return message, replace(asked, call=call, settings=settings or {})
 
 
@@ -104,14 +104,16 @@ async def _ask(
     return None
 
 
-def _join(cut: AIMessage, rest: AIMessage, asked: ResponseContext) -> None:
+async def _join(cut: AIMessage, rest: AIMessage, asked: ResponseContext) -> None:
     """Puts the cut answer before its rest. A model may also have said the whole object again."""
     whole = cut.text + rest.text
     task = asked.run.context.task
     if task is not None and task.output_schema is not None:
         schema = task.output_schema
-        again = isinstance(read_output(rest.text, schema), dict)
-        if again and not isinstance(read_output(whole, schema), dict):
+        checks, workspace = asked.run.deps.checks, asked.run.context.runtime.workspace
+        again = await find_output(checks, rest.text, schema, workspace=workspace)
+        found = await find_output(checks, whole, schema, workspace=workspace)
+        if isinstance(again, dict) and not isinstance(found, dict):
             whole = rest.text
             asked.stream.retract()
             asked.stream.feed(whole)

@@ -12,17 +12,18 @@ from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware import budget
 from chat_service.agent.middleware.model_response import ResponseContext
-from chat_service.agent.structured_output import read_output
+from chat_service.agent.structured_output import find_output
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import REPAIRS, CallProgress
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.metering import MeteredCall
-from chat_service.llm.text_call import TextCall, TextCallReader
+from chat_service.llm.text_call import CallJob, TextCall, TextCallReader, read_call
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import Retrying
 from shared import errors
+from shared.sandbox.pool import JobFailed
 
 _GAP: Final = "\n\n"
 AS_TEXT: Final = "it was written as text"
@@ -62,7 +63,7 @@ class TextCalls:
         a call stays. Raises ModelUnavailable then for a task.
         """
         again, shown = False, ""  # text that stands before what comes
-        while (found := self._find(answer, asked)) is not None:
+        while (found := await self._find(answer, asked)) is not None:
             prose, written = found
             asked.stream.drop()
             if prose:
@@ -87,17 +88,17 @@ class TextCalls:
         answer.content = shown + answer.text if shown else answer.content
         return answer, asked
 
-    def _find(self, answer: AIMessage, asked: ResponseContext) -> tuple[str, TextCall] | None:
+    async def _find(self, answer: AIMessage, asked: ResponseContext) -> tuple[str, TextCall] | None:
         """Returns the call that an answer is or ends with, and the text before it."""
-        if self._has_output(answer, asked):
+        if await self._has_output(answer, asked):
             return None
-        if (whole := self.reader.read(answer.text)) is not None:
+        if (whole := await self._read(answer.text, asked)) is not None:
             return "", whole
         held = asked.stream.held
         prose = answer.text.removesuffix(held)
         if not held or prose == answer.text or not prose.strip():
             return None
-        written = self.reader.read(held)
+        written = await self._read(held, asked)
         # text that only looks like a call is an example
         return None if written is None or written.arguments is None else (prose, written)
 
@@ -106,10 +107,31 @@ class TextCalls:
         offered = "tools" in asked.settings and not cut
         return offered and written.tool in self.reading and written.arguments is not None
 
-    def _has_output(self, answer: AIMessage, asked: ResponseContext) -> bool:
-        task = asked.run.context.task
-        schema = None if task is None else task.output_schema
-        return schema is not None and isinstance(read_output(answer.text, schema), dict)
+    async def _read(self, text: str, asked: ResponseContext) -> TextCall | None:
+        """Returns the call that a text is. One that takes too long to be read is none."""
+        reader, run = self.reader, asked.run
+        job: CallJob = {
+            "text": text,
+            "tools": dict(reader.tools),
+            "distinct": sorted(reader.distinct),
+        }
+        try:
+            found = await run.deps.checks.do(
+                read_call, job, workspace=run.context.runtime.workspace
+            )
+        except JobFailed:
+            return None
+        return None if found is None else TextCall(**found)
+
+    async def _has_output(self, answer: AIMessage, asked: ResponseContext) -> bool:
+        run = asked.run
+        schema = None if run.context.task is None else run.context.task.output_schema
+        if schema is None:
+            return False
+        found = await find_output(
+            run.deps.checks, answer.text, schema, workspace=run.context.runtime.workspace
+        )
+        return isinstance(found, dict)
 
 
 def _has_tools(asked: ResponseContext) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from pydantic import ValidationError
 
@@ -12,9 +12,12 @@ from shared.definition.envelope import AutomationCreate
 from shared.errors import FieldReason
 from shared.json_path import join_path
 from shared.registries.catalogue import Catalogue
+from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue
+from shared.sandbox.pool import JobFailed
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation import never_fires
 from shared.validation.check import TRIGGERS, check
+from shared.validation.checks import TOO_LONG, Checks
 from shared.validation.violations import Violation
 
 _REQUIRED: Final = re.compile(r"'(\w+)' is a required property")
@@ -65,6 +68,57 @@ def find_faults(
         if not any(_is_said(fault.field, one.field) for one in found):
             found.append(fault)
     return found
+
+
+class DraftJob(TypedDict):
+    """The arguments of `find_faults` as JSON."""
+
+    draft: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    catalogue: Mapping[str, Any]
+    needs_trigger: bool
+    now: str | None
+
+
+def check_draft(job: DraftJob) -> list[list[str]]:
+    """Returns the field, the reason and the message of each fault of a draft."""
+    found = find_faults(
+        job["draft"],
+        job["schema"],
+        load_catalogue(job["catalogue"]),
+        needs_trigger=job["needs_trigger"],
+        now=None if job["now"] is None else datetime.fromisoformat(job["now"]),
+    )
+    return [[one.field, one.reason, one.message] for one in found]
+
+
+async def find_draft_faults(
+    checks: Checks,
+    draft: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    catalogue: Catalogue,
+    *,
+    needs_trigger: bool,
+    now: datetime | None,
+    workspace: str,
+) -> list[Violation]:
+    """Returns what `find_faults` does, without holding the loop. Raises ServiceUnavailable."""
+    try:
+        form = dump_catalogue(catalogue)
+    except NoForm:
+        return find_faults(draft, schema, catalogue, needs_trigger=needs_trigger, now=now)
+    job: DraftJob = {
+        "draft": draft,
+        "schema": schema,
+        "catalogue": form,
+        "needs_trigger": needs_trigger,
+        "now": None if now is None else now.isoformat(),
+    }
+    try:
+        found = await checks.do(check_draft, job, workspace=workspace)
+    except JobFailed:
+        return [Violation("definition", FieldReason.TOO_LARGE, TOO_LONG)]
+    return [Violation(at, FieldReason(reason), said) for at, reason, said in found]
 
 
 def format_faults(found: Sequence[Violation]) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,11 @@ from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.automations.draft_answer import DraftAnswer, read_drafts
-from chat_service.tools.automations.draft_check import find_faults, format_faults, has_trigger
+from chat_service.tools.automations.draft_check import (
+    find_draft_faults,
+    format_faults,
+    has_trigger,
+)
 from chat_service.tools.automations.draft_schema import (
     ROOT,
     answer_schema,
@@ -40,7 +44,7 @@ from chat_service.tools.results import (
     issues_of,
     to_outcome,
 )
-from shared import compact_json, errors, json_schema
+from shared import compact_json, errors
 from shared.registries.catalogue import Catalogue
 from shared.validation.violations import Violation
 
@@ -117,9 +121,15 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         HumanMessage(request.asked),
     ]
 
-    def find(draft: Mapping[str, Any]) -> list[Violation]:
-        return find_faults(
-            draft, schema, catalogue, needs_trigger=request.needs_trigger, now=request.now
+    async def find(draft: Mapping[str, Any]) -> list[Violation]:
+        return await find_draft_faults(
+            run.deps.checks,
+            draft,
+            schema,
+            catalogue,
+            needs_trigger=request.needs_trigger,
+            now=request.now,
+            workspace=run.context.runtime.workspace,
         )
 
     issues: list[str] = []
@@ -132,7 +142,7 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
             return _exceeded(run, exc, issues)
         if failed := _failure(answer):
             return {"error": failed}
-        found, violations = _choose_draft(read_drafts(answer.text), find)
+        found, violations = await _choose_draft(read_drafts(answer.text), find)
         if found is None:
             issues = [_NO_OBJECT]
         elif found.draft is None:
@@ -143,7 +153,7 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
             payload, issues = await _judge(run, found.draft, request.accept)
             if payload is not None:
                 return {"payload": payload, "notes": _texts(found.issues)}
-        told = _schema_again(run, found, schema)
+        told = await _schema_again(run, found, schema)
         # a small context has no room for the schema twice
         form = None if told and run.context.model.config.is_small else _response_format(schema)
         correction = _correction(answer, found, issues, told)
@@ -182,14 +192,16 @@ def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _schema_again(run: AgentRun, found: DraftAnswer | None, schema: Mapping[str, Any]) -> str:
+async def _schema_again(run: AgentRun, found: DraftAnswer | None, schema: Mapping[str, Any]) -> str:
     """Returns the schema for a model that may not have read it: its draft breaks it.
 
     A server may take a response format and keep it from its model.
     """
     if not run.context.model.takes_schema:
         return ""
-    if found is not None and not json_schema.find_faults(schema, found.draft):
+    if found is not None and not await run.deps.checks.find_faults(
+        schema, found.draft, workspace=run.context.runtime.workspace
+    ):
         return ""
     return load_prompt("schema", schema=compact_json.dump(answer_schema(schema)))
 
@@ -273,8 +285,9 @@ async def _ask(
         raise (fault or llm_errors.classify_error(exc)).refusal(config.id) from exc
 
 
-def _choose_draft(
-    found: Sequence[DraftAnswer], find: Callable[[Mapping[str, Any]], list[Violation]]
+async def _choose_draft(
+    found: Sequence[DraftAnswer],
+    find: Callable[[Mapping[str, Any]], Awaitable[list[Violation]]],
 ) -> tuple[DraftAnswer | None, Sequence[Violation]]:
     """Returns the last answer that has a valid draft or says what is missing.
 
@@ -282,7 +295,7 @@ def _choose_draft(
     """
     last: tuple[DraftAnswer | None, Sequence[Violation]] = (None, ())
     for one in found[::-1]:
-        violations = [] if one.draft is None else find(one.draft)
+        violations = [] if one.draft is None else await find(one.draft)
         if not violations:
             return one, ()
         if one is found[-1]:

@@ -13,6 +13,7 @@ import httpx2
 from chat_service.tools.capabilities import html_text
 from shared import errors
 from shared.registries.capabilities.types import Capability
+from shared.sandbox.pool import JobFailed, Sandbox
 from shared.security.egress import (
     Address,
     NotPublic,
@@ -24,7 +25,6 @@ from shared.security.egress import (
 )
 
 MAX_BYTES: Final = 1024 * 1024
-MAX_TEXT: Final = 60_000  # what a model can still read
 MAX_REDIRECTS: Final = 5
 SECONDS: Final = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -84,11 +84,40 @@ class Fetcher:
     allowed: Callable[[Address], bool] = is_public
     seconds: float = SECONDS
     tls: ssl.SSLContext | None = None
+    sandbox: Sandbox | None = None  # absent: HTML is refused
 
     async def fetch(self, url: str) -> dict[str, Any]:
         where, answer = await self._fetched(url, MAX_BYTES)
+        if answer.content_type and not _TEXT.search(answer.content_type):
+            raise _refused("it is not a text")
         # in a thread: a large page would block the loop
-        return await asyncio.to_thread(_page, where, answer)
+        text = await asyncio.to_thread(_decode, answer)
+        if "html" in answer.content_type.lower():
+            text = await self._read_html(where.host, text)
+        return {
+            "url": str(where),
+            "status": answer.status,
+            "content_type": answer.content_type,
+            "text": text[: html_text.MAX_TEXT],
+            "truncated": answer.truncated or len(text) > html_text.MAX_TEXT,
+        }
+
+    async def _read_html(self, host: str, page: str) -> str:
+        """Returns the text of a page. Hosts take turns, as workspaces do for other jobs."""
+        if self.sandbox is None:
+            raise _refused("it can't be read now")
+        try:
+            text: str = await self.sandbox.run(
+                html_text.extract_text.__name__,
+                page,
+                workspace=host,
+                seconds=html_text.SECONDS,
+            )
+        except JobFailed as failed:
+            raise _refused("it takes too much to read") from failed
+        except errors.ServiceUnavailable as failed:
+            raise _refused("it can't be read now") from failed
+        return text
 
     async def download(self, url: str, *, most: int) -> bytes:
         """Returns the bytes at a URL. Raises InvalidRequest for more than `most`."""
@@ -176,30 +205,12 @@ async def _read(response: httpx2.Response) -> _HttpResponse:
     )
 
 
-def _page(url: httpx2.URL, answer: _HttpResponse) -> dict[str, Any]:
-    if answer.content_type and not _TEXT.search(answer.content_type):
-        raise _refused("it is not a text")
+def _decode(answer: _HttpResponse) -> str:
     text = answer.body.decode(_charset(answer.charset), errors="replace")
-    if "html" in answer.content_type.lower():
-        text = _html_text(text, xhtml="xhtml" in answer.content_type.lower())
-    return {
-        "url": str(url),
-        "status": answer.status,
-        "content_type": answer.content_type,
-        "text": text[:MAX_TEXT],
-        "truncated": answer.truncated or len(text) > MAX_TEXT,
-    }
-
-
-def _html_text(page: str, *, xhtml: bool) -> str:
-    if xhtml:
-        page = _EMPTY_ELEMENT.sub(r"<\1\2></\1>", page)
-    try:
-        return html_text.read_page(page)
-    except ValueError as exc:
-        raise _refused("it takes too much to read") from exc
-    except OSError as exc:
-        raise _refused("it can't be read now") from exc
+    text = text.encode(errors="replace").decode()  # half a surrogate pair is no character
+    if "xhtml" in answer.content_type.lower():
+        return _EMPTY_ELEMENT.sub(r"<\1\2></\1>", text)
+    return text
 
 
 def _charset(named: str) -> str:

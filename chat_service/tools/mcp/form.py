@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 from urllib.parse import urlsplit
 
 from chat_service.llm.text import clean, one_line
@@ -55,6 +55,18 @@ def read_form(requested: Mapping[str, Any]) -> dict[str, Any]:
         if "default" in field and find_faults(_form_of(name, field), {name: field["default"]}):
             del field["default"]
     return found
+
+
+class FormJob(TypedDict):
+    """A form, and an answer to hold against it."""
+
+    form: Mapping[str, Any]
+    answer: Mapping[str, Any]
+
+
+def check_answer(job: FormJob) -> list[list[str]]:
+    """Returns the faults of `find_faults` as JSON."""
+    return [list(fault) for fault in find_faults(job["form"], job["answer"])]
 
 
 def find_faults(form: Mapping[str, Any], answer: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -94,14 +94,14 @@ async def test_an_output_schema_is_asked_for_and_satisfied(bench: Bench) -> None
     events = await bench.task("where?", TaskLimits(output_schema=CITY))
 
     assert bench.demo.controls.log()[0].schema == "Output"
-    assert isinstance(read_output(text_of(events), CITY), dict)
+    assert isinstance(read_output({"text": text_of(events), "schema": CITY}), dict)
 
 
 async def test_an_output_schema_goes_together_with_tools(bench: Bench) -> None:
     events = await bench.task("what time is it?", TaskLimits(tools=("now",), output_schema=CITY))
 
     assert finished(events)[0].ok
-    assert isinstance(read_output(text_of(events), CITY), dict)
+    assert isinstance(read_output({"text": text_of(events), "schema": CITY}), dict)
 
 
 async def test_an_answer_that_breaks_the_schema_is_sent_back_once(bench: Bench) -> None:
@@ -237,7 +237,7 @@ async def test_a_number_that_cannot_be_carried_is_corrected(bench: Bench, number
         bench.ask_at(model.base_url)
         events = await bench.task("count", TaskLimits(output_schema=schema))
 
-    assert read_output(text_of(events, block=1), schema) == {"n": "many"}
+    assert read_output({"text": text_of(events, block=1), "schema": schema}) == {"n": "many"}
     assert "- n: " in model.asked[1]["messages"][-1]["content"]
 
 

@@ -10,7 +10,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.runtime.events import Paused
 from chat_service.tools.capability_result import MAX_DEPTH, call_capability
-from chat_service.tools.capability_tool import argument_error
+from chat_service.tools.capability_tool import nesting_error
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct
@@ -103,7 +103,7 @@ async def test_what_is_nested_deeper_than_a_message_can_be_is_refused_or_flatten
         handler=give,
     )
     refused = f"the arguments are nested deeper than {MAX_DEPTH} levels"
-    assert argument_error(capability, deep) == ("" if levels <= MAX_DEPTH else refused)
+    assert nesting_error(deep) == ("" if levels <= MAX_DEPTH else refused)
 
     result = await call_capability(capability, {})
     assert result.ok

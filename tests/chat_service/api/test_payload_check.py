@@ -16,6 +16,7 @@ from shared.registries.catalogue import register_builtins
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.automation import news
 from tests.support.chat import START
+from tests.support.checks import CHECKS
 
 FIELD = "decisions[0].edit.payload"
 PAUSE: dict[str, Any] = {
@@ -49,7 +50,9 @@ async def automations() -> MemoryAutomations:
 
 @pytest.fixture
 def edited(automations: MemoryAutomations) -> PayloadCheck:
-    return PayloadCheck(automations=automations, models=OneModel(), clock=ManualClock(START))
+    return PayloadCheck(
+        automations=automations, models=OneModel(), checks=CHECKS, clock=ManualClock(START)
+    )
 
 
 @pytest.fixture

@@ -94,8 +94,8 @@ async def test_a_corrected_answer_takes_the_place_of_the_broken_one(bench: Bench
         again = await bench.task("count", TaskLimits(output_schema=schema), first_block=2)
 
     assert TextRetracted(from_block=0) in events
-    assert read_output(text_of(events, block=1), schema) == {"n": 2}
-    assert read_output(text_of(again, block=3), schema) == {"n": 2}
+    assert read_output({"text": text_of(events, block=1), "schema": schema}) == {"n": 2}
+    assert read_output({"text": text_of(again, block=3), "schema": schema}) == {"n": 2}
     assert TextRetracted(from_block=2) in again
     assert "'two' is not of type 'integer'" in model.asked[1]["messages"][-1]["content"]
 

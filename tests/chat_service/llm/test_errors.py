@@ -21,6 +21,7 @@ from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from shared.retry import exponential
 from tests.chat_service.agent_bench import NOW, Bench, text_of
+from tests.support.checks import CHECKS
 from tests.support.scripted_model import DONE, Refused, ends, says, scripted_model
 
 
@@ -166,6 +167,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         claims=bench.acts,
         automations=bench.automations,
         catalogue=current_catalogue,
+        checks=CHECKS,
         clock=ManualClock(NOW),
         retry=RetryPolicies(model=replace(MODEL, maximum_attempts=1), model_seconds=0.2),
     )

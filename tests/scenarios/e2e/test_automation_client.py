@@ -14,6 +14,7 @@ from shared.registries.catalogue import current_catalogue
 from shared.rpc.client import DelegatedCredentials
 from tests.scenarios.e2e.test_road import approved
 from tests.support.automation import NEWS
+from tests.support.checks import CHECKS
 from tests.support.pair import Pair
 from tests.support.tokens import Keys
 
@@ -28,6 +29,7 @@ async def client(road: Pair, keys: Keys) -> AutomationClient:
             identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE
         ),
         catalogue=current_catalogue,
+        checks=CHECKS,
     )
 
 

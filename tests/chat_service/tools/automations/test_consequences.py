@@ -22,6 +22,7 @@ from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent_bench import NOW
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.checks import CHECKS
 
 
 def priced(id: int, name: str, price: int = 1_000_000, **more: Any) -> ModelConfig:
@@ -45,6 +46,7 @@ def of(
         claims=MemoryActs(),
         automations=MemoryAutomations(now=NOW),
         catalogue=current_catalogue,
+        checks=CHECKS,
         clock=ManualClock(NOW),
         retry=RetryPolicies(),
         rules=lambda: dict.fromkeys(asking, "always"),

@@ -16,6 +16,7 @@ from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.chat_service.agent_bench import NOW
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 from tests.support.automation import news
+from tests.support.checks import CHECKS
 
 STEP = {"step_id": "a", "action": "agent_task", "config": {"prompt": "Go."}}
 
@@ -32,6 +33,7 @@ async def found(called: str, *names: str) -> str:
         claims=MemoryActs(),
         automations=automations,
         catalogue=current_catalogue,
+        checks=CHECKS,
         clock=ManualClock(NOW),
         retry=RetryPolicies(),
     )

@@ -16,6 +16,7 @@ from chat_service.tools.capabilities.html_text import extract_text
 from shared import errors
 from shared.security import egress
 from shared.security.egress import Address, is_public
+from tests.support.checks import CHECKS
 from tests.support.tls import contexts
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -348,7 +349,7 @@ def _loopback_only(address: Address) -> bool:
 
 
 def _local() -> Fetcher:
-    return Fetcher(resolve=_to_loopback, allowed=_loopback_only)
+    return Fetcher(resolve=_to_loopback, allowed=_loopback_only, sandbox=CHECKS.sandbox)
 
 
 def _answer(

@@ -23,6 +23,7 @@ from shared.registries.triggers.store import all_triggers
 from shared.retry import Sleep
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.support.chat import PATIENT
+from tests.support.checks import CHECKS
 from tests.support.mcp_server import Shelf, mcp_server
 from tests.support.retries import retries
 from tests.support.scripted_model import ends, says, scripted_model
@@ -61,6 +62,7 @@ def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> 
         catalogue=lambda: Catalogue(
             actions=all_actions(), triggers=all_triggers(), capabilities=tools.capabilities()
         ),
+        checks=CHECKS,
         clock=ManualClock(NOW),
         retry=retries(sleep or bench.waits.sleep),
         capability_tools=tools.definitions,
