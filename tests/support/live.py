@@ -74,6 +74,9 @@ class Live:
     automation: str
     gateway: str
     _channels: dict[str, grpc.Channel] = field(default_factory=dict)
+    _started: "list[tuple[subprocess.Popen[bytes] | forks.Fork, Path]]" = field(
+        default_factory=list
+    )
 
     @property
     def url(self) -> str:
@@ -131,6 +134,10 @@ class Live:
         with psycopg.connect(self.databases.superuser, autocommit=True) as connection:
             connection.execute(statement.encode(), arguments)
 
+    def ended(self) -> list[str]:
+        """The logs of the processes that run no more; nothing starts them again."""
+        return [path.name for process, path in self._started if process.poll() is not None]
+
     def close(self) -> None:
         for channel in self._channels.values():
             channel.close()
@@ -175,7 +182,11 @@ class Tenant:
 
 
 @contextlib.contextmanager
-def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path) -> Iterator[Live]:
+def live(
+    fresh_database: AbstractContextManager[ServiceDatabases],
+    folder: Path,
+    gateway_settings: Mapping[str, str] | None = None,
+) -> Iterator[Live]:
     """Starts everything and ends it. The clock stands at START."""
     keys = Keys(folder=folder)
     clock = FileClock(folder / "clock")
@@ -194,7 +205,7 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
             gateway=gateway,
         )
         stack.callback(made.close)
-        start = _Starter(stack, folder)
+        start = _Starter(stack, folder, made._started)
         demo = ["devstack.demo_model", "--port", model.rpartition(":")[2], "--delay", "0.001"]
         start("model", demo, {})
         for name, listen, peer in (
@@ -219,6 +230,7 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
                 "ROTA_JWKS_FILE": str(keys.jwks_file),
                 "ROTA_GATEWAY_WORKERS": "1",
                 "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),
+                **(gateway_settings or {}),
             },
         )
         start.until(lambda: health.is_serving(automation, AUTOMATION))
