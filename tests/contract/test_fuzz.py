@@ -23,7 +23,7 @@ def canary(stage: Stage) -> Canary:
 async def test_random_calls_are_answered_or_refused(
     stage: Stage, source: Source, canary: Canary, door: str
 ) -> None:
-    settings = Settings(door=door, calls=120, seed=SEED, damaged=0.0)
+    settings = Settings(door=door, calls=120, seed=SEED)
     report = await run(stage.live, source, canary, settings)
     assert not report.faults, report
     assert report.total.calls == settings.calls

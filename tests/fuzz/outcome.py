@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 
 from shared import errors
-from shared.rpc.interceptor import check_request
+from shared.rpc.request_check import check_request
 from tests.contract.rows import reason_of
 
 OK: Final = 0
@@ -23,7 +23,8 @@ _BOTH: Final = frozenset({"INVALID_REQUEST", "RESOURCE_NOT_FOUND"})
 class Call:
     """`said` are the bytes to send; `request` is what they were made from.
 
-    `plain`: the bytes are those of the request. `token` is what stands after `Bearer `.
+    `plain`: the bytes are those of the request. `token` is what stands after `Bearer `, and
+    `workspace` the name of the workspace that it is good for.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Call:
     said: bytes
     plain: bool
     token: str
+    workspace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def of_status(status: status_pb2.Status) -> Outcome:
 def reaches(call: Call, outcome: Outcome) -> bool:
     """Whether a handler saw the request: the guard had nothing against it."""
     if outcome.reason in _BOTH:
-        return _passes(call)
+        return call.workspace.encode() in call.said and _passes(call)
     return outcome.reason not in _GUARDS and (not outcome.fault or _passes(call))
 
 

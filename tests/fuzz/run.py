@@ -94,7 +94,14 @@ class Source:
             other = self._requests.make(method, kind).SerializeToString()
             said, plain = damage.damaged(said, other, dice)[:MOST_BYTES], False
         token = self._token if dice.random() > 0.02 else self._odd_token()
-        return Call(method=method, request=request, said=said, plain=plain, token=token)
+        return Call(
+            method=method,
+            request=request,
+            said=said,
+            plain=plain,
+            token=token,
+            workspace=self._stage.workspace,
+        )
 
     def _odd_token(self) -> str:
         return self._dice.choice(
