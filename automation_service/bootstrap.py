@@ -23,7 +23,7 @@ from automation_service.claim_burst import ClaimBurst
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import require_migrated
-from automation_service.persistence.tables import TENANTS
+from automation_service.persistence.tables import SIGNING_KEYS, TENANTS
 from automation_service.queue import PgQueuer, RunQueue
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.runs.agent_client import AgentClient
@@ -47,6 +47,7 @@ from automation_service.webhooks.service import Webhooks
 from shared.aio import run_every
 from shared.clock import Clock, CorrectedClock
 from shared.db import database
+from shared.db.signing_keys import load_signing_key
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
 from shared.rpc.access import Access
@@ -54,6 +55,7 @@ from shared.rpc.client import open_channel
 from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
+from shared.rpc.page_tokens import PAGE_TOKENS, PageReader
 from shared.rpc.server import RpcServer
 from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
@@ -177,8 +179,10 @@ async def service(
         changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
         access = Access(db=db, tenancy=tenancy, clock=clock)
         save_checks = SaveChecks(directory=remote, checks=Checks(sandbox=sandbox))
+        page_key = await load_signing_key(db, SIGNING_KEYS, PAGE_TOKENS, clock.now())
         servicer = AutomationServicer(
             access=access,
+            pages=PageReader(key=page_key, clock=clock),
             automations=Automations(
                 db=db,
                 clock=clock,

@@ -60,6 +60,7 @@ from shared.aio import run_every, start_loop
 from shared.clock import Clock
 from shared.db import database
 from shared.db.clock import sync_clock
+from shared.db.signing_keys import load_signing_key
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
 from shared.rpc import client
@@ -67,6 +68,7 @@ from shared.rpc.access import Access
 from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
+from shared.rpc.page_tokens import PAGE_TOKENS, PageReader
 from shared.rpc.server import RpcServer
 from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
@@ -237,13 +239,12 @@ async def service(
         for loop in loops:
             await start_loop(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
-        server = _server(
-            settings,
-            _servicers(
-                deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, toolbox, checks
-            ),
-            streams,
+        page_key = await load_signing_key(db, tables.signing_keys, PAGE_TOKENS, clock.now())
+        pages = PageReader(key=page_key, clock=clock)
+        servicers = _servicers(
+            deps, pages, turn_engine, watcher, frame_log, waiting_turns, fetcher, toolbox, checks
         )
+        server = _server(settings, servicers, streams)
         stack.push_async_callback(server.stop)
         await server.start()
 
@@ -280,6 +281,7 @@ def _flow_deps(
 
 def _servicers(
     deps: FlowDeps,
+    pages: PageReader,
     turn_engine: TurnEngine,
     watcher: TurnWatcher,
     frame_log: FrameLog,
@@ -328,6 +330,7 @@ def _servicers(
         clock=clock,
         access=access,
         idempotency=idempotency,
+        pages=pages,
         opener=opener,
         turn_engine=turn_engine,
         watcher=watcher,

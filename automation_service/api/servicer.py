@@ -34,12 +34,14 @@ from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.access import Access, Role, workspace_of
 from shared.rpc.idempotency import IdempotencyKey
+from shared.rpc.page_tokens import PageReader
 from shared.rpc.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     access: Access
+    pages: PageReader
     automations: Automations
     lifecycle: AutomationLifecycle
     revisions: Revisions
@@ -70,7 +72,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListAutomations(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         found = await self.automations.list(workspace_of(request.parent), page, request.filter)
         shown, token = aip.fill_page(
             page,
@@ -172,7 +174,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         await self.access.admit(request.parent, "viewer")
         owner = await self.automations.get(*automation_of(request.parent))
         shown, token = aip.fill_page_of(
-            aip.read_page(request),
+            self.pages.read(request),
             convert_automations.triggers(owner),
             lambda trigger: trigger,
             lambda trigger: trigger.trigger_id,
@@ -208,7 +210,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListRevisions(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         owner, found = await self.revisions.list(request.parent, page)
         shown, token = aip.fill_page(
             page,
@@ -238,7 +240,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListSlots(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         found = await self.slots.list(*automation_of(request.parent), page, request.filter)
         shown, token = aip.fill_page(page, found, convert_runs.slot, lambda s: (s.slot_time, s.id))
         return pb.ListSlotsResponse(slots=shown, next_page_token=token)
@@ -266,7 +268,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListRuns(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         found = await self.runs.list(*automation_of(request.parent), page, request.filter)
         shown, token = aip.fill_page(
             page,
@@ -293,7 +295,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     async def ListActionTypes(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
         shown, token = aip.fill_page_of(
-            aip.read_page(request),
+            self.pages.read(request),
             [a for _, a in sorted(all_actions().items())],
             convert_common.action_type,
             lambda a: a.type,
@@ -303,7 +305,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     async def ListTriggerTypes(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
         shown, token = aip.fill_page_of(
-            aip.read_page(request),
+            self.pages.read(request),
             [t for _, t in sorted(all_triggers().items())],
             convert_common.trigger_type,
             lambda t: t.type,
@@ -313,7 +315,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     async def ListCapabilities(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
         shown, token = aip.fill_page_of(
-            aip.read_page(request),
+            self.pages.read(request),
             [c for _, c in sorted((await self.capabilities.list()).items())],
             convert_common.capability,
             lambda c: c.id,
@@ -358,7 +360,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "owner")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         found = await self.webhooks.list_deliveries(
             webhook_workspace(request.parent), page, request.filter
         )

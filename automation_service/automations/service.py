@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.automations import notes
@@ -14,19 +13,14 @@ from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import slots as slot_rows
 from automation_service.persistence.records import Automation
-from automation_service.persistence.tables import automations as table
 from automation_service.scheduling import triggers
-from shared import canonical_json, errors, resources
+from shared import canonical_json, errors, filters, resources
 from shared.aip import (
-    Condition,
     Page,
     check_etag,
     compute_etag,
-    parse_filter,
-    parse_state,
 )
 from shared.clock import Clock
-from shared.db.queries import compare
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
@@ -94,10 +88,14 @@ class Automations:
 
     async def list(self, workspace: str, page: Page, filter_: str) -> Sequence[Automation]:
         """Returns a page and one more if there is one, without `static_inputs`."""
-        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
+        wanted = filters.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
             found = await rows.page(
-                connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
+                connection,
+                workspace,
+                size=page.size,
+                after=page.after_time_and_id(),
+                filter_=wanted,
             )
             return await self._with_notes(connection, found)
 
@@ -171,12 +169,4 @@ def require_etag(found: Automation, given: str) -> None:
     check_etag(given, etag_of(found), name=found.resource)
 
 
-_FILTERS = {"state": "= !=", "create_time": "< <= > >="}
-
-
-def _condition(condition: Condition) -> sa.ColumnElement[bool]:
-    if condition.field == "state":
-        return compare(
-            table.c.status, condition.operator, parse_state(condition.value, AutomationStatus)
-        )
-    return compare(table.c.create_time, condition.operator, condition.moment())
+_FILTER_FIELDS: Final = {"state": filters.state(AutomationStatus), "create_time": filters.TIME}

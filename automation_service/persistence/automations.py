@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,7 +17,9 @@ from automation_service.persistence.records import Automation, Revision
 from automation_service.persistence.tables import TENANTS, audit_events, automations, revisions
 from shared import errors, resources
 from shared.db import database
+from shared.db.queries import matches
 from shared.definition.states import AutomationStatus
+from shared.filters import Filter
 from shared.security.caller import ApprovalClaim
 from shared.templates import rules
 
@@ -136,20 +138,25 @@ async def lock_many(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     )
 
 
+_FILTER_COLUMNS: Final = {"state": automations.c.status, "create_time": automations.c.create_time}
+
+
 async def page(
     connection: AsyncConnection,
     workspace: str,
     *,
     size: int,
     after: tuple[datetime, UUID] | None,
-    where: Sequence[sa.ColumnElement[bool]] = (),
+    filter_: Filter | None = None,
 ) -> list[Automation]:
     """Lists automations, newest first: one more than `size` when there is another page.
 
     Of their definitions they have the triggers without `static_inputs`.
     """
     columns = [_BRIEF if c is automations.c.definition else c for c in automations.c]
-    query = sa.select(*columns).where(automations.c.workspace_id == workspace, *where)
+    query = sa.select(*columns).where(
+        automations.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
+    )
     key = sa.tuple_(automations.c.create_time, automations.c.id)
     if after is not None:
         query = query.where(key < sa.tuple_(*after))

@@ -1,6 +1,6 @@
 """Queries of messages to webhooks, an outbox."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.tables import deliveries, webhooks
+from shared.db.queries import matches
+from shared.filters import Filter
 from shared.resources import DELIVERY
 
 # Of one workspace. A further message fails at once.
@@ -197,16 +199,21 @@ async def find(connection: AsyncConnection, workspace: str, delivery: UUID) -> D
     return None if row is None else _delivery(row)
 
 
+_FILTER_COLUMNS: Final = {"state": deliveries.c.status, "create_time": deliveries.c.create_time}
+
+
 async def page(
     connection: AsyncConnection,
     workspace: str,
     *,
     size: int,
     after: tuple[datetime, UUID] | None,
-    where: Sequence[sa.ColumnElement[bool]] = (),
+    filter_: Filter | None = None,
 ) -> list[Delivery]:
     """Lists messages, newest first: one more than `size` when there is another page."""
-    query = sa.select(deliveries).where(deliveries.c.workspace_id == workspace, *where)
+    query = sa.select(deliveries).where(
+        deliveries.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
+    )
     if after is not None:
         key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)
         query = query.where(key < sa.tuple_(*after))

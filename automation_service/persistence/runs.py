@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import automations, run_events, runs
+from shared.db.queries import matches
 from shared.definition.states import RunStatus
+from shared.filters import Filter
 
 _BASIC = (
     runs.c.id,
@@ -63,6 +65,9 @@ async def find(
     return None if row is None else _run(row, large=True)
 
 
+_FILTER_COLUMNS: Final = {"state": runs.c.status, "create_time": runs.c.create_time}
+
+
 async def page(
     connection: AsyncConnection,
     workspace: str,
@@ -70,10 +75,14 @@ async def page(
     *,
     size: int,
     after: tuple[datetime, UUID] | None,
-    where: Sequence[sa.ColumnElement[bool]] = (),
+    filter_: Filter | None = None,
 ) -> list[Run]:
     """Lists runs of one automation or of all, newest first: up to `size` + 1."""
-    query = sa.select(*_BASIC).select_from(_FROM).where(runs.c.workspace_id == workspace, *where)
+    query = (
+        sa.select(*_BASIC)
+        .select_from(_FROM)
+        .where(runs.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS))
+    )
     if automation is not None:
         # As a value, so that PostgreSQL reads the index in order.
         owner = (

@@ -1,6 +1,6 @@
 """Queries of the ledger of slots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.records import Slot, SlotBackfill
 from automation_service.persistence.tables import automations, backfills, runs, slots
 from shared.clock import shift
-from shared.db.queries import compare
+from shared.db.queries import compare, matches
 from shared.definition.states import SlotOutcome
+from shared.filters import Filter
 
 _FAR = timedelta(hours=26)
 SELECT: Final = sa.select(
@@ -39,20 +40,26 @@ async def page(
     *,
     size: int,
     after: tuple[datetime, UUID] | None,
-    where: Sequence[sa.ColumnElement[bool]] = (),
+    filter_: Filter | None = None,
 ) -> list[Slot]:
-    query = SELECT.where(slots.c.automation_id == automation_id, *where)
+    query = SELECT.where(slots.c.automation_id == automation_id, matches(filter_, _FILTER_COLUMNS))
     if after is not None:
         query = query.where(sa.tuple_(slots.c.slot_time, slots.c.id) < sa.tuple_(*after))
     query = query.order_by(slots.c.slot_time.desc(), slots.c.id.desc()).limit(size + 1)
     return [read_slot(row) for row in await connection.execute(query)]
 
 
-def compare_outcome(operator: str, wanted: SlotOutcome) -> sa.ColumnElement[bool]:
-    """Returns the condition of a filter, such as `outcome = MISSED`."""
+def _compare_outcome(operator: str, wanted: SlotOutcome) -> sa.ColumnElement[bool]:
     requested = sa.literal(SlotOutcome.SKIPPED_REQUESTED.value)
     outcome = sa.case((slots.c.skip_requested, requested), else_=sa.cast(slots.c.outcome, sa.Text))
     return compare(outcome, operator, wanted.value)
+
+
+_FILTER_COLUMNS: Final[Mapping[str, Any]] = {
+    "outcome": _compare_outcome,
+    "trigger": slots.c.trigger_id,
+    "slot_time": slots.c.slot_time,
+}
 
 
 async def find_at(

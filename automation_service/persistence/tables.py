@@ -5,10 +5,12 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from automation_service.persistence import enums
 from shared.db import database
+from shared.db.signing_keys import signing_keys_table
 from shared.db.tenancy import tenant_tables
 
 METADATA = database.metadata(enums.SCHEMA)
 TENANTS = tenant_tables(METADATA)
+SIGNING_KEYS = signing_keys_table(METADATA)
 
 _TIME = sa.TIMESTAMP(timezone=True)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.idempotency import IdempotentChanges
@@ -14,13 +13,11 @@ from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import records, run_endings
 from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
-from automation_service.persistence.tables import runs as table
 from automation_service.queue import RunQueue
 from automation_service.runs.watch import RunWatcher
-from shared import errors, resources
-from shared.aip import Condition, Page, parse_filter, parse_state
+from shared import errors, filters, resources
+from shared.aip import Page
 from shared.clock import Clock
-from shared.db.queries import compare
 from shared.definition.states import RunStatus
 from shared.rpc.idempotency import IdempotencyKey
 
@@ -47,7 +44,7 @@ class Runs:
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> Sequence[Run]:
         """Lists the runs of one automation, or of all automations when `automation` is `-`."""
-        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
+        wanted = filters.parse(filter_, _FILTER_FIELDS)
         one = None if automation == ANY_AUTOMATION else automation
         async with self.db.connect() as connection:
             if one is not None:
@@ -58,7 +55,7 @@ class Runs:
                 one,
                 size=page.size,
                 after=page.after_time_and_id(),
-                where=where,
+                filter_=wanted,
             )
 
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
@@ -105,10 +102,4 @@ def parse_run_name(name: str) -> tuple[str, str, UUID]:
     return parts["workspace"], parts["automation"], resources.parse_uuid(parts["run"], name)
 
 
-_FILTERS = {"state": "= !=", "create_time": "< <= > >="}
-
-
-def _condition(condition: Condition) -> sa.ColumnElement[bool]:
-    if condition.field == "state":
-        return compare(table.c.status, condition.operator, parse_state(condition.value, RunStatus))
-    return compare(table.c.create_time, condition.operator, condition.moment())
+_FILTER_FIELDS: Final = {"state": filters.state(RunStatus), "create_time": filters.TIME}

@@ -1,24 +1,21 @@
 """The methods of slots: preview, list, explain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, SlotBackfill, Trigger
-from automation_service.persistence.tables import slots as table
 from automation_service.scheduling import slot_skips
-from shared import errors, resources
-from shared.aip import Condition, Page, parse_filter, parse_state
+from shared import errors, filters, resources
+from shared.aip import Page
 from shared.clock import Clock, rfc3339, shift
-from shared.db.queries import compare
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule import description, notes, zones
 from shared.schedule import slots as schedule_slots
@@ -79,11 +76,11 @@ class Slots:
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> Sequence[Slot]:
         """Returns a page and one more if there is one."""
-        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
+        wanted = filters.parse(filter_, _filter_fields(workspace, automation))
         async with self.db.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
             return await rows.page(
-                connection, owner.id, size=page.size, after=page.after_time_and_id(), where=where
+                connection, owner.id, size=page.size, after=page.after_time_and_id(), filter_=wanted
             )
 
     async def explain(self, name: str, moment: datetime) -> LedgerExplanation:
@@ -233,12 +230,20 @@ def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlo
     return after if before is None else [before, *after]
 
 
-_FILTERS = {"outcome": "= !=", "trigger": "= !=", "slot_time": "< <= > >="}
+def _filter_fields(workspace: str, automation: str) -> Mapping[str, filters.Kind]:
+    def read_trigger(value: str) -> str:
+        if "/" not in value:
+            return value
+        try:
+            parts = resources.TRIGGER.parse(value)
+        except errors.RotaError as error:
+            raise ValueError(f"{value!r} is no name of a trigger") from error
+        if (parts["workspace"], parts["automation"]) != (workspace, automation):
+            raise ValueError(f"{value!r} is no trigger of this automation")
+        return parts["trigger"]
 
-
-def _condition(condition: Condition) -> sa.ColumnElement[bool]:
-    if condition.field == "outcome":
-        return rows.compare_outcome(condition.operator, parse_state(condition.value, SlotOutcome))
-    if condition.field == "trigger":
-        return compare(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])
-    return compare(table.c.slot_time, condition.operator, condition.moment())
+    return {
+        "outcome": filters.state(SlotOutcome),
+        "trigger": filters.Kind(("=", "!="), read_trigger),
+        "slot_time": filters.TIME,
+    }

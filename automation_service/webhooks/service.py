@@ -4,31 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import deliveries, webhooks
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.enums import DeliveryStatus
-from automation_service.persistence.tables import deliveries as table
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
-from shared import canonical_json, errors, resources
+from shared import canonical_json, errors, filters, resources
 from shared.aip import (
-    Condition,
     Page,
     check_digest,
     check_etag,
     compute_etag,
-    parse_filter,
-    parse_state,
 )
 from shared.clock import Clock
-from shared.db.queries import compare
 from shared.rpc.idempotency import IdempotencyKey
 
 
@@ -122,10 +116,14 @@ class Webhooks:
 
     async def list_deliveries(self, workspace: str, page: Page, filter_: str) -> Sequence[Delivery]:
         """Returns a page and one more if there is one."""
-        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
+        wanted = filters.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
             return await deliveries.page(
-                connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
+                connection,
+                workspace,
+                size=page.size,
+                after=page.after_time_and_id(),
+                filter_=wanted,
             )
 
     async def _once(self, key: IdempotencyKey, act: Any, made: list[WebhookView]) -> WebhookView:
@@ -183,12 +181,4 @@ def _require_etag(found: Webhook, given: str) -> None:
     check_etag(given, etag_of(found), name=found.resource)
 
 
-_FILTERS: Final = {"state": "= !=", "create_time": "< <= > >="}
-
-
-def _condition(condition: Condition) -> sa.ColumnElement[bool]:
-    if condition.field == "state":
-        return compare(
-            table.c.status, condition.operator, parse_state(condition.value, DeliveryStatus)
-        )
-    return compare(table.c.create_time, condition.operator, condition.moment())
+_FILTER_FIELDS: Final = {"state": filters.state(DeliveryStatus), "create_time": filters.TIME}

@@ -1,7 +1,7 @@
 """The RPC methods of approvals."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rota.chat.v1 import chat_pb2 as pb
 
@@ -13,11 +13,11 @@ from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
-from shared import aip, errors, resources
+from shared import aip, errors, filters, resources
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 
-_FILTER = {"state": "=", "create_time": "= < <= > >="}
+_FILTER_FIELDS: Final = {"state": filters.state(ApprovalState), "create_time": filters.TIME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +42,15 @@ class ApprovalServicer(ResourceServicer):
     ) -> pb.ListApprovalsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
-        conditions = aip.parse_filter(request.filter, _FILTER)
-        page = aip.read_page(request)
+        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        page = self.pages.read(request)
         async with self.db.connect() as connection:
             rows = await approvals.list_newest(
                 connection,
                 workspace,
                 size=page.size + 1,
                 before=page.after_id(),
-                states=[
-                    aip.parse_state(c.value, ApprovalState)
-                    for c in conditions
-                    if c.field == "state"
-                ],
-                created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
+                filter_=wanted,
             )
         shown, token = aip.fill_page(
             page, rows, lambda row: convert.approval(row, full=False), lambda row: (row.id,)

@@ -93,7 +93,7 @@ class ModelConfigServicer(ResourceServicer):
     ) -> pb.ListModelConfigsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.access.admit(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         async with self.db.connect() as connection:
             own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
         of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.clock import Clock
 from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency
+from shared.rpc.page_tokens import PageReader
 
 
 # Without slots, as ChatServicer inherits from several.
@@ -19,3 +20,4 @@ class ResourceServicer(chat_pb2_grpc.ChatServiceServicer):
     clock: Clock
     access: Access
     idempotency: Idempotency
+    pages: PageReader

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf import empty_pb2
@@ -17,14 +17,14 @@ from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
-from shared import aip, errors, resources
+from shared import aip, errors, filters, resources
 from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
 
-_CREATED = {"create_time": "= < <= > >="}
+_FILTER_FIELDS: Final = {"create_time": filters.TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +60,11 @@ class ThreadServicer(ResourceServicer):
     ) -> pb.ListThreadsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
-        created = _created(request.filter)
-        page = aip.read_page(request)
+        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        page = self.pages.read(request)
         async with self.db.connect() as connection:
             rows = await threads.list_newest(
-                connection, workspace, size=page.size + 1, before=page.after_id(), created=created
+                connection, workspace, size=page.size + 1, before=page.after_id(), filter_=wanted
             )
         shown, token = aip.fill_page(page, rows, convert.thread, lambda row: (row.id,))
         return pb.ListThreadsResponse(threads=shown, next_page_token=token)
@@ -125,7 +125,7 @@ class ThreadServicer(ResourceServicer):
         self, request: pb.ListMessagesRequest, context: Any
     ) -> pb.ListMessagesResponse:
         workspace, thread = await self._admit_thread(request.parent, "viewer")
-        page = aip.read_page(request)
+        page = self.pages.read(request)
         async with self.db.connect() as connection:
             await self._get_thread(connection, workspace, thread)
             rows = await messages.list_newest(
@@ -203,7 +203,3 @@ def _require_name(display_name: str) -> None:
 def _check_etag(row: Thread, etag: str) -> None:
     name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
     aip.check_etag(etag, convert.thread_etag(row), name=name)
-
-
-def _created(text: str) -> list[tuple[str, Any]]:
-    return [(c.operator, c.moment()) for c in aip.parse_filter(text, _CREATED)]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -24,7 +24,7 @@ from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
-from shared import aip, errors, resources
+from shared import aip, errors, filters, resources
 from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
@@ -32,7 +32,7 @@ from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 
 _NEW = "-"
-_FILTER = {"state": "=", "create_time": "= < <= > >="}
+_FILTER_FIELDS: Final = {"state": filters.state(TurnState), "create_time": filters.TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +176,8 @@ class TurnServicer(ResourceServicer):
         parts = resources.THREAD.parse(request.parent)
         await self.access.admit(request.parent, "viewer")
         thread = resources.parse_uuid(parts["thread"], request.parent)
-        conditions = aip.parse_filter(request.filter, _FILTER)
-        page = aip.read_page(request)
+        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        page = self.pages.read(request)
         async with self.db.connect() as connection:
             if await threads.get(connection, parts["workspace"], thread) is None:
                 raise errors.ResourceNotFound(request.parent)
@@ -186,10 +186,7 @@ class TurnServicer(ResourceServicer):
                 thread,
                 size=page.size + 1,
                 before=page.after_id(),
-                states=[
-                    aip.parse_state(c.value, TurnState) for c in conditions if c.field == "state"
-                ],
-                created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
+                filter_=wanted,
             )
             held = {row.id: await approvals.list_by_turn(connection, row.id) for row in rows}
         shown, token = aip.fill_page(

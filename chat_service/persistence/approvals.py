@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ApprovalState
+from shared.db.queries import matches
 from shared.db.statements import Statement
+from shared.filters import Filter
 
 t = tables.approvals
 
@@ -83,22 +85,20 @@ async def list_by_turn(
     return [Approval(**row) for row in await statement.rows(connection, turn=turn)]
 
 
+_FILTER_COLUMNS: Final = {"state": t.c.state, "create_time": t.c.create_time}
+
+
 async def list_newest(
     connection: AsyncConnection,
     workspace: str,
     *,
     size: int,
     before: UUID | None,
-    states: Sequence[ApprovalState] = (),
-    created: Sequence[tuple[str, datetime]] = (),
+    filter_: Filter | None = None,
 ) -> list[Approval]:
-    query = _SELECT.where(t.c.workspace_id == workspace)
+    query = _SELECT.where(t.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS))
     if before is not None:
         query = query.where(t.c.id < before)
-    if states:
-        query = query.where(t.c.state.in_(states))
-    for operator, moment in created:
-        query = query.where(t.c.create_time.op(operator)(moment))
     rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
     return [Approval(**row) for row in rows.mappings()]
 

@@ -13,10 +13,12 @@ from chat_service.persistence.enums import (
     TurnState,
 )
 from shared.db import database, tenancy
+from shared.db.signing_keys import signing_keys_table
 
 SCHEMA = "chat"
 metadata = database.metadata(SCHEMA)
 tenants = tenancy.tenant_tables(metadata)
+signing_keys = signing_keys_table(metadata)
 
 
 def _enum(kind: type[StrEnum], name: str) -> ENUM:

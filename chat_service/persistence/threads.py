@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.turns import IS_OPEN
+from shared.db.queries import matches
 from shared.db.statements import Statement
+from shared.filters import Filter
 
 t = tables.threads
 
@@ -90,19 +92,24 @@ async def get(
     return None if row is None else Thread(**row)
 
 
+_FILTER_COLUMNS: Final = {"create_time": t.c.create_time}
+
+
 async def list_newest(
     connection: AsyncConnection,
     workspace: str,
     *,
     size: int,
     before: UUID | None,
-    created: Sequence[tuple[str, datetime]],
+    filter_: Filter | None = None,
 ) -> list[Thread]:
-    query = _SELECT.where(t.c.workspace_id == workspace, t.c.kind == ThreadKind.CHAT)
+    query = _SELECT.where(
+        t.c.workspace_id == workspace,
+        t.c.kind == ThreadKind.CHAT,
+        matches(filter_, _FILTER_COLUMNS),
+    )
     if before is not None:
         query = query.where(t.c.id < before)
-    for operator, moment in created:
-        query = query.where(t.c.create_time.op(operator)(moment))
     rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
     return [Thread(**row) for row in rows.mappings()]
 

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
+from shared.db.queries import matches
 from shared.db.statements import Statement
+from shared.filters import Filter
 from shared.security.caller import ROLES_THAT_ACT
 
 t = tables.turns
@@ -178,22 +180,20 @@ async def get_open(connection: AsyncConnection, thread: UUID) -> Turn | None:
     return None if row is None else Turn(**row)
 
 
+_FILTER_COLUMNS: Final = {"state": t.c.state, "create_time": t.c.create_time}
+
+
 async def list_newest(
     connection: AsyncConnection,
     thread: UUID,
     *,
     size: int,
     before: UUID | None,
-    states: Sequence[TurnState] = (),
-    created: Sequence[tuple[str, datetime]] = (),
+    filter_: Filter | None = None,
 ) -> list[Turn]:
-    query = sa.select(t).where(t.c.thread_id == thread)
+    query = sa.select(t).where(t.c.thread_id == thread, matches(filter_, _FILTER_COLUMNS))
     if before is not None:
         query = query.where(t.c.id < before)
-    if states:
-        query = query.where(t.c.state.in_(states))
-    for operator, moment in created:
-        query = query.where(t.c.create_time.op(operator)(moment))
     rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
     return [Turn(**row) for row in rows.mappings()]
 

@@ -1,9 +1,13 @@
 """Parts of queries that both services write."""
 
-from typing import Any
+import inspect
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.filters import FieldComparison, Filter, Junction, Negation
 
 
 def compare(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:
@@ -12,6 +16,28 @@ def compare(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:
         value
     )
     return found
+
+
+def matches(found: Filter | None, columns: Mapping[str, Any]) -> sa.ColumnElement[bool]:
+    """Returns the condition of a filter, whose fields are columns, or functions of an operator and
+    a value that return a condition."""
+    match found:
+        case None:
+            return sa.true()
+        case FieldComparison(field=field, operator=operator, value=value):
+            column = columns[field]
+            made: sa.ColumnElement[bool] = (
+                column(operator, value)
+                if inspect.isfunction(column)
+                else compare(column, operator, value)
+            )
+            return made
+        case Junction(parts=parts, every=every):
+            conditions = [matches(part, columns) for part in parts]
+            return sa.and_(*conditions) if every else sa.or_(*conditions)
+        case Negation(part=part):
+            return sa.not_(matches(part, columns))
+    assert_never(found)
 
 
 def advisory_lock(key: Any) -> sa.Function[Any]:

@@ -129,10 +129,11 @@ class Live:
         self.clock.set(self.clock.now() + step)
         return self.clock.now()
 
-    def execute(self, statement: str, *arguments: object) -> None:
-        """What an operator with SQL does."""
+    def execute(self, statement: str, *arguments: object) -> list[Any]:
+        """What an operator with SQL does. Returns the rows, if there are any."""
         with psycopg.connect(self.databases.superuser, autocommit=True) as connection:
-            connection.execute(statement.encode(), arguments)
+            answer = connection.execute(statement.encode(), arguments)
+            return answer.fetchall() if answer.description else []
 
     def ended(self) -> list[str]:
         """The logs of the processes that run no more; nothing starts them again."""

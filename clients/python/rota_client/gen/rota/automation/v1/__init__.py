@@ -1230,12 +1230,14 @@ class ListAutomationsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `state = ACTIVE`, `create_time > "2026-01-01T00:00:00Z"`, joined by AND.
+    Such as `state = ACTIVE AND create_time > "2026-01-01T00:00:00Z"`.
+    It compares `state` and `create_time`, as docs/lists.md says.
     """
 
 
@@ -1339,7 +1341,8 @@ class ListRevisionsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
 
@@ -1389,12 +1392,14 @@ class ListRunsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `state = FAILED`, `create_time > "…"`, joined by AND.
+    Such as `state = FAILED AND create_time > "2026-01-01T00:00:00Z"`.
+    It compares `state` and `create_time`, as docs/lists.md says.
     """
 
 
@@ -1440,12 +1445,14 @@ class ListSlotsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `outcome = MISSED`, `trigger = "…"`, `slot_time > "…"`, joined by AND.
+    Such as `outcome = MISSED OR outcome = REJECTED AND trigger = daily`.
+    It compares `outcome`, `trigger` and `slot_time`, as docs/lists.md says.
     """
 
 
@@ -1491,7 +1498,8 @@ class ListTriggersRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
 
@@ -1593,12 +1601,14 @@ class ListWebhookDeliveriesRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `state = FAILED`, `create_time > "2026-01-01T00:00:00Z"`, joined by AND.
+    Such as `state = FAILED AND create_time > "2026-01-01T00:00:00Z"`.
+    It compares `state` and `create_time`, as docs/lists.md says.
     """
 
 

@@ -908,12 +908,14 @@ class ListApprovalsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `state = PENDING`, `create_time > "…"`, joined by AND.
+    Such as `state = PENDING AND create_time > "2026-01-01T00:00:00Z"`.
+    It compares `state` and `create_time`, as docs/lists.md says.
     """
 
 
@@ -961,7 +963,8 @@ class ListMessagesRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
 
@@ -1059,12 +1062,14 @@ class ListThreadsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `create_time > "2026-01-01T00:00:00Z"`, joined by AND.
+    Such as `create_time > "2026-01-01T00:00:00Z"`.
+    It compares `create_time`, as docs/lists.md says.
     """
 
 
@@ -1110,12 +1115,14 @@ class ListTurnsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before, with the other arguments unchanged.
+    next_page_token of the page before, from the same caller and with the
+    other arguments unchanged; it ends after 3 days.
     """
 
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `state = FAILED`, `create_time > "…"`, joined by AND.
+    Such as `state = FAILED AND create_time > "2026-01-01T00:00:00Z"`.
+    It compares `state` and `create_time`, as docs/lists.md says.
     """
 
 

@@ -1,0 +1,191 @@
+"""Filters of lists: the part of AIP-160 that every list takes.
+
+A filter compares fields with values: `state = FAILED AND create_time > "2026-01-01T00:00:00Z"`.
+`AND`, `OR`, `NOT` and parentheses join comparisons; as AIP-160 has it, `OR` binds more tightly than
+`AND`. A value is a word, or a text in single or double quotes, in which a backslash stands before a
+quote or a backslash. Bare words, `:` , `-` and functions are refused.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, Final
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
+
+from shared import errors
+
+MAX_COMPARISONS: Final = 50
+MAX_DEPTH: Final = 20
+
+_GRAMMAR: Final = r"""
+?start: conjunction
+?conjunction: disjunction ("AND" disjunction)*
+?disjunction: factor ("OR" factor)*
+?factor: "NOT" factor -> negation
+       | "(" conjunction ")"
+       | comparison
+comparison: FIELD OPERATOR (WORD | TEXT)
+
+OPERATOR: "!=" | "<=" | ">=" | "=" | "<" | ">"
+TEXT: /"(\\["\\]|[^"\\])*"|'(\\['\\]|[^'\\])*'/
+FIELD: /[^\s()=<>!"':\\]+/
+WORD: /[^\s()=<>!"'\\]+/
+%ignore /\s+/
+"""
+_ORDER: Final = ("=", "!=", "<", "<=", ">", ">=")
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a field is compared with: `read` raises ValueError with what the value has to be."""
+
+    operators: Sequence[str]
+    read: Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldComparison:
+    field: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """Parts of which all have to hold, or any."""
+
+    parts: "Sequence[Filter]"
+    every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    part: "Filter"
+
+
+Filter = FieldComparison | Junction | Negation
+
+
+def state(states: type[Enum]) -> Kind:
+    """Returns the kind of a field that holds one of `states`, by the name that the API writes."""
+
+    def read(value: str) -> Enum:
+        if value not in states.__members__:
+            raise ValueError(f"{value!r} is none of {', '.join(states.__members__)}")
+        return states[value]
+
+    return Kind(("=", "!="), read)
+
+
+def _read_time(value: str) -> datetime:
+    try:
+        if _RFC_3339.fullmatch(value):
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it is of no year that there is
+        pass
+    raise ValueError(f"{value!r} is no RFC 3339 time, such as 2026-01-01T09:00:00Z")
+
+
+TIME: Final = Kind(_ORDER, _read_time)
+
+
+def parse(text: str, fields: Mapping[str, Kind]) -> Filter | None:
+    """Reads a filter over `fields`; None when it is blank.
+
+    Raises InvalidRequest with the place of what is wrong. A filter has at most 50 comparisons and
+    20 parentheses or NOTs inside each other.
+    """
+    if not text.strip():
+        return None
+    _check_depth(text)
+    try:
+        tree = _parser().parse(text)
+        found: Filter = _Reader(fields).transform(tree)
+    except VisitError as error:
+        raise errors.invalid("filter", str(error.orig_exc)) from None
+    except UnexpectedEOF:
+        raise errors.invalid("filter", "ends where a comparison goes on") from None
+    except UnexpectedToken as error:
+        raise errors.invalid("filter", _unexpected(error)) from None
+    except UnexpectedCharacters as error:
+        raise errors.invalid("filter", _unreadable(text, error.column)) from None
+    if _count(found) > MAX_COMPARISONS:
+        raise errors.invalid("filter", f"has more than {MAX_COMPARISONS} comparisons")
+    return found
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", lexer="contextual", maybe_placeholders=False)
+
+
+@v_args(inline=True)
+class _Reader(Transformer[Token, Any]):
+    """Reads the tree of a filter. Raises ValueError."""
+
+    def __init__(self, fields: Mapping[str, Kind]) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def comparison(self, field: Token, operator: Token, value: Token) -> Filter:
+        kind = self._fields.get(field)
+        if kind is None:
+            raise ValueError(f"{field} is no field of this filter: {', '.join(self._fields)}")
+        if operator not in kind.operators:
+            raise ValueError(f"{field} takes {' '.join(kind.operators)}, not {operator}")
+        return FieldComparison(str(field), str(operator), kind.read(_unquote(value)))
+
+    def conjunction(self, *parts: Filter) -> Filter:
+        return Junction(parts, every=True)
+
+    def disjunction(self, *parts: Filter) -> Filter:
+        return Junction(parts, every=False)
+
+    def negation(self, part: Filter) -> Filter:
+        return Negation(part)
+
+
+def _unquote(value: Token) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.type == "TEXT" else str(value)
+
+
+def _check_depth(text: str) -> None:
+    depth = text.count("(") + len(re.findall(r"\bNOT\b", text))
+    if depth > MAX_DEPTH:
+        raise errors.invalid("filter", f"has more than {MAX_DEPTH} parentheses and NOTs")
+
+
+def _count(found: Filter) -> int:
+    match found:
+        case FieldComparison():
+            return 1
+        case Junction(parts=parts):
+            return sum(map(_count, parts))
+        case Negation(part=part):
+            return _count(part)
+
+
+def _unexpected(error: UnexpectedToken) -> str:
+    token = error.token
+    if token.type == "$END":
+        return "ends where a comparison goes on"
+    if token.startswith(":"):
+        return f"':' at {token.column} is not supported; write ="
+    if (word := token.upper()) in ("AND", "OR", "NOT") and word != token:
+        return f"{str(token)!r} at {token.column} is written {word}"
+    return f"{str(token)!r} at {token.column} is not expected: a comparison is `field = value`"
+
+
+def _unreadable(text: str, column: int) -> str:
+    there = text[column - 1 : column]
+    if there in "\"'":
+        return f"the quote at {column} has no end"
+    return f"{there!r} at {column} is not part of a filter"
