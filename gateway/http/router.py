@@ -49,8 +49,7 @@ class Router:
         for route in routes:
             if route.binding.method == method:
                 return route
-        # No id has a colon: it is a verb that does not exist.
-        if not routes or (":" in split(path)[-1] and not routes[0].binding.template.verb):
+        if not routes:
             raise _no_such_path(path)
         allowed = self._allowed(routes)
         raise refuse(
@@ -64,14 +63,15 @@ class Router:
 
     def _routes(self, path: bytes) -> list[Route]:
         segments = split(path)
+        # No id has a colon, so what follows one is a verb.
         last, colon, verb = segments[-1].rpartition(":")
-        if colon and (routes := self._matches([*segments[:-1], last], verb)):
-            return routes
+        if colon:
+            return self._matches([*segments[:-1], last], verb)
         return self._matches(segments, "")
 
     def _matches(self, segments: Sequence[str], verb: str) -> list[Route]:
         found = []
-        for binding in [*self._fixed[len(segments), verb], *self._open[verb]]:
+        for binding in [*self._fixed.get((len(segments), verb), ()), *self._open.get(verb, ())]:
             variables = binding.template.match(segments)
             if variables is not None:
                 found.append(Route(binding=binding, variables=variables))

@@ -28,12 +28,17 @@ Frames = Callable[[grpc.ServicerContext], Iterator[Message]]
 
 @dataclass(kw_only=True)
 class Replica(grpc.GenericRpcHandler):
-    """Serves everything, AgentService too. `act` is done before each answer, which is empty."""
+    """Serves everything, AgentService too. `act` is done before each answer.
+
+    `answers` are what is answered, by the method's name; the rest is empty.
+    """
 
     host: str = "127.0.0.1"
     credentials: grpc.ServerCredentials | None = None
     act: Act = lambda method, context: None
     frames: Frames = lambda context: iter(())
+    answers: dict[str, Message] = field(default_factory=dict)
+    requests: dict[str, bytes] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     metadata: dict[str, str] = field(default_factory=dict)
     port: int = 0
@@ -70,8 +75,10 @@ class Replica(grpc.GenericRpcHandler):
             return None
 
         def unary(request: bytes, context: grpc.ServicerContext) -> bytes:
+            self.requests[name] = request
             self._seen(name, context)
-            return b""
+            answer = self.answers.get(name)
+            return answer.SerializeToString() if answer is not None else b""
 
         def stream(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             self._seen(name, context)
