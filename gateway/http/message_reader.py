@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.http.json_text import Doubled
-from gateway.http.names import fields_of, member_path, nearest
+from gateway.http.names import Place, fields_of, format_path, nearest
 from gateway.http.refusal import Violation
 from gateway.http.scalar import WELL_KNOWN, WrongValue, describe, read_scalar, read_well_known
 
@@ -31,12 +31,12 @@ class MessageReader:
 
     violations: list[Violation] = field(default_factory=list)
 
-    def read(self, message: Any, value: Any, at: str, depth: int = 1) -> None:
-        """Fills a message from its JSON value; `at` is the path of the value."""
+    def read(self, message: Any, value: Any, at: Place, depth: int = 1) -> None:
+        """Fills a message from its JSON value; `at` is the place of the value."""
         kind: Descriptor = message.DESCRIPTOR
         special = _SPECIAL.get(kind.full_name)
         if depth > DEEPEST_MESSAGE:
-            self.add(at, "nests too deeply", "NOT_CANONICAL")
+            self._refuse(at, "nests too deeply", "NOT_CANONICAL")
         elif special is not None:
             special(self, message, value, at, depth)
         elif kind.full_name in WELL_KNOWN:
@@ -44,48 +44,52 @@ class MessageReader:
         elif self._is_object(value, at):
             self._members(message, value, at, depth)
 
-    def add(self, at: str, description: str, reason: str) -> None:
-        self.violations.append(Violation(field=at, description=description, reason=reason))
+    def add(self, path: str, description: str, reason: str) -> None:
+        """Raises TooMany."""
+        self.violations.append(Violation(field=path, description=description, reason=reason))
         if len(self.violations) >= MOST_VIOLATIONS:
             raise TooMany
 
-    def _is_object(self, value: Any, at: str) -> bool:
+    def _refuse(self, at: Place, description: str, reason: str) -> None:
+        self.add(format_path(at), description, reason)
+
+    def _is_object(self, value: Any, at: Place) -> bool:
         if not isinstance(value, dict):
-            self.add(at, f"must be an object, not {describe(value)}", "INVALID")
+            self._refuse(at, f"must be an object, not {describe(value)}", "INVALID")
             return False
         if isinstance(value, Doubled):
             for name in value.names:
-                self.add(member_path(at, name), "stands twice in this object", "DUPLICATE_FIELD")
+                self._refuse((at, name), "stands twice in this object", "DUPLICATE_FIELD")
         return True
 
-    def _members(self, message: Any, value: dict[str, Any], at: str, depth: int) -> None:
+    def _members(self, message: Any, value: dict[str, Any], at: Place, depth: int) -> None:
         kind: Descriptor = message.DESCRIPTOR
         known = fields_of(kind)
         seen: dict[str, str] = {}
         for name, item in value.items():
-            path = member_path(at, name)
+            path = (at, name)
             found = known.get(name)
             if found is None:
                 self._unknown(kind, name, path)
             elif found.name in seen:
-                self.add(path, f"is the same field as {seen[found.name]}", "DUPLICATE_FIELD")
+                self._refuse(path, f"is the same field as {seen[found.name]}", "DUPLICATE_FIELD")
             else:
                 seen[found.name] = name
                 self._field(message, found, item, path, depth)
 
-    def _unknown(self, kind: Descriptor, name: str, path: str) -> None:
+    def _unknown(self, kind: Descriptor, name: str, path: Place) -> None:
         meant = nearest(kind, name)
         hint = f"; did you mean {meant}?" if meant else ""
-        self.add(path, f"is not a field of this object{hint}", "UNKNOWN_FIELD")
+        self._refuse(path, f"is not a field of this object{hint}", "UNKNOWN_FIELD")
 
     def _field(
-        self, message: Any, found: FieldDescriptor, value: Any, path: str, depth: int
+        self, message: Any, found: FieldDescriptor, value: Any, path: Place, depth: int
     ) -> None:
         if value is None and not _takes_null(found):
             return  # as if it were not there
         group = found.containing_oneof
         if group is not None and (other := message.WhichOneof(group.name)):
-            self.add(path, f"excludes {other}: give one of them", "INVALID")
+            self._refuse(path, f"excludes {other}: give one of them", "INVALID")
         elif _is_map(found):
             self._map(message, found, value, path, depth)
         elif found.is_repeated:
@@ -97,29 +101,31 @@ class MessageReader:
         else:
             self._scalar(found, value, path, partial(setattr, message, found.name))
 
-    def _list(self, message: Any, found: FieldDescriptor, value: Any, at: str, depth: int) -> None:
+    def _list(
+        self, message: Any, found: FieldDescriptor, value: Any, at: Place, depth: int
+    ) -> None:
         if not isinstance(value, list):
-            self.add(at, f"must be a list, not {describe(value)}", "INVALID")
+            self._refuse(at, f"must be a list, not {describe(value)}", "INVALID")
             return
         held = getattr(message, found.name)
         for index, item in enumerate(value):
-            path = f"{at}[{index}]"
+            path = (at, index)
             if found.message_type is not None:
                 self.read(held.add(), item, path, depth + 1)
             else:
                 self._scalar(found, item, path, held.append)
 
-    def _map(self, message: Any, found: FieldDescriptor, value: Any, at: str, depth: int) -> None:
+    def _map(self, message: Any, found: FieldDescriptor, value: Any, at: Place, depth: int) -> None:
         if not self._is_object(value, at):
             return
         entry: Any = found.message_type.fields_by_name  # type: ignore[union-attr]
         held = getattr(message, found.name)
         for name, item in value.items():
-            path = member_path(at, name)
+            path = (at, name)
             try:
                 key = _key(entry["key"], name)
             except WrongValue as exc:
-                self.add(path, f"its name {exc}", "INVALID")
+                self._refuse(path, f"its name {exc}", "INVALID")
                 continue
             if entry["value"].message_type is not None:
                 self.read(held[key], item, path, depth + 2)
@@ -127,32 +133,32 @@ class MessageReader:
                 self._scalar(entry["value"], item, path, partial(held.__setitem__, key))
 
     def _scalar(
-        self, found: FieldDescriptor, value: Any, path: str, put: Callable[[Any], None]
+        self, found: FieldDescriptor, value: Any, path: Place, put: Callable[[Any], None]
     ) -> None:
         try:
             put(read_scalar(found, value))
         except WrongValue as exc:
-            self.add(path, str(exc), "INVALID")
+            self._refuse(path, str(exc), "INVALID")
 
-    def _well_known(self, message: Any, value: Any, at: str) -> None:
+    def _well_known(self, message: Any, value: Any, at: Place) -> None:
         try:
             put_well_known(message, value)
         except WrongValue as exc:
-            self.add(at, str(exc), "INVALID")
+            self._refuse(at, str(exc), "INVALID")
 
-    def _struct(self, message: Any, value: Any, at: str, depth: int) -> None:
+    def _struct(self, message: Any, value: Any, at: Place, depth: int) -> None:
         if self._is_object(value, at):
             held = message.fields
             for name, item in value.items():
-                path = member_path(at, name)
+                path = (at, name)
                 if _is_text(name):
                     self._value(held[name], item, path, depth + 2)
                 else:
-                    self.add(path, "holds half of a surrogate pair", "NOT_CANONICAL")
+                    self._refuse(path, "holds half of a surrogate pair", "NOT_CANONICAL")
 
-    def _value(self, message: Any, value: Any, at: str, depth: int) -> None:
+    def _value(self, message: Any, value: Any, at: Place, depth: int) -> None:
         if depth > DEEPEST_MESSAGE:
-            self.add(at, "nests too deeply", "NOT_CANONICAL")
+            self._refuse(at, "nests too deeply", "NOT_CANONICAL")
             return
         match value:
             case None:
@@ -162,7 +168,7 @@ class MessageReader:
             case str() if _is_text(value):
                 message.string_value = value
             case str():
-                self.add(at, "holds half of a surrogate pair", "NOT_CANONICAL")
+                self._refuse(at, "holds half of a surrogate pair", "NOT_CANONICAL")
             case int() | float():
                 self._number(message, value, at)
             case list():
@@ -172,21 +178,21 @@ class MessageReader:
                 message.struct_value.SetInParent()
                 self._struct(message.struct_value, value, at, depth + 1)
 
-    def _number(self, message: Any, value: float, at: str) -> None:
+    def _number(self, message: Any, value: float, at: Place) -> None:
         try:
             message.number_value = float(value)
         except OverflowError:
-            self.add(at, "is too large", "NOT_CANONICAL")
+            self._refuse(at, "is too large", "NOT_CANONICAL")
 
-    def _values(self, message: Any, value: Any, at: str, depth: int) -> None:
+    def _values(self, message: Any, value: Any, at: Place, depth: int) -> None:
         if not isinstance(value, list):
-            self.add(at, f"must be a list, not {describe(value)}", "INVALID")
+            self._refuse(at, f"must be a list, not {describe(value)}", "INVALID")
             return
         for index, item in enumerate(value):
-            self._value(message.values.add(), item, f"{at}[{index}]", depth + 1)
+            self._value(message.values.add(), item, (at, index), depth + 1)
 
 
-_SPECIAL: Final[dict[str, Callable[[MessageReader, Any, Any, str, int], None]]] = {
+_SPECIAL: Final[dict[str, Callable[[MessageReader, Any, Any, Place, int], None]]] = {
     _STRUCT: MessageReader._struct,
     _VALUE: MessageReader._value,
     _LIST: MessageReader._values,

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -32,10 +32,26 @@ def to_snake(name: str) -> str:
     return _UPPER.sub(lambda found: "_" + found[0].lower(), name)
 
 
-def member_path(at: str, name: str) -> str:
-    """Returns the path of a member: a name that is no word is a JSON string in brackets."""
+# A place in JSON: the place that it is in, and the member or index there; empty for the whole.
+# It is written out only where something is wrong.
+Place = tuple[Any, ...]
+ROOT: Final[Place] = ()
+
+
+def format_path(place: Place) -> str:
+    """Returns `a.b[0]["two words"]`: a name that is no word is a JSON string in brackets."""
+    parts: list[str] = []
+    while place:
+        place, part = place
+        parts.append(_format(part))
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+def _format(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
     half = _LONGEST // 2
-    shown = name if len(name) <= _LONGEST else f"{name[:half]}…{name[-half:]}"
-    if _WORD.fullmatch(name):
-        return f"{at}.{shown}" if at else shown
-    return f"{at}[{json.dumps(shown, ensure_ascii=not shown.isprintable())}]"
+    shown = part if len(part) <= _LONGEST else f"{part[:half]}…{part[-half:]}"
+    if _WORD.fullmatch(part):
+        return f".{shown}"
+    return f"[{json.dumps(shown, ensure_ascii=not shown.isprintable())}]"

@@ -9,7 +9,7 @@ from gateway.http import json_text, query
 from gateway.http.contract import WHOLE_BODY, Binding, Contract, output_only
 from gateway.http.json_text import JsonError
 from gateway.http.message_reader import MessageReader, TooMany
-from gateway.http.names import fields_of
+from gateway.http.names import ROOT, fields_of
 from gateway.http.query import BadQuery
 from gateway.http.refusal import Violation, refuse_fields, refuse_malformed
 from gateway.http.router import Route
@@ -54,11 +54,11 @@ class RequestReader:
         binding = route.binding
         body = self._body(binding, given)
         if binding.body == WHOLE_BODY:
-            reader.read(message, body, "")
+            reader.read(message, body, ROOT)
         elif field := binding.body_field:
             made = getattr(message, field.name)
             made.SetInParent()
-            reader.read(made, body, field.name)
+            reader.read(made, body, (ROOT, field.name))
         self._explain(reader, binding, body)
         for name, value in route.variables.items():
             _put_variable(reader, message, name, value)

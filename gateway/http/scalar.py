@@ -17,7 +17,6 @@ _TIME: Final = re.compile(
 _DURATION: Final = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
 _WHOLE: Final = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _MASK: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_`*-]+)*")
 _LARGEST_FLOAT: Final = 3.4028234663852886e38
 
@@ -65,10 +64,11 @@ def _bool(value: Any) -> bool:
 
 def _bytes(value: Any) -> bytes:
     text = _string(value).replace("-", "+").replace("_", "/")
-    bare = text.rstrip("=")
-    if not _BASE64.fullmatch(text) or (bare != text and len(text) % 4) or len(bare) % 4 == 1:
-        raise WrongValue("must be base64")
-    return binascii.a2b_base64(bare + "=" * (-len(bare) % 4))
+    padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
+    try:
+        return binascii.a2b_base64(text + padding, strict_mode=True)
+    except ValueError:
+        raise WrongValue("must be base64") from None
 
 
 def _whole(least: int, most: int) -> Callable[[Any], int]:
