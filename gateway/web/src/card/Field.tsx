@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { at, isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
+import { isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
 import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
@@ -12,7 +12,7 @@ import { catalogue } from "./catalogue.js";
 import { faultOf, isLocalTime, NOT_JSON } from "./fault.js";
 import { choice, FORMS, label, refusalText } from "./labels.js";
 import { formsOf, inForm, uselessIn } from "./schedule.js";
-import { complete, names } from "./template.js";
+import { CompletionList, useCompletions } from "./Completions.js";
 
 export interface Form {
   defs: JsonObject;
@@ -181,11 +181,17 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
   };
   const long = LONG.includes(key);
   const area = useRef<HTMLTextAreaElement>(null);
+  const { payload } = useContext(FormContext);
+  const completions = useCompletions({ area, id: field.id, path, payload, text: shown, write: change });
+  const write = (text: string) => {
+    change(text);
+    completions.look();
+  };
   return (
     <div class={`field ${long ? "wide" : ""} ${field.wrong ? "wrong" : ""}`}>
       <label for={field.id}>{name ?? label(key)}</label>
       {long
-        ? <textarea {...shared} ref={area} rows={Math.min(9, Math.max(2, Math.ceil(shown.length / 60)))} onInput={(event) => change(event.currentTarget.value)} />
+        ? <textarea {...shared} {...completions.marks} ref={area} rows={Math.min(9, Math.max(2, Math.ceil(shown.length / 60)))} onInput={(event) => write(event.currentTarget.value)} />
         : <input
             {...shared}
             class={key === "cron" ? "mono" : undefined}
@@ -195,47 +201,11 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
             spellcheck={false}
             onInput={(event) => change(event.currentTarget.value)}
           />}
-      {long && isTemplate(path) && <Completions area={area} path={path} text={shown} change={change} />}
+      <CompletionList id={field.id} options={completions.options} at={completions.at} pick={completions.pick} />
       <Hidden text={shown} />
       {field.help(schema.description)}
     </div>
   );
-}
-
-/** Names and filters that what stands before the caret may become, while the field has the focus. */
-function Completions({ area, path, text, change }: { area: { current: HTMLTextAreaElement | null }; path: Path; text: string; change: (text: string) => void }) {
-  const { payload } = useContext(FormContext);
-  const [caret, move] = useState<number>();
-  useLayoutEffect(() => {
-    const it = area.current;
-    if (!it) return;
-    const look = () => move(it.selectionEnd);
-    const events = ["input", "keyup", "click", "focus"];
-    events.forEach((name) => it.addEventListener(name, look));
-    return () => events.forEach((name) => it.removeEventListener(name, look));
-  }, []);
-  if (caret === undefined) return null;
-  const found = complete(text, caret, names(at(payload, ["definition"]), path), path.at(-1) === "when");
-  if (!found) return null;
-  const put = (option: string) => {
-    change(text.slice(0, found.from) + option + text.slice(found.to));
-    const end = found.from + option.length;
-    move(end);
-    requestAnimationFrame(() => {
-      area.current?.focus();
-      area.current?.setSelectionRange(end, end);
-    });
-  };
-  return (
-    <div class="completions" role="group" aria-label="Names and filters">
-      {found.options.map((option) => <button key={option} type="button" class="mono" onClick={() => put(option)}>{option}</button>)}
-    </div>
-  );
-}
-
-/** Whether a run fills the text in: `when`, and what is in the config of a step. */
-function isTemplate(path: Path): boolean {
-  return path.at(-1) === "when" || (path.includes("config") && !path.includes("triggers"));
 }
 
 /** A field keeps what nobody sees; beneath it the text is marked. */
