@@ -1,7 +1,6 @@
 """The queue that delivers runs to workers under a lease, and its port."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,19 +23,22 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service import queue_entries
 from automation_service.claim_burst import ClaimBurst
+from automation_service.queue_entries import ENTRYPOINT, SCHEMA, EntryQueries
 from shared.aio import wait_for_stop
 from shared.db import database
+from shared.db.statements import fetch
 from shared.db.type_cache import TypeCache
 from shared.telemetry import logs
 
-SCHEMA: Final = "pgqueuer"
-ENTRYPOINT: Final = "run"
 CHANNEL: Final = "rota_runs"
 # Entries dequeued at once. After a crash up to so many ended runs are delivered again.
 MAX_BATCH: Final = 100
 MIN_BATCH: Final = 10
 LOG_RETENTION: Final = timedelta(days=1)
+# How often the connection that listens is checked.
+HEALTH_INTERVAL: Final = timedelta(seconds=10)
 PRUNE_SECONDS: Final = 3600.0
 PRUNE_DELAY_SECONDS: Final = 60.0
 
@@ -83,14 +85,7 @@ class PgQueuer:
     async def enqueue(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
         if not runs:
             return
-        under = await database.asyncpg_connection(connection)
-        await self._queries(Queries.from_asyncpg_connection(under).driver).enqueue(
-            [ENTRYPOINT] * len(runs),
-            [str(run).encode() for run in runs],
-            [0] * len(runs),
-            dedupe_key=[f"{ENTRYPOINT}:{run}" for run in runs],
-            on_conflict="skip",
-        )
+        await fetch(connection, queue_entries.ADD, list(runs))
 
     async def cancel(self, run: UUID) -> None:
         if task := self._held.get(run):
@@ -156,6 +151,8 @@ class PgQueuer:
                 self._queries(Queries.from_asyncpg_pool(pool).driver),
                 channel=self._settings.channel,
                 burst=self.burst,
+                places=self.concurrency,
+                rest=self.poll_interval,
             )
             manager.entrypoint(ENTRYPOINT, accepts_context=False)(self._job(handler, stop))
             ends = asyncio.create_task(self._hand_back(manager, stop))
@@ -163,7 +160,6 @@ class PgQueuer:
             try:
                 await manager.run(
                     batch_size=batch,
-                    max_concurrent_tasks=max(self.concurrency, 2 * batch),
                     dequeue_timeout=self.poll_interval,
                     heartbeat_timeout=self.lease,
                     shutdown_on_listener_failure=True,
@@ -216,8 +212,8 @@ class PgQueuer:
 
         return run_job
 
-    def _queries(self, driver: Driver) -> Queries:
-        return Queries(
+    def _queries(self, driver: Driver) -> EntryQueries:
+        return EntryQueries(
             driver,
             qbe=QueryBuilderEnvironment(self._settings),
             qbq=QueryQueueBuilder(self._settings),
@@ -229,22 +225,67 @@ class PgQueuer:
 class _Manager(QueueManager):
     """A QueueManager with one task for each job and one heartbeat for all, that of PgQueuer.
 
-    Its own takes three tasks for each (`python -m bench automation`).
+    Its own takes three tasks for each (`python -m bench automation`). `places` is how many jobs may
+    be in progress; while all are taken, it asks the database for nothing until a job ends, for
+    `rest` at most.
     """
 
     burst: ClaimBurst = field(kw_only=True)
+    places: int = field(kw_only=True)
+    rest: timedelta = field(kw_only=True)
+    _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     async def verify_structure(self) -> None:
         """Asks the database nothing: the service starts only when it is migrated."""
 
-    async def fetch_jobs(self, *args: Any, **more: Any) -> AsyncGenerator[Job, None]:
-        """Yields jobs until none is left or none may begin. That is a burst."""
-        async with contextlib.aclosing(super().fetch_jobs(*args, **more)) as jobs:
-            async for job in jobs:
-                with self.burst.hold():
-                    yield job
-                    async for later in jobs:
-                        yield later
+    async def _run_periodic_health_check(self, interval: timedelta = HEALTH_INTERVAL) -> None:
+        """Begins after an interval: a check that comes before LISTEN would never be answered."""
+        await wait_for_stop(self.shutdown, interval.total_seconds())
+        await super()._run_periodic_health_check(interval)
+
+    async def fetch_jobs(
+        self, batch_size: int, _limit: int | None, heartbeat_timeout: timedelta
+    ) -> AsyncGenerator[Job, None]:
+        """Yields jobs until none is left. It is a burst while there are places for them."""
+        while (jobs := await self._take(batch_size, heartbeat_timeout)) != []:
+            if jobs is None:
+                if not await self._wait_for_place():
+                    return
+                continue
+            with self.burst.hold():
+                while jobs:
+                    for job in jobs:
+                        yield job
+                    jobs = await self._take(batch_size, heartbeat_timeout)
+            if jobs is not None:
+                return
+
+    async def _take(self, most: int, lease: timedelta) -> list[Job] | None:
+        """Takes jobs for which there are places. None when all are taken."""
+        if self.shutdown.is_set():
+            return []
+        if (free := self.places - len(self.job_context)) <= 0:
+            return None
+        return await self.queries.dequeue(
+            batch_size=min(most, free),
+            entrypoints={},
+            queue_manager_id=self.queue_manager_id,
+            global_concurrency_limit=None,
+            heartbeat_timeout=lease,
+        )
+
+    async def _wait_for_place(self) -> bool:
+        """Waits until a job ends. False when none did, so that the connection is looked after."""
+        self._ended.clear()
+        try:
+            await asyncio.wait_for(self._ended.wait(), self.rest.total_seconds())
+        except TimeoutError:
+            return False
+        return True
+
+    def forget_job(self, *job: Any) -> None:
+        super().forget_job(*job)
+        self._ended.set()
 
     async def _dispatch(self, job: Job, ended: JobStatusLogBuffer, *_: Any) -> None:
         """Calls the handler of a job; then the entry is gone, or back in the queue."""

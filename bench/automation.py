@@ -3,7 +3,8 @@
 The service runs in processes of its own on a real clock. `ROTA_BENCH_PROCESSES` gives the roles
 of each, separated by spaces (default one process, `ticker,worker`); `ROTA_BENCH_DUE` how many
 slots fall due within a minute (default 2000; the goal is 10000; 0 leaves them out),
-`ROTA_BENCH_AT_ONCE` how many at one moment, `ROTA_BENCH_RUNS` how many runs have three steps.
+`ROTA_BENCH_AT_ONCE` how many at one moment, `ROTA_BENCH_RUNS` how many runs have three steps, and
+`ROTA_BENCH_PLACES` how many runs may be in progress (default: the service's own default).
 `ROTA_BENCH_MILLION=1` adds the tick beside a million triggers, `ROTA_BENCH_PEERS=0` leaves the
 peers out.
 
@@ -56,6 +57,7 @@ PROCESSES: Final = os.environ.get("ROTA_BENCH_PROCESSES", "ticker,worker").split
 DUE: Final = int(os.environ.get("ROTA_BENCH_DUE", "2000"))
 AT_ONCE: Final = int(os.environ.get("ROTA_BENCH_AT_ONCE", "2000"))
 RUNS: Final = int(os.environ.get("ROTA_BENCH_RUNS", "1000"))
+PLACES: Final = os.environ.get("ROTA_BENCH_PLACES", "")
 WAITING: Final = (
     1_000,
     100_000,
@@ -289,7 +291,7 @@ async def _services(databases: ServiceDatabases, clock: CorrectedClock) -> Async
             "ROTA_JWKS_FILE": str(keys.jwks_file),
             "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
             "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
-            "ROTA_CONCURRENT_RUNS": "100",
+            **({"ROTA_CONCURRENT_RUNS": PLACES} if PLACES else {}),
         }
         pids = []
         for number, roles in enumerate(PROCESSES):

@@ -33,7 +33,9 @@ from shared.schedule.config import LONGEST_JITTER
 from shared.telemetry import logs, metrics
 
 # Triggers in one transaction; other transactions wait for its locks.
-BATCH_SIZE: Final = 500
+BATCH_SIZE: Final = 250
+# Batches that are fired at the same time: one is decided while PostgreSQL writes the other.
+LANES: Final = 2
 # Automations that are resumed before due slots are decided again.
 RESUME_BATCH_SIZE: Final = 100
 NOT_RESUMED: Final = "The service could not resume it at its resume_time; resume it yourself."
@@ -100,14 +102,19 @@ class Scheduler:
         finally:
             poll.cancel()
 
-    async def fire_due(self, now: datetime) -> int:
-        """Decides the due slots of a batch of triggers. Returns the number of triggers."""
+    async def fire_due(self, now: datetime, on_full: Callable[[], None] = lambda: None) -> int:
+        """Decides the due slots of a batch of triggers. Returns the number of triggers.
+
+        Calls `on_full` as soon as it has claimed a full batch, so that more may be due.
+        """
         ids: list[UUID] = []
         metrics.count("rota.ticks")
         try:
             async with database.transaction(self.db) as connection:
                 claimed = await triggers.claim_due(connection, now, self.batch_size)
                 ids = [trigger.id for _, trigger in claimed]
+                if len(ids) == self.batch_size:
+                    on_full()
                 result = await self._dispatch(connection, claimed, now)
         except Exception as error:
             if not ids or is_temporary(error):
@@ -299,11 +306,33 @@ class Scheduler:
         await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
 
     async def _fire_batches(self, stop: asyncio.Event) -> int:
-        """Fires batches up to one that is not full. Returns its number of triggers."""
-        fired = self.batch_size
-        while fired == self.batch_size and not stop.is_set():
-            fired = await self.fire_due(self.clock.now())
-            if fired == self.batch_size:
+        """Fires batches until one is not full, up to LANES at a time. Returns how many triggers."""
+        lanes: list[asyncio.Task[int]] = []
+
+        def begin_lane() -> None:
+            if len(lanes) < LANES:
+                lanes.append(asyncio.create_task(self._fire_lane(stop, begin_lane)))
+
+        begin_lane()
+        try:
+            for lane in lanes:  # a lane may begin the next one
+                await asyncio.wait([lane])
+        finally:
+            for lane in lanes:
+                lane.cancel()
+        fired = await asyncio.gather(*lanes, return_exceptions=True)
+        for error in fired:
+            if isinstance(error, BaseException):
+                raise error
+        return sum(lane.result() for lane in lanes)
+
+    async def _fire_lane(self, stop: asyncio.Event, on_full: Callable[[], None]) -> int:
+        """Fires one batch after another up to one that is not full."""
+        fired, last = 0, self.batch_size
+        while last == self.batch_size and not stop.is_set():
+            last = await self.fire_due(self.clock.now(), on_full)
+            fired += last
+            if last == self.batch_size:
                 await self._heartbeat()
         return fired
 

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from pgqueuer.models import Job
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.queue import PgQueuer
+from automation_service.queue_entries import EntryQueries
 from shared import resources
 from shared.db import database
 from tests.support.automation import execute, until
@@ -156,6 +159,11 @@ async def test_installing_again_changes_nothing_and_the_log_is_pruned(
     await woken(db, queue, resources.new_id())
     await queue.install()
     assert len(await execute(url, TOKENS)) == 1
+    await execute(
+        url,
+        "insert into pgqueuer.pgqueuer_log (job_id, status, entrypoint, priority)"
+        " values (1, 'queued', 'run', 0)",
+    )
     await execute(url, "update pgqueuer.pgqueuer_log set created = now() - interval '2 days'")
     await queue.prune()
     assert await execute(url, "select 1 from pgqueuer.pgqueuer_log") == []
@@ -179,3 +187,57 @@ async def test_first_steps_wait_while_runs_are_delivered(db: AsyncEngine, queue:
     async with serving(queue, handler):
         await until(all_begun)
     assert known == [len(runs)] * len(runs)
+
+
+async def test_while_all_places_are_taken_nothing_is_asked_of_the_database(
+    url: str, db: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = PgQueuer(url=url, lease=timedelta(seconds=8), concurrency=2)
+    runs = [resources.new_id() for _ in range(6)]
+    in_hand: set[UUID] = set()
+    asked: list[int] = []
+    most, ends = [0], asyncio.Semaphore(0)
+    ended: list[UUID] = []
+    dequeue = EntryQueries.dequeue
+
+    async def count(self: EntryQueries, batch_size: int, **more: Any) -> list[Job]:
+        asked.append(len(in_hand))
+        return await dequeue(self, batch_size, **more)
+
+    async def handler(run: UUID) -> None:
+        in_hand.add(run)
+        most[0] = max(most[0], len(in_hand))
+        await ends.acquire()
+        in_hand.discard(run)
+        ended.append(run)
+
+    monkeypatch.setattr(EntryQueries, "dequeue", count)
+    await woken(db, queue, *runs)
+    async with serving(queue, handler):
+        while len(ended) < len(runs):
+            await until(lambda: _answer(in_hand))
+            ends.release()
+            await asyncio.sleep(0)
+    assert sorted(ended) == sorted(runs)
+    assert most == [2]
+    assert max(asked) < 2
+
+
+async def _answer(found: object) -> object:
+    return found
+
+
+async def test_an_entry_passes_without_a_row_in_the_log(
+    url: str, db: AsyncEngine, queue: PgQueuer
+) -> None:
+    async def handler(run: UUID) -> None:
+        return None
+
+    async with serving(queue, handler):
+        await woken(db, queue, resources.new_id())
+
+        async def gone() -> bool:
+            return not await execute(url, TOKENS)
+
+        assert await until(gone)
+    assert await execute(url, "select 1 from pgqueuer.pgqueuer_log") == []

@@ -1,6 +1,7 @@
 """Every slot is accounted for, exactly once, whatever happens."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.queue import PgQueuer
 from automation_service.scheduling import scheduler
@@ -220,12 +222,12 @@ async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(
     assert await rota.slots(bad) == []
 
 
-async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, db: Any) -> None:
-    queue = PgQueuer(url=rota.url)
+async def test_what_is_enqueued_goes_away_with_its_transaction(url: str, db: Any) -> None:
+    queue = PgQueuer(url=url)  # no worker takes it
     lost = UUID("0190a0a0-0000-7000-8000-000000000000")
 
     async def tokens() -> int:
-        found = await execute(rota.url, "select 1 from pgqueuer.pgqueuer_log")
+        found = await execute(url, "select 1 from pgqueuer.pgqueuer")
         return len(found)
 
     with pytest.raises(ZeroDivisionError):
@@ -235,7 +237,7 @@ async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, db
     assert await tokens() == 0
     async with database.transaction(db) as connection:
         await queue.enqueue(connection, [lost])
-    assert await tokens() > 0
+    assert await tokens() == 1
 
 
 async def test_a_slot_is_decided_in_batches_until_it_is_caught_up(url: str, keys: Keys) -> None:
@@ -303,3 +305,49 @@ def test_a_trigger_is_disabled_for_a_fault_of_its_data_only(
     fault: Exception, temporary: bool
 ) -> None:
     assert scheduler.is_temporary(fault) is temporary
+
+
+async def test_one_batch_is_decided_while_another_is_written(
+    db: AsyncEngine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, busy, most = [2, 2, 2, 1], [0], [0]
+    both = asyncio.Event()
+
+    async def fire(self: Scheduler, now: datetime, on_full: Callable[[], None]) -> int:
+        fired = left.pop(0) if left else 0
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        if fired == self.batch_size:
+            on_full()
+        if most[0] == scheduler.LANES:
+            both.set()
+        await asyncio.wait_for(both.wait(), 60)  # the first waits for the second
+        busy[0] -= 1
+        return fired
+
+    monkeypatch.setattr(Scheduler, "fire_due", fire)
+    ticker = Scheduler(db=db, queue=PgQueuer(url=url), clock=ManualClock(START), batch_size=2)
+    assert await ticker._fire_batches(asyncio.Event()) == 7
+    assert left == []
+    assert most == [scheduler.LANES]
+
+
+async def test_a_lane_that_fails_leaves_the_other_to_end(
+    db: AsyncEngine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    async def fire(self: Scheduler, now: datetime, on_full: Callable[[], None]) -> int:
+        if not ended:
+            ended.append(0)
+            on_full()
+            raise OSError("the database went away")
+        await asyncio.sleep(0)
+        ended.append(1)
+        return 1
+
+    monkeypatch.setattr(Scheduler, "fire_due", fire)
+    ticker = Scheduler(db=db, queue=PgQueuer(url=url), clock=ManualClock(START), batch_size=2)
+    with pytest.raises(OSError, match="went away"):
+        await ticker._fire_batches(asyncio.Event())
+    assert ended == [0, 1]
