@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+import orjson
 from cachetools import LRUCache
 
 from shared import json_schema
@@ -18,6 +19,8 @@ from shared.validation.inputs import RUNTIME_INPUTS, check_run
 CACHE_BYTES: Final = 64 << 20
 CACHE_MAX_CHARACTERS: Final = 16_384
 _OVERHEAD_BYTES: Final = 8_000
+# Schedules that are kept as they were read. Many automations have the same one.
+SCHEDULES: Final = 1_024
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,11 @@ def parse(definition: str) -> ParsedDefinition:
 
 
 def _read(definition: str) -> ParsedDefinition:
-    read = AutomationDefinition.model_validate(json.loads(definition))
-    return ParsedDefinition(read, len(definition))
+    try:
+        value = orjson.loads(definition)
+    except orjson.JSONDecodeError:  # what only PostgreSQL writes: integers of many digits
+        value = json.loads(definition)
+    return ParsedDefinition(AutomationDefinition.model_validate(value), len(definition))
 
 
 def _estimate_bytes(parsed: ParsedDefinition) -> int:
@@ -83,4 +89,14 @@ _CACHE: Final[LRUCache[str, ParsedDefinition]] = LRUCache(CACHE_BYTES, getsizeof
 
 
 def parse_schedule(config: dict[str, Any]) -> ScheduleTriggerConfig:
-    return ScheduleTriggerConfig.model_validate(config)
+    """Reads a schedule. Raises ValueError for an invalid one. Equal texts give one object."""
+    try:
+        key = orjson.dumps(config)
+    except TypeError:
+        return ScheduleTriggerConfig.model_validate(config)
+    if (read := _SCHEDULES.get(key)) is None:
+        read = _SCHEDULES[key] = ScheduleTriggerConfig.model_validate(config)
+    return read
+
+
+_SCHEDULES: Final[LRUCache[bytes, ScheduleTriggerConfig]] = LRUCache(SCHEDULES)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from cachetools import LRUCache
+
 from automation_service.scheduling import triggers
 from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
@@ -15,6 +17,8 @@ MAX_SLOTS: Final = 500
 # The latest due slot is searched in these spans first: often it is near.
 _MINUTES: Final = timedelta(minutes=5)
 _HOURS: Final = timedelta(hours=3)
+# Answers that are kept: the triggers of a tick that share a schedule share them.
+KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,30 @@ def find_due_slots(
     With `early`, slots that are still inside their jitter count as due. When there are more slots,
     `latest` is searched only as far back as `reach`. It is none of those whose slot_time is in
     `without`, which somebody skipped.
+
+    The answer may be shared: without jitter and skips it is the same for every `seed`.
     """
+    if config.jitter_seconds or without:
+        return _find(config, seed, after, now, reach, early, without)
+    key = (config, after, now, reach, early)
+    if (found := _KEPT.get(key)) is None:
+        found = _KEPT[key] = _find(config, seed, after, now, reach, early, without)
+    return found
+
+
+_Key = tuple[ScheduleTriggerConfig, datetime, datetime, timedelta, bool]
+_KEPT: Final[LRUCache[_Key, DueSlots]] = LRUCache(KEPT)
+
+
+def _find(
+    config: ScheduleTriggerConfig,
+    seed: str,
+    after: datetime,
+    now: datetime,
+    reach: timedelta,
+    early: bool,
+    without: Collection[datetime],
+) -> DueSlots:
     groups: list[tuple[datetime, list[PlannedSlot]]] = []
     count, next_time, more = 0, None, False
     # Lazily: the slots of a rare schedule are years apart.

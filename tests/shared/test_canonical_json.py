@@ -36,6 +36,15 @@ def test_reading_the_canonical_bytes_back_gives_the_same_bytes(value: object) ->
     assert normalise(normalise(value)) == normalise(value)
 
 
+@given(_JSON)
+def test_a_normalised_value_shares_no_container_with_the_value(value: object) -> None:
+    def containers(of: object) -> set[int]:
+        inner = of.values() if isinstance(of, dict) else of if isinstance(of, list) else None
+        return set() if inner is None else {id(of)}.union(*map(containers, inner))
+
+    assert containers(value).isdisjoint(containers(normalise(value)))
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from automation_service.definitions import parse_schedule
 from automation_service.persistence.records import Automation
 from automation_service.scheduling import slot_skips
+from automation_service.scheduling.due_slots import DueSlots, find_due_slots
 from automation_service.scheduling.ledger import Slots
 from automation_service.scheduling.triggers import build_trigger
 from shared import errors
@@ -79,3 +81,21 @@ def test_the_next_fire_of_any_schedule_is_the_first_of_its_preview() -> None:
         case = replace(draw(chance), on_gap="skip")
         said = case.config.model_dump(mode="json", exclude_defaults=True)
         assert_shown_as_previewed(said, case.start)
+
+
+def test_triggers_of_one_schedule_share_what_is_due_unless_jitter_parts_them() -> None:
+    def due(seed: str, **more: int) -> DueSlots:
+        config = parse_schedule({"cron": "0 * * * *", "timezone": "UTC", **more})
+        after = datetime(2027, 3, 1, tzinfo=UTC)
+        now = after + timedelta(hours=3, minutes=30)
+        return find_due_slots(config, seed, after, now, reach=timedelta(hours=1))
+
+    assert due("a") is due("b")
+    assert due("a") == due("a", catchup_window_seconds=5)
+    assert due("a", jitter_seconds=3600) != due("b", jitter_seconds=3600)
+
+
+def test_an_invalid_schedule_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="cron"):
+            parse_schedule({"cron": "* * *", "timezone": "UTC"})
