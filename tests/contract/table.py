@@ -5,6 +5,7 @@ from typing import Final
 from tests.contract.automation_rows import AUTOMATION_ROWS
 from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
 from tests.contract.model_rows import MODEL_ROWS
+from tests.contract.promise_rows import PROMISE_ROWS
 from tests.contract.rows import Row
 from tests.contract.webhook_rows import NOTICE_ROWS, WEBHOOK_ROWS
 
@@ -15,6 +16,7 @@ ROWS: Final[list[Row]] = [
     *WEBHOOK_ROWS,
     *AGENT_ROWS,
     *NOTICE_ROWS,
+    *PROMISE_ROWS,
 ]
 
 # Calls of the contract that this version answers with UNIMPLEMENTED / NOT_SERVED. One that is

@@ -75,8 +75,13 @@ def public_methods() -> Iterator[MethodDescriptor]:
 
 
 def short(element: Any) -> str:
+    """As `shortened` has it."""
+    return shortened(str(element.full_name))
+
+
+def shortened(name: str) -> str:
     """`chat.Thread.name`: without `rota.` and the version."""
-    return re.sub(r"^rota\.(\w+)\.v1\.", r"\1.", str(element.full_name))
+    return re.sub(r"^rota\.(\w+)\.v1\.", r"\1.", name)
 
 
 def behaviours(field: FieldDescriptor) -> set[str]:

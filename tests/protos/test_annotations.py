@@ -174,7 +174,7 @@ def test_every_file_says_where_its_code_belongs() -> None:
         package = file.package.split(".")
         stem = Path(file.name).stem
         assert options.java_package == f"dev.{file.package}"
-        assert options.java_outer_classname == f"{stem.capitalize()}Proto"
+        assert options.java_outer_classname == f"{stem.title().replace('_', '')}Proto"
         assert options.java_multiple_files
         assert options.csharp_namespace == ".".join(part.capitalize() for part in package)
         assert options.go_package == f"rota.dev/gen/{'/'.join(package)};{''.join(package[1:])}"

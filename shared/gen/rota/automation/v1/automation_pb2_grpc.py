@@ -387,8 +387,11 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackAutomation(self, request, context):
-        """Makes the definition of an earlier revision current, as a new revision. It
-        is refused like an update: a trigger that it brings back has a fire left.
+        """Makes the definition of an earlier revision current, as a new revision; the
+        description stays. The current revision, or one with an equal definition,
+        changes nothing and makes none. A revision that does not exist is NOT_FOUND /
+        RESOURCE_NOT_FOUND, and the rest is refused like an update: an enabled
+        trigger that it brings back must have a fire left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,7 +405,8 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSlots(self, request, context):
-        """Lists the slot ledger, newest slot first.
+        """Lists the slot ledger, newest slot first. Slots are kept for 90 days and at
+        most 100,000 of an automation; both are settings of the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -442,7 +446,9 @@ class AutomationServiceServicer:
 
     def ListRuns(self, request, context):
         """Lists runs, newest first, without definitions, inputs and outputs. The automation
-        `-` lists the runs of all automations of the workspace.
+        `-` lists the runs of all automations of the workspace. Runs are kept for 90
+        days after their end and at most 10,000 of an automation; both are settings of
+        the service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -451,7 +457,9 @@ class AutomationServiceServicer:
     def WatchRun(self, request, context):
         """Streams what happens to a run: stored events after after_sequence, then
         live ones, until the run has ended. A finished run is replayed and the call
-        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED. More
+        ends. Events are kept for 7 days after the run's end and at most 10,000 of a
+        run, which are settings of the service; those before are OUT_OF_RANGE /
+        STREAM_TRUNCATED. More
         streams than a person or a workspace may have open are RESOURCE_EXHAUSTED /
         TOO_MANY_STREAMS.
         """

@@ -255,8 +255,9 @@ class ChatServiceServicer:
     def WatchTurn(self, request, context):
         """Replays the frames of a turn after after_sequence, then follows it. From
         the last frame of a finished turn it ends at once; from `suspended` it
-        waits, with heartbeats, for the next segment. Frames that are no longer
-        kept are OUT_OF_RANGE / STREAM_TRUNCATED.
+        waits, with heartbeats, for the next segment. Frames are kept for 24 hours
+        after the turn's end, which is a setting of the service; those that are no
+        longer kept are OUT_OF_RANGE / STREAM_TRUNCATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

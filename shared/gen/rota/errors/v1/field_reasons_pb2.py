@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rota/errors/v1/field_reasons.proto\x12\x0erota.errors.v1*\xd8\x04\n\x0b\x46ieldReason\x12\x1c\n\x18\x46IELD_REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0b\n\x07INVALID\x10\x02\x12\x11\n\rUNKNOWN_FIELD\x10\x03\x12\x13\n\x0f\x44UPLICATE_FIELD\x10\x04\x12\r\n\tIMMUTABLE\x10\x05\x12\x11\n\rNOT_CANONICAL\x10\x06\x12\x17\n\x13INVISIBLE_CHARACTER\x10\x07\x12\x0f\n\x0bPLACEHOLDER\x10\x08\x12\r\n\tTOO_LARGE\x10\t\x12\x0c\n\x08TOO_MANY\x10\n\x12\x14\n\x10TOO_MANY_WAITING\x10\x0b\x12\x10\n\x0c\x44UPLICATE_ID\x10\x0c\x12\x11\n\rSHADOWED_NAME\x10\r\x12\x10\n\x0cUNKNOWN_NAME\x10\x0e\x12\x13\n\x0fUNKNOWN_TRIGGER\x10\x0f\x12\x12\n\x0eUNKNOWN_ACTION\x10\x10\x12\x10\n\x0cUNKNOWN_TOOL\x10\x11\x12\x11\n\rUNKNOWN_MODEL\x10\x12\x12\x12\n\x0eUNPRICED_MODEL\x10\x13\x12\x14\n\x10INVALID_TEMPLATE\x10\x14\x12\x12\n\x0eINVALID_SCHEMA\x10\x15\x12\x11\n\rINVALID_INPUT\x10\x16\x12\x0f\n\x0bNEVER_FIRES\x10\x17\x12\x0e\n\nNO_TRIGGER\x10\x18\x12\x0e\n\nNOT_PUBLIC\x10\x19\x12\x0e\n\nUNREADABLE\x10\x1a\x12\x0b\n\x07HAS_RUN\x10\x1b\x12\x0f\n\x0bSKIPPED_DST\x10\x1c\x12\x0e\n\nBACKFILLED\x10\x1d\x12\x10\n\x0cTRIGGER_GONE\x10\x1e\x12\x12\n\x0eINVALID_INPUTS\x10\x1f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rota/errors/v1/field_reasons.proto\x12\x0erota.errors.v1*\xd8\x04\n\x0b\x46ieldReason\x12\x1c\n\x18\x46IELD_REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0b\n\x07INVALID\x10\x02\x12\x11\n\rUNKNOWN_FIELD\x10\x03\x12\x13\n\x0f\x44UPLICATE_FIELD\x10\x04\x12\r\n\tIMMUTABLE\x10\x05\x12\x11\n\rNOT_CANONICAL\x10\x06\x12\x17\n\x13INVISIBLE_CHARACTER\x10\x07\x12\x0f\n\x0bPLACEHOLDER\x10\x08\x12\r\n\tTOO_LARGE\x10\t\x12\x0c\n\x08TOO_MANY\x10\n\x12\x14\n\x10TOO_MANY_WAITING\x10\x0b\x12\x10\n\x0c\x44UPLICATE_ID\x10\x0c\x12\x11\n\rSHADOWED_NAME\x10\r\x12\x10\n\x0cUNKNOWN_NAME\x10\x0e\x12\x13\n\x0fUNKNOWN_TRIGGER\x10\x0f\x12\x12\n\x0eUNKNOWN_ACTION\x10\x10\x12\x10\n\x0cUNKNOWN_TOOL\x10\x11\x12\x11\n\rUNKNOWN_MODEL\x10\x12\x12\x12\n\x0eUNPRICED_MODEL\x10\x13\x12\x14\n\x10INVALID_TEMPLATE\x10\x14\x12\x12\n\x0eINVALID_SCHEMA\x10\x15\x12\x11\n\rINVALID_INPUT\x10\x16\x12\x0f\n\x0bNEVER_FIRES\x10\x17\x12\x0e\n\nNO_TRIGGER\x10\x18\x12\x0e\n\nNOT_PUBLIC\x10\x19\x12\x0e\n\nUNREADABLE\x10\x1a\x12\x0b\n\x07HAS_RUN\x10\x1b\x12\x0f\n\x0bSKIPPED_DST\x10\x1c\x12\x0e\n\nBACKFILLED\x10\x1d\x12\x10\n\x0cTRIGGER_GONE\x10\x1e\x12\x12\n\x0eINVALID_INPUTS\x10\x1f\x42`\n\x12\x64\x65v.rota.errors.v1B\x11\x46ieldReasonsProtoP\x01Z$rota.dev/gen/rota/errors/v1;errorsv1\xaa\x02\x0eRota.Errors.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rota.errors.v1.field_reasons_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\022dev.rota.errors.v1B\021FieldReasonsProtoP\001Z$rota.dev/gen/rota/errors/v1;errorsv1\252\002\016Rota.Errors.V1'
   _globals['_FIELDREASON']._serialized_start=55
   _globals['_FIELDREASON']._serialized_end=655
 # @@protoc_insertion_point(module_scope)

@@ -420,12 +420,12 @@ default_message_pool.register_message(
 @dataclass(eq=False, repr=False)
 class Artifact(betterproto2.Message):
     """
-    Something a run made that is worth keeping.
+    The output of a step that has output_as.
     """
 
     artifact_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Name, unique in the run.
+    output_as of the step.
     """
 
     step_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -435,7 +435,7 @@ class Artifact(betterproto2.Message):
 
     mime_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Media type, such as `text/plain`.
+    Media type: `text/plain` of a text, else `application/json`.
     """
 
     content: "___google__protobuf__.Value | None" = betterproto2.field(
@@ -520,8 +520,9 @@ class Automation(betterproto2.Message):
 
     pause_note: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
     """
-    Output only. Why it was paused: by whom in PauseAutomation, or by the
-    service after repeated failure. Empty unless PAUSED.
+    Output only. Why it was paused: the note of PauseAutomation, which may be
+    empty, or what the service says when it paused it after repeated failure. It
+    does not name who paused it. Empty unless PAUSED.
     """
 
     last_run_state: "RunState" = betterproto2.field(
@@ -535,7 +536,7 @@ class Automation(betterproto2.Message):
     consecutive_failures: "int" = betterproto2.field(13, betterproto2.TYPE_INT32)
     """
     Output only. Runs that FAILED or TIMED_OUT since the last that SUCCEEDED,
-    backfills aside. Ten in a row pause the automation; the number is a setting
+    backfills aside. 10 in a row pause the automation; the number is a setting
     of the service.
     """
 
@@ -547,7 +548,7 @@ class Automation(betterproto2.Message):
 
     payload_digest: "str" = betterproto2.field(15, betterproto2.TYPE_STRING)
     """
-    Output only. Set when a call with validate_only answers: the SHA-256, in
+    Output only. Set when an update with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
     """
@@ -577,8 +578,10 @@ default_message_pool.register_message("rota.automation.v1", "Automation", Automa
 class AutomationDefinition(betterproto2.Message):
     """
     The editable envelope: everything a person approves. Unknown keys are
-    refused, except in metadata. At most 256 KiB as canonical JSON. Refused in
-    every text and key: control characters but tabs and line ends, and invisible
+    refused, except in metadata. At most 256 KiB as canonical JSON. Objects and
+    lists in a config, in static_inputs, in a schema and in metadata are nested at
+    most 24 deep, the outermost included, and numbers are at most 2^53-1 if they
+    are whole. Refused in every text and key: control characters but tabs and line ends, and invisible
     characters that have no use where they stand, such as zero-width characters
     between Latin letters, tags outside of an emoji, and overrides and isolates
     of direction that are not closed in their line.
@@ -625,8 +628,8 @@ class AutomationDefinition(betterproto2.Message):
         8, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    `tags` (at most 50 strings), `created_from_nl` (whether it came of a sentence), and
-    any other key, which is kept.
+    `tags` (at most 50 strings of 1 to 64 characters), `created_from_nl` (whether
+    it came of a sentence), and any other key, which is kept.
     """
 
 
@@ -826,15 +829,16 @@ class CreateAutomationRequest(betterproto2.Message):
 
     automation_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Identifier of the new automation: lower-case letters, digits and `-`, at
-    most 63 characters. Empty: the service makes a UUID.
+    Identifier of the new automation: at most 63 lower-case letters, digits and
+    `-`, the first and the last a letter or a digit. Empty: the service makes a
+    UUID.
     """
 
     request_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
     UUID that makes a repeat answer with the automation as it is now instead of
-    creating another. Kept for 30 days; with another body it is
-    ALREADY_EXISTS / REQUEST_ID_REUSED.
+    creating another. Kept for 30 days, which is a setting of the service; with
+    another body it is ALREADY_EXISTS / REQUEST_ID_REUSED.
     """
 
     validate_only: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
@@ -975,7 +979,8 @@ class ExecutionBlock(betterproto2.Message):
 
     budget_cap_usd: "float | None" = betterproto2.field(5, betterproto2.TYPE_DOUBLE, optional=True)
     """
-    The most a run may spend on models, in US dollars, above 0. Absent: no cap.
+    The most a run may spend on models, in US dollars: above 0, at most 10,000.
+    Absent: no cap.
     With a cap only models with a price are used: a step that names another, or
     a choice among models without one, is invalid (`budget_unenforceable`), and
     fails with BUDGET_UNENFORCEABLE where it was saved before.
@@ -1735,8 +1740,8 @@ class PlanStep(betterproto2.Message):
 
     step_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Required. Identifier, unique in plan and on_failure: lower-case letters,
-    digits, `-` and `_`, at most 63 characters.
+    Required. Identifier, unique in plan and on_failure: at most 63 lower-case
+    letters, digits, `-` and `_`, the first and the last a letter or a digit.
     """
 
     action: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1757,9 +1762,13 @@ class PlanStep(betterproto2.Message):
     Config of the action; strings in it are templates: at most 500 in a
     definition, with 32,768 characters between their braces. For `agent_task`:
     prompt (required; at most 8,000 characters as written, and cut at 65,536
-    bytes once rendered), tools, model, output_schema, auto_approve. A model
-    `workspaces/{w}/modelConfigs/{id}` must be the caller's own: any other is
-    INVALID_ARGUMENT when the definition is saved, and MODEL_GONE at run time.
+    bytes once rendered), tools (ids of ListCapabilities, at most 32; an unknown
+    one is invalid, and CAPABILITY_GONE at run time), model, output_schema,
+    auto_approve. A model `workspaces/{w}/modelConfigs/{id}` must be the caller's
+    own: any other is INVALID_ARGUMENT when the definition is saved, and
+    MODEL_GONE at run time. A model of the service's file is named as its
+    provider or as people name it; one that there is not is saved, and
+    MODEL_GONE at run time.
     """
 
     output_as: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
@@ -2132,7 +2141,7 @@ class Run(betterproto2.Message):
 
     artifacts: "list[Artifact]" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Things the run made that are worth keeping. Absent in lists.
+    The outputs of steps that succeeded and have output_as. Absent in lists.
     """
 
     error: "___google__rpc__.Status | None" = betterproto2.field(
@@ -2677,7 +2686,7 @@ class Trigger(betterproto2.Message):
 
     payload_digest: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
     """
-    Output only. Set when a call with validate_only answers: the SHA-256, in
+    Output only. Set when an update with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
     """
@@ -2718,8 +2727,8 @@ class TriggerSpec(betterproto2.Message):
 
     trigger_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Required. Identifier, unique in the definition: lower-case letters, digits,
-    `-` and `_`, at most 63 characters.
+    Required. Identifier, unique in the definition: at most 63 lower-case letters,
+    digits, `-` and `_`, the first and the last a letter or a digit.
     """
 
     type: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -2731,8 +2740,8 @@ class TriggerSpec(betterproto2.Message):
         3, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Required. Config of the type; for `schedule`: timezone (IANA) and exactly
-    one of cron (five fields), at (one local time, such as `2027-03-01T09:00`)
+    Required. Config of the type; for `schedule`: timezone (IANA; an unknown one
+    is invalid) and exactly one of cron (five fields), at (one local time, such as `2027-03-01T09:00`)
     and every (`{"unit": "minutes", "count": 90, "anchor": "2027-03-01T09:00"}`,
     of minutes, hours, days or weeks, at most 366 days). Minutes and hours go by
     elapsed time from the anchor, days and weeks by the clock; no slot comes
@@ -3034,8 +3043,8 @@ class Webhook(betterproto2.Message):
 
     A message is sent at least once, under the same webhook-id each time, and in
     no promised order. Any answer of 200 to 299 within 15 seconds is a receipt;
-    410 turns the webhook off; after any other it is sent again, ten times in
-    about a day, and then given up. Redirects are not followed.
+    410 turns the webhook off; after any other it is sent again, at most 10 times
+    in all within about a day, and then given up. Redirects are not followed.
     """
 
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3054,7 +3063,7 @@ class Webhook(betterproto2.Message):
 
     event_types: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
-    What it is told of: `run.failed` (a run FAILED or TIMED_OUT),
+    What it is told of, at most 20: `run.failed` (a run FAILED or TIMED_OUT),
     `automation.paused` (the service paused one after repeated failure),
     `automation.resumed` (the service resumed one at its resume_time),
     `approval.requested` (somebody's decision is waited for). Empty: all of
@@ -3116,7 +3125,7 @@ class Webhook(betterproto2.Message):
 
     payload_digest: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
     """
-    Output only. Set when a call with validate_only answers: the SHA-256, in
+    Output only. Set when an update with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
     """
@@ -3616,8 +3625,11 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "Automation":
         """
-        Makes the definition of an earlier revision current, as a new revision. It
-        is refused like an update: a trigger that it brings back has a fire left.
+        Makes the definition of an earlier revision current, as a new revision; the
+        description stays. The current revision, or one with an equal definition,
+        changes nothing and makes none. A revision that does not exist is NOT_FOUND /
+        RESOURCE_NOT_FOUND, and the rest is refused like an update: an enabled
+        trigger that it brings back must have a fire left.
         """
 
         return await self._unary_unary(
@@ -3659,7 +3671,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListSlotsResponse":
         """
-        Lists the slot ledger, newest slot first.
+        Lists the slot ledger, newest slot first. Slots are kept for 90 days and at
+        most 100,000 of an automation; both are settings of the service.
         """
 
         return await self._unary_unary(
@@ -3755,7 +3768,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "ListRunsResponse":
         """
         Lists runs, newest first, without definitions, inputs and outputs. The automation
-        `-` lists the runs of all automations of the workspace.
+        `-` lists the runs of all automations of the workspace. Runs are kept for 90
+        days after their end and at most 10,000 of an automation; both are settings of
+        the service.
         """
 
         return await self._unary_unary(
@@ -3778,7 +3793,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Streams what happens to a run: stored events after after_sequence, then
         live ones, until the run has ended. A finished run is replayed and the call
-        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED. More
+        ends. Events are kept for 7 days after the run's end and at most 10,000 of a
+        run, which are settings of the service; those before are OUT_OF_RANGE /
+        STREAM_TRUNCATED. More
         streams than a person or a workspace may have open are RESOURCE_EXHAUSTED /
         TOO_MANY_STREAMS.
         """

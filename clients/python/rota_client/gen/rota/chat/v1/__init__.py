@@ -412,7 +412,8 @@ class Approval(betterproto2.Message):
         16, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
-    When it expires. Seven days after it was asked for, unless set otherwise.
+    When it expires: 7 days after it was asked for, which is a setting of the
+    service.
     """
 
     reason: "str" = betterproto2.field(17, betterproto2.TYPE_STRING)
@@ -868,8 +869,8 @@ class Image(betterproto2.Message):
         1, betterproto2.TYPE_STRING, optional=True, group="source"
     )
     """
-    Where it is: in a request, an http or https address that is fetched once;
-    in an answer, the reference the service keeps it under: `sha256:` and the
+    Where it is: in a request, an http or https address of at most 2,000
+    characters that is fetched once; in an answer, the reference the service keeps it under: `sha256:` and the
     hash of its bytes in hexadecimal.
     """
 
@@ -877,7 +878,7 @@ class Image(betterproto2.Message):
         2, betterproto2.TYPE_BYTES, optional=True, group="source"
     )
     """
-    Its bytes. Never sent back in lists.
+    Its bytes, at most 5 MiB. Never sent back.
     """
 
     mime_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1330,7 +1331,7 @@ class ModelConfig(betterproto2.Message):
 
     payload_digest: "str" = betterproto2.field(16, betterproto2.TYPE_STRING)
     """
-    Output only. Set when a call with validate_only answers: the SHA-256, in
+    Output only. Set when an update with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
     """
@@ -1512,7 +1513,7 @@ class Preview(betterproto2.Message):
 
     slots: "list[PreviewSlot]" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The next slots of all its triggers, in order: at most 10. For a backfill,
+    The next slots of all its triggers, in order: at most 5. For a backfill,
     the slots that are run: at most 20.
     """
 
@@ -1642,7 +1643,8 @@ class RequestSettings(betterproto2.Message):
 
     max_tokens: "int | None" = betterproto2.field(3, betterproto2.TYPE_INT32, optional=True)
     """
-    The most tokens of an answer; a smaller limit of a task's budget stays.
+    The most tokens of an answer: above 0, at most 1,000,000,000. A smaller limit
+    of a task's budget stays.
     """
 
     reasoning_effort: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -1706,7 +1708,7 @@ class ResumeTurnRequest(betterproto2.Message):
 
     decisions: "list[Decision]" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Required. One decision for each pending approval of the turn.
+    Required. One decision for each pending approval of the turn: 1 to 50.
     """
 
     request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1768,23 +1770,26 @@ class SendMessageRequest(betterproto2.Message):
     model_config_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
     """
     0: the service chooses and pins. Below 0: from the service's file. Above 0:
-    the caller's own. ListModelConfigs has them.
+    the caller's own. ListModelConfigs has them; any other is INVALID_ARGUMENT.
     """
 
     disabled_tools: "list[str]" = betterproto2.field(4, betterproto2.TYPE_STRING, repeated=True)
     """
-    Names of tools that the agent and its subagents must not use in this turn.
+    Names of tools that the agent and its subagents must not use in this turn: at
+    most 100, of at most 100 characters. One that there is not forbids nothing.
     """
 
     time_zone: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    The person's IANA time zone. Empty: the token's zoneinfo, then UTC, and the
-    card says that it was assumed.
+    The person's IANA time zone; an unknown one is INVALID_ARGUMENT. Empty: the
+    token's zoneinfo; where that is none, UTC, and the card says that it was
+    assumed.
     """
 
     locale: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
     """
-    The person's locale (BCP 47). Empty: the language of the message.
+    The person's locale (BCP 47): at most 35 characters. Empty: the language of
+    the message.
     """
 
     request_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
@@ -1956,7 +1961,8 @@ class Thread(betterproto2.Message):
 
     model_config_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
     """
-    The model pinned to it; 0: none yet. Setting 0 clears the pin.
+    The model pinned to it; 0: none yet. Setting 0 clears the pin. One that is not
+    configured, or is another person's own, is INVALID_ARGUMENT.
     """
 
     open_turn: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -2817,8 +2823,9 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Replays the frames of a turn after after_sequence, then follows it. From
         the last frame of a finished turn it ends at once; from `suspended` it
-        waits, with heartbeats, for the next segment. Frames that are no longer
-        kept are OUT_OF_RANGE / STREAM_TRUNCATED.
+        waits, with heartbeats, for the next segment. Frames are kept for 24 hours
+        after the turn's end, which is a setting of the service; those that are no
+        longer kept are OUT_OF_RANGE / STREAM_TRUNCATED.
         """
 
         async for response in self._unary_stream(
