@@ -31,6 +31,7 @@ from shared.definition.envelope import MAX_TAGS
 from shared.definition.execution import ON_FAILURE_SECONDS, ExecutionBlock
 from shared.definition.fields import MAX_OBJECT_DEPTH
 from shared.registries.actions.agent_task import MAX_PROMPT, MAX_RENDERED_PROMPT, MAX_TOOLS
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.page_tokens import TOKEN_LIFE
 from shared.schedule.config import LONGEST_STEP, MOST_EXCLUDED
 from shared.validation.check import MAX_BYTES
@@ -43,6 +44,7 @@ OF_EVERY_LIST: Final = {
     "page_token": {TOKEN_LIFE // DAY},
 }
 KEPT: Final = REQUEST_RETENTION // DAY
+REQUEST_BYTES: Final[Any] = ServerInterceptor.__dataclass_fields__["limit"].default
 
 
 def default(settings: Any, name: str) -> int:
@@ -131,6 +133,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "chat.SendMessageRequest.locale": {47},  # BCP 47
     "chat.SendMessageRequest.request_id": {KEPT},
     "chat.Step": {MAX_LINES},
+    "errors.ErrorReason.REQUEST_TOO_LARGE": {413, REQUEST_BYTES, LARGEST_MESSAGE},
     "errors.ErrorReason.MODEL_UNAVAILABLE": {
         provider_cause.MAX_CODE,
         provider_cause.MAX_PARAMETER,

@@ -1183,7 +1183,8 @@ class ListActionTypesRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before.
+    next_page_token of the page before, from the same caller; it ends after 3
+    days.
     """
 
 
@@ -1294,7 +1295,8 @@ class ListCapabilitiesRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before.
+    next_page_token of the page before, from the same caller; it ends after 3
+    days.
     """
 
 
@@ -1554,7 +1556,8 @@ class ListTriggerTypesRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before.
+    next_page_token of the page before, from the same caller; it ends after 3
+    days.
     """
 
 

@@ -1011,7 +1011,8 @@ class ListModelConfigsRequest(betterproto2.Message):
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    next_page_token of the page before.
+    next_page_token of the page before, from the same caller; it ends after 3
+    days.
     """
 
 
