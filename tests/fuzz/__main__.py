@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tests.contract.stage import Stage
 from tests.fuzz.run import Settings, Source, run
+from tests.fuzz.writers import Writers
 from tests.support.trust import share_trust
 
+DOORS = ["straight", "json", "grpc-web", "writers"]
 # The gateway's own limit of calls would refuse most of these.
 _UNLIMITED = {"ROTA_RATE_PER_SECOND": "1000000", "ROTA_RATE_BURST": "1000000"}
 
@@ -23,7 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000, help="how many; default 20,000")
     parser.add_argument("--seed", type=int, default=1, help="of the dice; default 1")
-    parser.add_argument("--door", choices=["straight", "json", "grpc-web"], default="straight")
+    parser.add_argument(
+        "--door", choices=DOORS, default="straight"
+    )
     parser.add_argument("--at-once", type=int, default=24, help="calls that wait; default 24")
     parser.add_argument("--damaged", type=float, default=0.12, help="share of odd bytes")
     told = parser.parse_args()
@@ -42,6 +46,10 @@ def main() -> int:
         suite_server() as server,
         live(server.fresh_database("both_migrated", migrated), Path(folder), _UNLIMITED) as system,
     ):
+        if settings.door == "writers":
+            Writers(Stage(system.tenant()), settings.seed).write(settings.calls)
+            print(f"{settings.calls} writes are as the model has them")
+            return 0
         source = Source(Stage(system.tenant()), settings.seed)
         canary = Canary(system)
         began = time.monotonic()
