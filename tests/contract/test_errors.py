@@ -9,17 +9,12 @@ from google.rpc import status_pb2
 
 from tests.contract.rows import fields_of, reason_of
 from tests.contract.stage import Stage
-from tests.contract.table import READS, first_answer
-from tests.support.live import INTERNAL, METHODS, PUBLIC, Live, Metadata
+from tests.contract.table import first_answer
+from tests.support.live import METHODS, Live, Metadata
 from tests.support.tokens import new_key
 
 # The one call whose request may be empty.
 TAKES_NOTHING = {"AgentService/ListCapabilities"}
-OF_CHAT = ("ChatService/", "AgentService/")
-REACHED = {
-    "automation_service": {"AgentService"},
-    "chat_service": {"AutomationService", "NoticeService"},
-}
 
 
 def bearer(token: str) -> Metadata:
@@ -59,13 +54,6 @@ def test_a_caller_without_identity_is_refused_and_learns_nothing(
     assert len(signed_badly) == 1
 
 
-@pytest.mark.parametrize("method", INTERNAL)
-def test_an_internal_call_is_for_services_only(stage: Stage, method: str) -> None:
-    metadata = stage.who.metadata("", "owner")
-    status = stage.live.refusal(method, first_answer(method).make(stage), metadata)
-    assert reason_of(status) == "UNAUTHENTICATED"
-
-
 def test_a_service_acts_at_public_calls_for_its_user_and_nobody_else(stage: Stage) -> None:
     identify = stage.live.keys.service_headers
     row = first_answer("AutomationService/GetAutomation")
@@ -80,37 +68,6 @@ def test_a_service_acts_at_public_calls_for_its_user_and_nobody_else(stage: Stag
     ):
         other = identify("chat_service", **to, **behalf)
         assert reason_of(stage.live.refusal(row.method, request, other)) == "RESOURCE_NOT_FOUND"
-
-
-@pytest.mark.parametrize("service", sorted(REACHED))
-def test_a_service_reaches_only_what_the_table_gives_it(stage: Stage, service: str) -> None:
-    who, refused = stage.who, set()
-    for method in sorted(set(METHODS) - TAKES_NOTHING):
-        serves = "chat_service" if method.startswith(OF_CHAT) else "automation_service"
-        headers = stage.live.keys.service_headers(
-            service, audience=serves, user=who.user, workspace=who.id, role="owner"
-        )
-        status = stage.live.refusal(method, stage.empty(method), headers)
-        if reason_of(status) == "PERMISSION_DENIED":
-            refused.add(method.partition("/")[0])
-        else:
-            assert reason_of(status) == "INVALID_REQUEST", method
-    every = {method.partition("/")[0] for method in METHODS}
-    assert refused == every - REACHED[service]
-
-
-# A model of one's own is its owner's to read.
-@pytest.mark.parametrize("method", sorted(READS - {"ChatService/GetModelConfig"}))
-def test_a_viewer_may_read(stage: Stage, method: str) -> None:
-    row = first_answer(method)
-    stage.live.raw(method, row.make(stage), stage.who.metadata(method, "viewer"))
-
-
-@pytest.mark.parametrize("method", sorted(set(PUBLIC) - READS))
-def test_a_viewer_may_change_nothing(stage: Stage, method: str) -> None:
-    request = first_answer(method).make(stage)
-    status = stage.live.refusal(method, request, stage.who.metadata(method, "viewer"))
-    assert reason_of(status) == "PERMISSION_DENIED"
 
 
 @pytest.mark.parametrize("method", METHODS)
