@@ -25,9 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000, help="how many; default 20,000")
     parser.add_argument("--seed", type=int, default=1, help="of the dice; default 1")
-    parser.add_argument(
-        "--door", choices=DOORS, default="straight"
-    )
+    parser.add_argument("--door", choices=DOORS, default="straight")
     parser.add_argument("--at-once", type=int, default=24, help="calls that wait; default 24")
     parser.add_argument("--damaged", type=float, default=0.12, help="share of odd bytes")
     told = parser.parse_args()
