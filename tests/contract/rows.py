@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from google.rpc import error_details_pb2, status_pb2
 
+from shared.errors import FieldReason
 from tests.contract.stage import Stage
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -90,12 +91,18 @@ def reason_of(status: status_pb2.Status) -> str:
     paths = fields_of(status)
     assert bool(paths) == (info.reason == "INVALID_REQUEST"), status
     assert all(paths), status
+    assert {reason for _, reason in violations_of(status)} <= set(FieldReason), status
     return str(info.reason)
 
 
 def fields_of(status: status_pb2.Status) -> list[str]:
+    return [field for field, _ in violations_of(status)]
+
+
+def violations_of(status: status_pb2.Status) -> list[tuple[str, str]]:
+    """The field and the reason of each violation."""
     bad = error_details_pb2.BadRequest()
     for detail in status.details:
         if detail.Unpack(bad):
-            return [violation.field for violation in bad.field_violations]
+            return [(one.field, one.reason) for one in bad.field_violations]
     return []
