@@ -53,7 +53,8 @@ class RunWatcher:
     async def watch(self, run: UUID, after: int) -> AsyncGenerator[RunEvent | None, None]:
         """Yields stored events after a sequence, then new ones until the run ends.
 
-        None is a heartbeat. Raises StreamTruncated when some of the events were deleted.
+        None is a heartbeat. Raises StreamTruncated when some of the events were deleted, and
+        InvalidRequest for a sequence beyond the last event.
         """
         watch = self._watched.setdefault(run, _Watch())
         watch.watchers += 1
@@ -121,6 +122,8 @@ class RunWatcher:
                 return [], True
             if after < progress.floor:
                 raise errors.StreamTruncated(progress.floor)
+            if after > progress.events:
+                raise errors.invalid("after_sequence", f"the last event is {progress.events}")
             if after >= progress.events:
                 return [], progress.status.finished
             found = await rows.list_events(connection, run, after)

@@ -423,6 +423,11 @@ PART_ROWS: Final[list[Row]] = [
         lambda s: ap.WatchRunRequest(name=s.run.name),
         lambda frames: frames[-1].ended.state == ap.Run.SUCCEEDED,
     ),
+    refused(
+        f"{M}WatchRun",
+        "INVALID_REQUEST",
+        lambda s: ap.WatchRunRequest(name=s.run.name, after_sequence=999),
+    ),
     refused(f"{M}WatchRun", "STREAM_TRUNCATED", _forgotten_run),
     ok(
         f"{M}CancelRun",

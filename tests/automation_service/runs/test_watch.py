@@ -167,6 +167,17 @@ async def test_events_that_are_no_longer_kept_are_said(
     assert found.sequence == 3
 
 
+async def test_a_sequence_beyond_the_last_event_is_refused(
+    url: str, db: AsyncEngine, run: UUID
+) -> None:
+    await store(url, run)
+    watcher = RunWatcher(db=db)
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await anext(watcher.watch(run, 2))
+    [fault] = refused.value.violations
+    assert (fault.field, fault.description) == ("after_sequence", "the last event is 1")
+
+
 async def test_a_watcher_is_told_at_once_of_what_its_own_process_stores(
     url: str,
     keys: Keys,
