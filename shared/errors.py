@@ -288,6 +288,10 @@ class ModelRateLimited(RotaError):
     code, reason = Code.RESOURCE_EXHAUSTED, "MODEL_RATE_LIMITED"
 
 
+class RateLimited(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"
+
+
 class ModelUnavailable(RotaError):
     code, reason = Code.UNAVAILABLE, "MODEL_UNAVAILABLE"
 

@@ -20,8 +20,8 @@ async def open_new_chat(
     """Opens the turn in its thread. After the commit the caller starts the segment.
 
     Raises TurnInProgress or ApprovalsUndecided if the thread has an open turn, InvalidRequest or
-    NoEligibleModel for the model, ModelTextOnly for images that it can't read, QuotaExceeded, and
-    NotPlain where two statements do not do. The caller rolls back.
+    NoEligibleModel or ModelUnavailable for the model, ModelTextOnly for images that it can't read,
+    QuotaExceeded, and NotPlain where two statements do not do. The caller rolls back.
     """
     # 1. validate and load the model
     choice = await opener.choose_model(opening, new_turn)

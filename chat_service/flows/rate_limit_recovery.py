@@ -122,7 +122,7 @@ async def _choose_fallback(
         try:
             found = await deps.auto_pin.choose_fallback(connection, segment.turn, tried)
             await deps.quota.reserve(connection, segment.turn, found)
-        except (errors.NoEligibleModel, errors.QuotaExceeded):
+        except (errors.NoEligibleModel, errors.ModelUnavailable, errors.QuotaExceeded):
             # The last one is not cooled down: that would refuse everybody's next turn too.
             return None
         if isinstance(error, errors.ModelRateLimited) or ACCOUNT in error.metadata:

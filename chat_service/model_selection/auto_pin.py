@@ -93,8 +93,8 @@ class AutoPin:
     ) -> ModelConfig:
         """Returns the best model that auto may choose now.
 
-        Raises NoEligibleModel, with retry_after if waiting helps, QuotaExceeded if only credit is
-        missing, or BudgetUnenforceable if only a price is.
+        Raises NoEligibleModel, ModelUnavailable with retry_after if waiting helps, QuotaExceeded if
+        only credit is missing, or BudgetUnenforceable if only a price is.
         """
         open_to_auto = [
             config
@@ -206,9 +206,9 @@ def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:
 
 def _all_on_cooldown(
     able: Sequence[ModelConfig], cooldowns: Cooldowns, now: datetime
-) -> errors.NoEligibleModel:
+) -> errors.ModelUnavailable:
     first = min(cooldowns[config.id] for config in able)
-    return errors.NoEligibleModel(
+    return errors.ModelUnavailable(
         "every eligible model was limited or refused by its provider; try again later",
         retry_after=first - now,
     )

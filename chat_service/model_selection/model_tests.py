@@ -34,13 +34,16 @@ class ModelTests:
     ) -> AsyncGenerator[None, None]:
         """Holds the person's only test and, of a premium model, credit; then settles its use.
 
-        Raises StateConflict while another test of the person lasts, and QuotaExceeded.
+        Raises RateLimited while another test of the person lasts, and QuotaExceeded.
         """
         test = uuid4()
         async with database.transaction(self.db) as connection:
             now = self.clock.now()
             if not await model_tests.start(connection, user, test, now=now, until=now + _LASTS):
-                raise errors.StateConflict(name, "waiting for another test of yours to end")
+                raise errors.RateLimited(
+                    f"another test of yours goes on; test {name} when it has ended",
+                    retry_after=_LASTS,
+                )
             await self.quota.reserve_once(connection, test, user, config)
         try:
             yield

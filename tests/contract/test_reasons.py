@@ -102,12 +102,12 @@ def test_a_reason_is_given_over_the_wire(stage: Stage, reason: str) -> None:
     assert reason_of(OVER_THE_WIRE[reason](stage)) == reason
 
 
-def test_while_every_model_cools_down_none_is_eligible(stage: Stage) -> None:
+def test_while_every_model_cools_down_none_is_available(stage: Stage) -> None:
     until = stage.live.clock.now() + timedelta(minutes=10)
     stage.live.execute("insert into chat.model_cooldowns values (-1, %s)", until)
     try:
         status = stage.who.refusal("ChatService/SendMessage", stage.saying("hello"))
-        assert reason_of(status) == "NO_ELIGIBLE_MODEL"
+        assert reason_of(status) == "MODEL_UNAVAILABLE"
     finally:
         stage.live.advance(timedelta(minutes=11))
     assert stage.said("hello")[-1].HasField("completed")

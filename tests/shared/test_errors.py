@@ -1,7 +1,10 @@
 """Our errors against the contract's reasons, and back over the wire."""
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from rota.errors.v1 import errors_pb2, field_reasons_pb2
@@ -48,3 +51,30 @@ def test_a_status_of_somebody_else_is_internal() -> None:
     foreign = status.to_status(errors.ResourceNotFound("x"))
     foreign.details[0].value = foreign.details[0].value.replace(b"rota.dev", b"evil.dev")
     assert status.from_status(foreign).reason == "INTERNAL"
+
+
+ROOT = Path(__file__).parents[2]
+LATER = re.compile(r"\b(try again|later)\b")
+
+
+def refusals() -> Iterator[tuple[type[errors.RotaError], ast.Call]]:
+    """Where the services make an error of ours."""
+    kinds = {kind.__name__: kind for kind in CLASSES}
+    for folder in ("shared", "chat_service", "automation_service"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                    if name in kinds:
+                        yield kinds[name], node
+
+
+def test_what_may_succeed_later_is_no_failed_precondition() -> None:
+    """Its caller may wait: UNAVAILABLE, RESOURCE_EXHAUSTED or ABORTED, as AIP-194 has them."""
+    found = list(refusals())
+    assert len(found) > 50
+    for kind, call in found:
+        if kind.code is errors.Code.FAILED_PRECONDITION:
+            texts = [one.value for one in ast.walk(call) if isinstance(one, ast.Constant)]
+            assert "retry_after" not in {one.arg for one in call.keywords}, ast.unparse(call)
+            assert not any(LATER.search(str(text)) for text in texts), ast.unparse(call)

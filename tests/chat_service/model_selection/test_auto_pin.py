@@ -154,7 +154,7 @@ async def test_when_all_are_cooling_the_refusal_says_how_long_to_wait(serve: Ser
         await model_cooldowns.extend(connection, -1, serve.clock.now() + timedelta(seconds=600))
     serve.clock.advance(timedelta(seconds=100))
     refused = await refusal(chat.stream("hello"))
-    assert refused.reason == "NO_ELIGIBLE_MODEL"
+    assert (refused.code.name, refused.reason) == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
     assert refused.retry_after == timedelta(seconds=500)
 
 
