@@ -21,6 +21,11 @@ _PATTERNS: Final[Mapping[str, str]] = {
     ),
     r"^[a-z]{0,20}$": "must have at most 20 characters, all lower-case letters",
     r"^[0-9a-fA-F]{64}$": "must have 64 hexadecimal digits",
+    r"^workspaces/[^/]{1,63}/(threads|automations)/[^/]{1,63}$": (
+        "must be a name like workspaces/{workspace}/threads/{thread} or "
+        "workspaces/{workspace}/automations/{automation}"
+    ),
+    r"^users/.+$": "must be a name like users/{user}",
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
 _NAME: Final = "^workspaces/"
@@ -31,9 +36,11 @@ def pattern_words(pattern: str) -> str:
 
     One that it does not know is a value of another form.
     """
+    if (words := _PATTERNS.get(pattern)) is not None:
+        return words
     if pattern.startswith(_NAME):
         return f"must be a name like {_name_template(pattern)}"
-    return _PATTERNS.get(pattern, "must have another form")
+    return "must have another form"
 
 
 def least_words(value: Any, least: int) -> str:

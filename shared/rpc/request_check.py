@@ -1,10 +1,13 @@
 """Whether a request can be served by its form: its fields, its values and their rules."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 import protovalidate
+from google.api import resource_pb2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -35,6 +38,7 @@ RULES: Final[Mapping[str, FieldReason]] = {
     "uuid": FieldReason.INVALID,
 }
 _ASK_FOR_A_VALUE: Final = frozenset({"min_items", "min_len", "pattern", "uuid"})
+_ID: Final = re.compile(r"\{\w+\}")
 _NUL: Final = "must not hold NUL"
 _NUMBER: Final = "holds a number that JSON can't say"
 
@@ -44,7 +48,11 @@ def check_request(request: Message) -> None:
 
     Paths are those of the request's JSON.
     """
-    violations = [*find_unknown_fields(request), *find_unstorable(request)]
+    violations = [
+        *find_unknown_fields(request),
+        *find_unstorable(request),
+        *find_misnamed(request),
+    ]
     told = {one.field for one in violations}
     for found in protovalidate.collect_violations(request):
         violation = to_violation(request, found)
@@ -104,6 +112,36 @@ def find_unstorable(message: Message, at: str = "") -> Iterator[FieldViolation]:
             yield from _text_faults(message, at)
             for path, part in _list_messages(message, at):
                 yield from find_unstorable(part, path)
+
+
+def find_misnamed(request: Message) -> Iterator[FieldViolation]:
+    """Yields the name of the resource that an update is about, if it has not the resource's form.
+
+    The rules of other fields that hold names stand in the contract.
+    """
+    for field, template in _list_updated(cast(Descriptor, request.DESCRIPTOR)):
+        name = getattr(request, field).name
+        if request.HasField(field) and not re.fullmatch(_ID.sub("[^/]{1,63}", template), name):
+            yield FieldViolation(
+                field=f"{field}.name",
+                description=f"must be a name like {template}",
+                reason=FieldReason.INVALID if name else FieldReason.REQUIRED,
+            )
+
+
+@cache
+def _list_updated(request: Descriptor) -> list[tuple[str, str]]:
+    """The resources that a request updates: their fields, and the forms of their names."""
+    if not request.name.startswith("Update"):
+        return []
+    found = []
+    for field in request.fields:
+        kind = field.message_type
+        if kind is not None and kind.GetOptions().HasExtension(resource_pb2.resource):
+            found.append(
+                (field.name, kind.GetOptions().Extensions[resource_pb2.resource].pattern[0])
+            )
+    return found
 
 
 def _value_faults(value: Any, at: str) -> Iterator[FieldViolation]:

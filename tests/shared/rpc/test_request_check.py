@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from buf.validate import validate_pb2
+from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import json_format, struct_pb2
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 from rota.agent.v1 import agent_pb2
@@ -152,3 +154,78 @@ def test_the_path_of_a_fault_leads_to_it_wherever_it_is(
         node.number_value = fault
     [found] = find_unstorable(request)
     assert read_path(found.field) == ["config", *way]
+
+
+BAD_NAMES = ("x", "/", "workspaces/", "workspaces/w/x", "users/", "{}/", "/{}", " {}")
+# A good name, for those that are made from it.
+GOOD_NAME = "workspaces/w/automations/a"
+
+
+def requests() -> list[Descriptor]:
+    services = [one for file in FILES for one in file.DESCRIPTOR.services_by_name.values()]
+    return [method.input_type for service in services for method in service.methods]
+
+
+def fields_with_names(
+    message: Descriptor, way: tuple[FieldDescriptor, ...] = ()
+) -> Iterator[tuple[FieldDescriptor, ...]]:
+    """The ways to each field of a request that holds the name of a resource.
+
+    What the service writes, and what a create says of the resource's own name, is ignored.
+    """
+    for field in message.fields:
+        here = (*way, field)
+        behavior = options(field, field_behavior_pb2.field_behavior)
+        if field_behavior_pb2.OUTPUT_ONLY in behavior:
+            continue
+        own = field_behavior_pb2.IDENTIFIER in behavior
+        refers = field.GetOptions().HasExtension(resource_pb2.resource_reference)
+        if refers or (own and here[0].containing_type.name.startswith("Update")):
+            yield here
+        elif field.message_type is not None and field.message_type.full_name.startswith("rota."):
+            yield from fields_with_names(field.message_type, here)
+
+
+def with_name(request: Descriptor, way: Sequence[FieldDescriptor], name: str) -> Any:
+    made = GetMessageClass(request)()
+    node: Any = made
+    for field in way[:-1]:
+        node = getattr(node, field.name)
+        node = node.add() if field.is_repeated else node
+    node.SetInParent()
+    if way[-1].is_repeated:
+        getattr(node, way[-1].name).append(name)
+    else:
+        setattr(node, way[-1].name, name)
+    return made
+
+
+def json_path(way: Sequence[FieldDescriptor]) -> str:
+    return ".".join(f"{one.name}[0]" if one.is_repeated else one.name for one in way)
+
+
+def test_names_are_refused_by_their_form_wherever_they_stand() -> None:
+    ways = [(request, way) for request in requests() for way in fields_with_names(request)]
+    assert len(ways) > 60
+    for request, way in ways:
+        for bad in BAD_NAMES:
+            found = violations(with_name(request, way, bad.format(GOOD_NAME)))
+            assert (json_path(way), FieldReason.INVALID) in found, (request.name, bad)
+
+
+def test_every_field_that_is_called_a_name_is_known_to_hold_one() -> None:
+    """So that the test above sees it."""
+    for request in requests():
+        known = {way[-1] for way in fields_with_names(request)}
+        named = {one for one in request.fields if one.name in ("name", "parent", "trigger")}
+        named = {one for one in named if one.message_type is None}
+        assert named <= known, request.name
+
+
+def test_an_update_needs_the_name_of_its_resource() -> None:
+    updates = [request for request in requests() if request.name.startswith("Update")]
+    assert len(updates) > 4
+    for request in updates:
+        [way] = [way for way in fields_with_names(request) if way[-1].name == "name"]
+        found = violations(with_name(request, way, ""))
+        assert (json_path(way), FieldReason.REQUIRED) in found

@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rota/agent/v1/agent.proto\x12\rrota.agent.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xdc\x04\n\x0eRunTaskRequest\x12-\n\nrequest_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\x12o\n\tworkspace\x18\x02 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\'\n\x06prompt\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01(\x80\x80\x10R\x06prompt\x12$\n\x05tools\x18\x04 \x03(\tB\x0e\xe2\x41\x01\x01\xbaH\x07\x92\x01\x04\x10 \x18\x01R\x05tools\x12\"\n\x05model\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12\x42\n\routput_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x01R\x0coutputSchema\x12\x30\n\rbudget_micros\x18\x07 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x0c\x62udgetMicros\x12\'\n\x0c\x61uto_approve\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0b\x61utoApprove\x12(\n\ttime_zone\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x08timeZone\x12\x42\n\x0con_behalf_of\x18\n \x01(\tB \xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/User\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\nonBehalfOf\x12*\n\nsession_id\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tsessionId\"\xd3\x02\n\tTaskEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x05R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x36\n\x07started\x18\x03 \x01(\x0b\x32\x1a.rota.agent.v1.TaskStartedH\x00R\x07started\x12\x39\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.rota.agent.v1.TaskProgressH\x00R\x08progress\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32\x19.rota.agent.v1.TaskResultH\x00R\x06result\x12<\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.rota.agent.v1.TaskHeartbeatH\x00R\theartbeatB\x07\n\x05\x65vent\",\n\x0bTaskStarted\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"$\n\x0cTaskProgress\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\"\x0f\n\rTaskHeartbeat\"\xca\x01\n\nTaskResult\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x06output\x12.\n\x05usage\x18\x04 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\x12(\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\xba\x01\n\tTaskUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x04 \x01(\x03R\ncostMicros\x12\x1f\n\x0bmodel_calls\x18\x05 \x01(\x05R\nmodelCalls\"\xb3\x01\n\x11\x43\x61ncelTaskRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12-\n\nrequest_id\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\"D\n\x12\x43\x61ncelTaskResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\"\xb8\x01\n\x12\x43heckModelsRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\x31\n\x06models\x18\x02 \x03(\tB\x19\xe2\x41\x01\x02\xbaH\x12\x92\x01\x0f\x08\x01\x10<\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01R\x06models\"/\n\x13\x43heckModelsResponse\x12\x18\n\x07missing\x18\x01 \x03(\tR\x07missing\"K\n\x17ListCapabilitiesRequest\x12\x30\n\rknown_version\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x0cknownVersion\"\xd6\x01\n\x18ListCapabilitiesResponse\x12=\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32\x19.rota.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12+\n\x11\x63\x61talogue_version\x18\x02 \x01(\tR\x10\x63\x61talogueVersion\x12\x1c\n\tunchanged\x18\x03 \x01(\x08R\tunchanged\x12\x30\n\x06models\x18\x04 \x03(\x0b\x32\x18.rota.agent.v1.TaskModelR\x06models\"M\n\tTaskModel\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\x12\x16\n\x06priced\x18\x02 \x01(\x08R\x06priced\x12\x12\n\x04\x61uto\x18\x03 \x01(\x08R\x04\x61uto\"\xb8\x01\n\nCapability\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema2\xe2\x02\n\x0c\x41gentService\x12\x44\n\x07RunTask\x12\x1d.rota.agent.v1.RunTaskRequest\x1a\x18.rota.agent.v1.TaskEvent0\x01\x12Q\n\nCancelTask\x12 .rota.agent.v1.CancelTaskRequest\x1a!.rota.agent.v1.CancelTaskResponse\x12\x63\n\x10ListCapabilities\x12&.rota.agent.v1.ListCapabilitiesRequest\x1a\'.rota.agent.v1.ListCapabilitiesResponse\x12T\n\x0b\x43heckModels\x12!.rota.agent.v1.CheckModelsRequest\x1a\".rota.agent.v1.CheckModelsResponseBU\n\x11\x64\x65v.rota.agent.v1B\nAgentProtoP\x01Z\"rota.dev/gen/rota/agent/v1;agentv1\xaa\x02\rRota.Agent.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rota/agent/v1/agent.proto\x12\rrota.agent.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe6\x04\n\x0eRunTaskRequest\x12-\n\nrequest_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\x12o\n\tworkspace\x18\x02 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\'\n\x06prompt\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01(\x80\x80\x10R\x06prompt\x12$\n\x05tools\x18\x04 \x03(\tB\x0e\xe2\x41\x01\x01\xbaH\x07\x92\x01\x04\x10 \x18\x01R\x05tools\x12\"\n\x05model\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12\x42\n\routput_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x01R\x0coutputSchema\x12\x30\n\rbudget_micros\x18\x07 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x0c\x62udgetMicros\x12\'\n\x0c\x61uto_approve\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0b\x61utoApprove\x12(\n\ttime_zone\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x08timeZone\x12L\n\x0con_behalf_of\x18\n \x01(\tB*\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/User\xbaH\x11r\x0f\x18\xc8\x01\x32\n^users/.+$R\nonBehalfOf\x12*\n\nsession_id\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tsessionId\"\xd3\x02\n\tTaskEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x05R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x36\n\x07started\x18\x03 \x01(\x0b\x32\x1a.rota.agent.v1.TaskStartedH\x00R\x07started\x12\x39\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.rota.agent.v1.TaskProgressH\x00R\x08progress\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32\x19.rota.agent.v1.TaskResultH\x00R\x06result\x12<\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.rota.agent.v1.TaskHeartbeatH\x00R\theartbeatB\x07\n\x05\x65vent\",\n\x0bTaskStarted\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"$\n\x0cTaskProgress\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\"\x0f\n\rTaskHeartbeat\"\xca\x01\n\nTaskResult\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x06output\x12.\n\x05usage\x18\x04 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\x12(\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\xba\x01\n\tTaskUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x04 \x01(\x03R\ncostMicros\x12\x1f\n\x0bmodel_calls\x18\x05 \x01(\x05R\nmodelCalls\"\xb3\x01\n\x11\x43\x61ncelTaskRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12-\n\nrequest_id\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\"D\n\x12\x43\x61ncelTaskResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\"\xb8\x01\n\x12\x43heckModelsRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\x31\n\x06models\x18\x02 \x03(\tB\x19\xe2\x41\x01\x02\xbaH\x12\x92\x01\x0f\x08\x01\x10<\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01R\x06models\"/\n\x13\x43heckModelsResponse\x12\x18\n\x07missing\x18\x01 \x03(\tR\x07missing\"K\n\x17ListCapabilitiesRequest\x12\x30\n\rknown_version\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x0cknownVersion\"\xd6\x01\n\x18ListCapabilitiesResponse\x12=\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32\x19.rota.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12+\n\x11\x63\x61talogue_version\x18\x02 \x01(\tR\x10\x63\x61talogueVersion\x12\x1c\n\tunchanged\x18\x03 \x01(\x08R\tunchanged\x12\x30\n\x06models\x18\x04 \x03(\x0b\x32\x18.rota.agent.v1.TaskModelR\x06models\"M\n\tTaskModel\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\x12\x16\n\x06priced\x18\x02 \x01(\x08R\x06priced\x12\x12\n\x04\x61uto\x18\x03 \x01(\x08R\x04\x61uto\"\xb8\x01\n\nCapability\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema2\xe2\x02\n\x0c\x41gentService\x12\x44\n\x07RunTask\x12\x1d.rota.agent.v1.RunTaskRequest\x1a\x18.rota.agent.v1.TaskEvent0\x01\x12Q\n\nCancelTask\x12 .rota.agent.v1.CancelTaskRequest\x1a!.rota.agent.v1.CancelTaskResponse\x12\x63\n\x10ListCapabilities\x12&.rota.agent.v1.ListCapabilitiesRequest\x1a\'.rota.agent.v1.ListCapabilitiesResponse\x12T\n\x0b\x43heckModels\x12!.rota.agent.v1.CheckModelsRequest\x1a\".rota.agent.v1.CheckModelsResponseBU\n\x11\x64\x65v.rota.agent.v1B\nAgentProtoP\x01Z\"rota.dev/gen/rota/agent/v1;agentv1\xaa\x02\rRota.Agent.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,7 +57,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNTASKREQUEST'].fields_by_name['time_zone']._loaded_options = None
   _globals['_RUNTASKREQUEST'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_RUNTASKREQUEST'].fields_by_name['on_behalf_of']._loaded_options = None
-  _globals['_RUNTASKREQUEST'].fields_by_name['on_behalf_of']._serialized_options = b'\342A\001\002\372A\017\n\rrota.dev/User\272H\007r\005\020\001\030\310\001'
+  _globals['_RUNTASKREQUEST'].fields_by_name['on_behalf_of']._serialized_options = b'\342A\001\002\372A\017\n\rrota.dev/User\272H\021r\017\030\310\0012\n^users/.+$'
   _globals['_RUNTASKREQUEST'].fields_by_name['session_id']._loaded_options = None
   _globals['_RUNTASKREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_CANCELTASKREQUEST'].fields_by_name['workspace']._loaded_options = None
@@ -71,35 +71,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCAPABILITIESREQUEST'].fields_by_name['known_version']._loaded_options = None
   _globals['_LISTCAPABILITIESREQUEST'].fields_by_name['known_version']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_RUNTASKREQUEST']._serialized_start=222
-  _globals['_RUNTASKREQUEST']._serialized_end=826
-  _globals['_TASKEVENT']._serialized_start=829
-  _globals['_TASKEVENT']._serialized_end=1168
-  _globals['_TASKSTARTED']._serialized_start=1170
-  _globals['_TASKSTARTED']._serialized_end=1214
-  _globals['_TASKPROGRESS']._serialized_start=1216
-  _globals['_TASKPROGRESS']._serialized_end=1252
-  _globals['_TASKHEARTBEAT']._serialized_start=1254
-  _globals['_TASKHEARTBEAT']._serialized_end=1269
-  _globals['_TASKRESULT']._serialized_start=1272
-  _globals['_TASKRESULT']._serialized_end=1474
-  _globals['_TASKUSAGE']._serialized_start=1477
-  _globals['_TASKUSAGE']._serialized_end=1663
-  _globals['_CANCELTASKREQUEST']._serialized_start=1666
-  _globals['_CANCELTASKREQUEST']._serialized_end=1845
-  _globals['_CANCELTASKRESPONSE']._serialized_start=1847
-  _globals['_CANCELTASKRESPONSE']._serialized_end=1915
-  _globals['_CHECKMODELSREQUEST']._serialized_start=1918
-  _globals['_CHECKMODELSREQUEST']._serialized_end=2102
-  _globals['_CHECKMODELSRESPONSE']._serialized_start=2104
-  _globals['_CHECKMODELSRESPONSE']._serialized_end=2151
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=2153
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=2228
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=2231
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=2445
-  _globals['_TASKMODEL']._serialized_start=2447
-  _globals['_TASKMODEL']._serialized_end=2524
-  _globals['_CAPABILITY']._serialized_start=2527
-  _globals['_CAPABILITY']._serialized_end=2711
-  _globals['_AGENTSERVICE']._serialized_start=2714
-  _globals['_AGENTSERVICE']._serialized_end=3068
+  _globals['_RUNTASKREQUEST']._serialized_end=836
+  _globals['_TASKEVENT']._serialized_start=839
+  _globals['_TASKEVENT']._serialized_end=1178
+  _globals['_TASKSTARTED']._serialized_start=1180
+  _globals['_TASKSTARTED']._serialized_end=1224
+  _globals['_TASKPROGRESS']._serialized_start=1226
+  _globals['_TASKPROGRESS']._serialized_end=1262
+  _globals['_TASKHEARTBEAT']._serialized_start=1264
+  _globals['_TASKHEARTBEAT']._serialized_end=1279
+  _globals['_TASKRESULT']._serialized_start=1282
+  _globals['_TASKRESULT']._serialized_end=1484
+  _globals['_TASKUSAGE']._serialized_start=1487
+  _globals['_TASKUSAGE']._serialized_end=1673
+  _globals['_CANCELTASKREQUEST']._serialized_start=1676
+  _globals['_CANCELTASKREQUEST']._serialized_end=1855
+  _globals['_CANCELTASKRESPONSE']._serialized_start=1857
+  _globals['_CANCELTASKRESPONSE']._serialized_end=1925
+  _globals['_CHECKMODELSREQUEST']._serialized_start=1928
+  _globals['_CHECKMODELSREQUEST']._serialized_end=2112
+  _globals['_CHECKMODELSRESPONSE']._serialized_start=2114
+  _globals['_CHECKMODELSRESPONSE']._serialized_end=2161
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=2163
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=2238
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=2241
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=2455
+  _globals['_TASKMODEL']._serialized_start=2457
+  _globals['_TASKMODEL']._serialized_end=2534
+  _globals['_CAPABILITY']._serialized_start=2537
+  _globals['_CAPABILITY']._serialized_end=2721
+  _globals['_AGENTSERVICE']._serialized_start=2724
+  _globals['_AGENTSERVICE']._serialized_end=3078
 # @@protoc_insertion_point(module_scope)

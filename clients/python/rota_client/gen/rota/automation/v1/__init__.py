@@ -3024,7 +3024,8 @@ class WatchRunRequest(betterproto2.Message):
 
     after_sequence: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    Events after this one. 0: from the first.
+    Events after this one. 0: from the first. Beyond the last event is
+    INVALID_ARGUMENT.
     """
 
 

@@ -3130,7 +3130,7 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         reached, or that refuses the key, is an answer too. A model of the caller's
         own needs the role editor; one of the service's file needs owner, and its
         use is charged against the caller's credit like any other. A person has one
-        test at a time: another is FAILED_PRECONDITION / STATE_CONFLICT.
+        test at a time: another is RESOURCE_EXHAUSTED / RATE_LIMITED.
         """
 
         return await self._unary_unary(

@@ -128,7 +128,9 @@ class ErrorReason(betterproto2.Enum):
 
     MODEL_UNAVAILABLE = 16
     """
-    UNAVAILABLE. The model provider failed or could not be reached. `account` or
+    UNAVAILABLE. The model provider failed or could not be reached, or every
+    model that may be chosen rests after a failure, for as long as RetryInfo says.
+    `account` or
     `request` is "refused" when it refuses the key or the account, or the request
     itself: the same call would be refused again. What the provider named is in
     `status` (of HTTP), `code` (its own, at most 64 characters: letters, digits
@@ -258,7 +260,8 @@ class ErrorReason(betterproto2.Enum):
     RATE_LIMITED = 34
     """
     RESOURCE_EXHAUSTED. The caller made more calls in a short time than the
-    gateway takes of one person; RetryInfo says how long to wait.
+    gateway takes of one person, or a second one of a kind of which a person has
+    one at a time; RetryInfo says how long to wait.
     {"reason": "RATE_LIMITED", "metadata": {}}
     """
 
