@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import protovalidate
 from google.api import resource_pb2
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, OneofDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -64,9 +64,11 @@ def check_request(request: Message) -> None:
 
 def to_violation(request: Message, found: protovalidate.Violation) -> FieldViolation:
     """Returns a broken rule in our words, with the path of the request's JSON."""
+    path, choice = _read_path(cast(Descriptor, request.DESCRIPTOR), found.proto.field)
+    members = ", ".join(member.name for member in choice.fields) if choice else ""
     return FieldViolation(
-        field=_read_path(cast(Descriptor, request.DESCRIPTOR), found.proto.field),
-        description=_describe(found),
+        field=path,
+        description=f"needs one of {members}" if members else _describe(found),
         reason=find_reason(found.proto.rule_id, is_empty=not found.field_value),
     )
 
@@ -195,8 +197,8 @@ def _not_canonical(field: str, description: str) -> FieldViolation:
     return FieldViolation(field=field, description=description, reason=FieldReason.NOT_CANONICAL)
 
 
-def _read_path(message: Descriptor | None, told: Any) -> str:
-    """The path of a broken rule.
+def _read_path(message: Descriptor | None, told: Any) -> tuple[str, OneofDescriptor | None]:
+    """The path of a broken rule, and the oneof if it is one's.
 
     The path of a oneof is that of the message that lacks its member; of the request itself, the
     first member.
@@ -206,14 +208,14 @@ def _read_path(message: Descriptor | None, told: Any) -> str:
         known = message.fields_by_name.get(element.field_name) if message else None
         if known is None:
             choice = message.oneofs_by_name[element.field_name] if message else None
-            return path or (choice.fields[0].name if choice else "")
+            return path or (choice.fields[0].name if choice else ""), choice
         path = join_path(path, [element.field_name])
         if (at := element.subscript) is not None:
             path = join_path(path, [at.value if at.field == "index" else _format_key(at.value)])
         message = known.message_type
         if message is not None and message.GetOptions().map_entry:
             message = message.fields_by_name["value"].message_type
-    return path
+    return path, None
 
 
 def _format_key(key: str | int | bool) -> str:

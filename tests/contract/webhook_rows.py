@@ -110,5 +110,5 @@ WEBHOOK_ROWS: Final[list[Row]] = [
 
 NOTICE_ROWS: Final[list[Row]] = [
     ok(f"{N}Notify", _asking, lambda empty: not empty.ListFields()),
-    refused(f"{N}Notify", "INVALID_REQUEST", _asking_nothing, "notice"),
+    refused(f"{N}Notify", "INVALID_REQUEST", _asking_nothing, "approval_requested"),
 ]

@@ -13,7 +13,9 @@ from shared import errors
 from shared.errors import FieldReason, read_field_reason
 from shared.rpc import status
 
-CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)]
+CLASSES = [
+    c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.RotaError)
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -150,7 +150,6 @@ async def test_what_a_later_turn_is_given_is_the_reference_only(reading: Reading
         f"{WORKSPACE}/automations/unknown",
         "workspaces/other/threads/01a2076b-0000-7000-8000-000000000002",
         "workspaces/other/automations/a0",
-        "what is this",
     ],
 )
 async def test_what_the_person_may_not_read_is_left_out_which_person_and_model_are_told(
@@ -169,6 +168,12 @@ async def test_what_the_person_may_not_read_is_left_out_which_person_and_model_a
     assert (
         f"[A mention was left out: there is no {name}, or the person may not read it.]" in question
     )
+
+
+async def test_what_is_no_name_is_refused(reading: Reading) -> None:
+    for name in ("what is this", f"{WORKSPACE}/threads/", WORKSPACE):
+    XX
+        assert [v.field for v in refused.violations] == ["message.parts[1].mention.name"]
 
 
 async def test_what_is_gone_when_the_model_reads_it_is_told_to_it(

@@ -180,10 +180,15 @@ def fields_with_names(
             continue
         own = field_behavior_pb2.IDENTIFIER in behavior
         refers = field.GetOptions().HasExtension(resource_pb2.resource_reference)
-        if refers or (own and here[0].containing_type.name.startswith("Update")):
+        if refers or (own and field_of_update(here[0])):
             yield here
         elif field.message_type is not None and field.message_type.full_name.startswith("rota."):
             yield from fields_with_names(field.message_type, here)
+
+
+def field_of_update(field: FieldDescriptor) -> bool:
+    request = field.containing_type
+    return request is not None and request.name.startswith("Update")
 
 
 def with_name(request: Descriptor, way: Sequence[FieldDescriptor], name: str) -> Any:
