@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from shared import errors
 
 DEFAULT_PAGE: Final = 50
@@ -18,6 +20,7 @@ MAX_KEY_NUMBER: Final = 2**31 - 1
 
 # Of one page: less than the 4 MiB that gRPC clients take by default.
 MAX_RESPONSE_BYTES: Final = 3_670_016
+_IDENTITY: Final = ("name", "id", "create_time", "update_time", "etag")
 _FIELD_BYTES: Final = 8  # of a message in a list, beside its own: its tag and its length
 
 
@@ -28,6 +31,7 @@ class Sized(Protocol):
 M = TypeVar("M", bound=Sized)
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
+W = TypeVar("W", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +173,37 @@ def resolve_mask(
         raise errors.InvalidRequest(
             [
                 errors.FieldViolation(
-                    field="update_mask", description=f"{prefix}.{path} can't be changed"
+                    field="update_mask",
+                    description=f"{prefix}.{path} can't be changed",
+                    reason=errors.FieldReason.IMMUTABLE,
                 )
                 for path in unknown
             ]
         )
     return [name for name in allowed if name in paths]
+
+
+def is_whole(paths: Sequence[str]) -> bool:
+    """Whether a mask takes all that is given: one that names fields leaves the others out."""
+    return not paths or list(paths) == ["*"]
+
+
+def require_same(field: str, given: object, stored: object, *, by: str = "") -> None:
+    """Raises InvalidRequest when an update gives another value to what it can't change.
+
+    `by` says what changes it.
+    """
+    if given != stored:
+        described = f"is changed by {by}" if by else f"can't be changed: it is {stored}"
+        raise errors.invalid(field, described, errors.FieldReason.IMMUTABLE)
+
+
+def clear_identity(message: W) -> W:
+    """Clears what only a resource that is stored has, and returns the message."""
+    for field in _IDENTITY:
+        if field in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(field)
+    return message
 
 
 def hash_body(body: bytes) -> bytes:

@@ -82,7 +82,7 @@ def trigger(
 ) -> pb.Trigger:
     next_slot = slot_skips.find_next_slot(owner, held) if full else None
     return pb.Trigger(
-        name=owner.trigger_name(held.trigger_id) if owner.resource_id else "",
+        name=owner.trigger_name(held.trigger_id) if owner.resource_id and held.is_stored else "",
         trigger_id=held.trigger_id,
         type=spec["type"],
         config=to_struct(spec.get("config", {})),
@@ -92,7 +92,7 @@ def trigger(
         last_fire_time=to_timestamp(held.last_fire_time),
         disabled_reason=held.disabled_reason,
         disable_time=to_timestamp(held.disabled_time),
-        etag=etag,
+        etag=etag if held.is_stored else "",
         payload_digest=payload_digest,
         next_slot=convert_common.planned(next_slot) if next_slot else None,
         skipped_slots=[_skipped_slot(skip) for skip in slot_skips.list_to_come(held)],

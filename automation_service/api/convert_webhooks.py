@@ -6,7 +6,7 @@ from rota.automation.v1 import webhook_pb2 as pb
 
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.webhooks import Webhook
-from shared.aip import resolve_mask
+from shared.aip import is_whole, require_same, resolve_mask
 from shared.rpc.timestamps import to_timestamp
 
 _CHANGED = ("uri", "event_types", "disabled")
@@ -30,7 +30,12 @@ def webhook(found: Webhook, *, etag: str, secret: str = "", payload_digest: str 
 
 
 def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
-    """Returns the fields that an update changes, by name."""
+    """Returns the fields that an update changes, by name.
+
+    Raises InvalidRequest for a secret, which the service makes.
+    """
+    if message.secret and is_whole(mask):
+        require_same("webhook.secret", message.secret, "", by="RotateWebhookSecret")
     present = [name for name in _CHANGED if _is_present(message, name)]
     values: dict[str, Any] = {
         "uri": message.uri,

@@ -86,7 +86,12 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         name = request.automation.name
         act = await self._authorize("UpdateAutomation", request, name, "editor")
         said = convert_automations.create_json(request.automation)
-        edit = edits.update_automation(said, request.update_mask.paths)
+        state = request.automation.state
+        edit = edits.update_automation(
+            said,
+            request.update_mask.paths,
+            state=pb.Automation.State.Name(state) if state else "",
+        )
         etag = request.automation.etag
 
         def confirm(saved: Automation) -> None:
@@ -164,7 +169,10 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
         with edits.use_trigger_paths():
             saved = await save(act, request.parent, edits.add_trigger(spec), etag="")
-        return _trigger_message(saved, f"{request.parent}/triggers/{trigger_id}")
+        made = _trigger_message(saved, f"{request.parent}/triggers/{trigger_id}")
+        if request.validate_only:
+            made.trigger_id = request.trigger_id
+        return made
 
     async def GetTrigger(self, request: Any, context: Any) -> pb.Trigger:
         await self.access.admit(request.name, "viewer")
@@ -185,6 +193,8 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         name = request.trigger.name
         act = await self._authorize("UpdateTrigger", request, name, "editor")
         owner, trigger_id = _parse_trigger(name)
+        if request.trigger.trigger_id and aip.is_whole(request.update_mask.paths):
+            aip.require_same("trigger.trigger_id", request.trigger.trigger_id, trigger_id)
         said = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
         edit = edits.update_trigger(name, said, request.update_mask.paths)
         etag = request.trigger.etag
@@ -388,7 +398,8 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
 
 def _message(found: Automation, *, payload_digest: str = "") -> pb.Automation:
-    return convert_automations.automation(found, etag=etag_of(found), payload_digest=payload_digest)
+    etag = etag_of(found) if found.version else ""
+    return convert_automations.automation(found, etag=etag, payload_digest=payload_digest)
 
 
 def _webhook_message(shown: WebhookView) -> pb_webhook.Webhook:

@@ -10,19 +10,25 @@ from typing import Any, Final
 from automation_service.automations.lifecycle import Edit
 from automation_service.persistence.records import Automation
 from shared import errors, resources
-from shared.aip import resolve_mask
+from shared.aip import is_whole, require_same, resolve_mask
 
 FIELDS: Final = ("display_name", "description", "definition")
+_STATE_CALLS: Final = "PauseAutomation, ResumeAutomation and ArchiveAutomation"
 _IN_TRIGGER: Final = re.compile(r"^automation\.definition\.triggers\[[0-9]+\]")
 TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
 
 
-def update_automation(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
-    """Replaces the masked fields. Keeps display_name and definition.name equal."""
+def update_automation(said: Mapping[str, Any], paths: Sequence[str], *, state: str = "") -> Edit:
+    """Replaces the masked fields. Keeps display_name and definition.name equal.
+
+    Raises InvalidRequest for a `state` other than the present one, unless a mask leaves it out.
+    """
     present = [name for name in FIELDS if said.get(name)]
     fields = resolve_mask(paths, allowed=FIELDS, present=present, prefix="automation")
 
     def edit(found: Automation) -> dict[str, Any]:
+        if state and is_whole(paths):
+            require_same("automation.state", state, found.status.name, by=_STATE_CALLS)
         new = {**_as_said(found), **{name: said.get(name) for name in fields}}
         if new["definition"] is None:
             raise errors.invalid(
@@ -50,12 +56,16 @@ def add_trigger(spec: Mapping[str, Any]) -> Edit:
 
 
 def update_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
+    """Replaces the masked fields. Raises InvalidRequest for another type, unless a mask leaves it
+    out."""
     present = [field for field in TRIGGER_FIELDS if field in said]
     fields = resolve_mask(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
 
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)
         spec = find_trigger_spec(new["definition"], name)
+        if said.get("type") and is_whole(paths):
+            require_same("trigger.type", said["type"], spec["type"])
         for field in fields:
             if field in said:
                 spec[field] = said[field]

@@ -151,7 +151,7 @@ class AutomationLifecycle:
         confirm: Confirm | None = None,
         field: str = "automation",
     ) -> Automation:
-        """Returns what `edit` would save, under the present version. Saves nothing."""
+        """Returns what `edit` would save, with the present version and times. Saves nothing."""
 
         async def save(outside: Checked) -> Automation:
             change = self._edit_change(key, edit, etag, confirm, field, outside)
@@ -159,7 +159,7 @@ class AutomationLifecycle:
                 trial = await connection.begin()
                 try:
                     found = await self._lock(connection, name, [])
-                    return replace(await change(connection, found, []), version=found.version)
+                    return _as_trial(await change(connection, found, []), found)
                 finally:
                     await trial.rollback()
 
@@ -479,3 +479,14 @@ def _moves_slots(was: Mapping[str, Any], spec: TriggerSpec) -> bool:
     same: dict[str, Any] = {"catchup_window_seconds": 0}
     after = definitions.parse_schedule(spec.config)
     return before.model_copy(update=same) != after.model_copy(update=same)
+
+
+def _as_trial(edited: Automation, stored: Automation) -> Automation:
+    """An edited automation that is not saved: what would be made has no name yet."""
+    held = {trigger.id for trigger in stored.triggers}
+    return replace(
+        edited,
+        version=stored.version,
+        update_time=stored.update_time,
+        triggers=tuple(replace(one, is_stored=one.id in held) for one in edited.triggers),
+    )

@@ -69,7 +69,7 @@ class Automations:
     async def validate(
         self, who: Caller, workspace: str, said: Mapping[str, Any], *, automation_id: str
     ) -> Automation:
-        """Returns what `create` would save. It has a name only if the caller chose one."""
+        """Returns what `create` would save, without a name."""
 
         async def build(checked: Checked) -> Automation:
             return self._build(who, workspace, said, automation_id, checked)
@@ -79,7 +79,7 @@ class Automations:
             async with self.db.connect() as connection:
                 if await rows.find(connection, workspace, automation_id):
                     raise errors.ResourceExists(made.resource)
-        return replace(made, resource_id=automation_id, version=0)
+        return replace(made, resource_id="", version=0)
 
     async def get(self, workspace: str, automation_id: str) -> Automation:
         async with self.db.connect() as connection:

@@ -24,6 +24,8 @@ class SlotSkip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
+    """`is_stored`: it is not what a dry run would make."""
+
     id: UUID
     trigger_id: str
     type: TriggerType
@@ -38,6 +40,7 @@ class Trigger:
     disabled_time: datetime | None = None
     skips: tuple[SlotSkip, ...] = ()  # the earliest first; those of decided slots may be among them
     create_time: datetime
+    is_stored: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

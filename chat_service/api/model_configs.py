@@ -59,7 +59,7 @@ class ModelConfigServicer(ResourceServicer):
         row = self._new_own_model(request.model_config, workspace, who.user, self.clock.now())
         if request.validate_only:
             self._encrypt(row, request.model_config)  # it may be unavailable
-            return convert.own_model(row)
+            return aip.clear_identity(convert.own_model(row))
         key = IdempotencyKey.of(
             request, rpc="CreateModelConfig", workspace=workspace, user=who.user
         )
@@ -131,7 +131,7 @@ class ModelConfigServicer(ResourceServicer):
                 row = await self._get_own_model(connection, config_id, workspace, user)
                 await connection.rollback()
                 return convert.own_model(
-                    row,
+                    replace(row, update_time=before.update_time),
                     etag=convert.model_config_etag(before),
                     payload_digest=convert.model_config_digest(row),
                 )
@@ -308,6 +308,9 @@ class ModelConfigServicer(ResourceServicer):
 def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
     present = [field.name for field, _ in request.model_config.ListFields()]
     paths = request.update_mask.paths
+    if request.model_config.id and aip.is_whole(paths):
+        of_name = resources.MODEL_CONFIG.parse(request.model_config.name)["model_config"]
+        aip.require_same("model_config.id", str(request.model_config.id), of_name)
     fields = aip.resolve_mask(paths, allowed=_FIELDS, present=present, prefix="model_config")
     # Reads never return secrets, so a caller that writes back what it read has none.
     if list(paths) == ["*"]:

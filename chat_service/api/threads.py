@@ -1,7 +1,7 @@
 """The RPC methods of threads and their messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,7 +46,7 @@ class ThreadServicer(ResourceServicer):
             if request.validate_only:
                 await make()
                 await connection.rollback()
-                return convert.thread(thread)
+                return aip.clear_identity(convert.thread(thread))
             made, _ = await self.idempotency.run(connection, key, make)
             return convert.thread(await self._get_thread(connection, workspace, UUID(made)))
 
@@ -93,11 +93,13 @@ class ThreadServicer(ResourceServicer):
 
         async with database.transaction(self.db) as connection:
             if request.validate_only:
-                etag = convert.thread_etag(await self._get_thread(connection, workspace, thread))
+                before = await self._get_thread(connection, workspace, thread)
                 await make()
                 row = await self._get_thread(connection, workspace, thread)
                 await connection.rollback()
-                return convert.thread(row, etag=etag)
+                return convert.thread(
+                    replace(row, update_time=before.update_time), etag=convert.thread_etag(before)
+                )
             await self.idempotency.run(connection, key, make)
             return convert.thread(await self._get_thread(connection, workspace, thread))
 

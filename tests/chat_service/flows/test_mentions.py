@@ -172,7 +172,8 @@ async def test_what_the_person_may_not_read_is_left_out_which_person_and_model_a
 
 async def test_what_is_no_name_is_refused(reading: Reading) -> None:
     for name in ("what is this", f"{WORKSPACE}/threads/", WORKSPACE):
-    XX
+        call = reading.chat.stub.SendMessage(mentioning(name), metadata=reading.chat.metadata)
+        refused = await refusal(call)
         assert [v.field for v in refused.violations] == ["message.parts[1].mention.name"]
 
 
