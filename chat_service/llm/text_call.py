@@ -23,7 +23,7 @@ _MOST_NESTED: Final = 3
 
 _FENCE: Final = re.compile(r"(?:```|~~~)(?:json5?|xml|tool_?calls?|tool_code|function_call)?\s*\n?")
 _TAG: Final = re.compile(
-    r"</?[\w:]*(?:tool|function|call|invoke)[\w:]*(?:=[\w.:-]+)?>"
+    r"</?[\w:]{0,40}?(?:tool|function|call|invoke)[\w:]{0,40}(?:=[\w.:-]{1,100})?>"
     r"|<[|｜][^<>\n]{1,40}[|｜]>|\[/?(?:TOOL|FUNCTION)_?[A-Z_]*\]",
     re.I,
 )
@@ -36,6 +36,8 @@ _TAGGED_NAME: Final = re.compile(r"<function=([\w.:-]+)>", re.I)
 _TO: Final = re.compile(
     r"(?:commentary|assistant)?\s*to=([\w.:-]+)\s*(?:<[|｜]constrain[|｜]>)?\s*(?:json)?\s*", re.I
 )
+_CALLED: Final = re.compile(r"([\w.:/-]+)\s*(?:\[ARGS\]|<[|｜][^<>]*[|｜]>)?\s*\(?")
+_LONGEST_MARK: Final = 200  # characters
 _PART_OF_HEAD: Final = re.compile(r"[a-z_]{0,14}\s*(?:t|to|to=[\w.:-]{0,80})?\s*", re.I)
 _NAME: Final = re.compile(r"\[?\s*([\w.:/-]+)\s*(?:<[|｜]|\[ARGS\]|\(|\{|\n\s*(?:```|\{))", re.I)
 _PART_OF_NAME: Final = re.compile(
@@ -200,11 +202,10 @@ class TextCallReader:
             return
         value = _json(inner)
         if value is None:
-            called = re.fullmatch(
-                r"([\w.:/-]+)\s*(?:\[ARGS\]|<[|｜][^<>]*[|｜]>)?\s*\(?\s*(.*?)\s*\)?", inner, re.S
-            )
-            if called and (tool := self._tool(called[1])) and called[2][:1] in ("{", "`"):
-                yield tool, called[2]
+            called = _CALLED.match(inner)
+            given = inner[called.end() :].strip().removesuffix(")").rstrip() if called else ""
+            if called and (tool := self._tool(called[1])) and given[:1] in ("{", "`"):
+                yield tool, given
             return
         yield from self._calls_in(value, 0)
 
@@ -245,7 +246,7 @@ def _without_marks(text: str) -> tuple[str, bool]:
     """Returns the text without fences, tags and tokens before it, and whether it had any."""
     at = 0
     while True:
-        at += len(text[at:]) - len(text[at:].lstrip())
+        at = _skip_space(text, at)
         found = _FENCE.match(text, at) or _TAG.match(text, at)
         if not found:
             return text[at:], at > 0 and bool(text[:at].strip())
@@ -255,13 +256,24 @@ def _without_marks(text: str) -> tuple[str, bool]:
 def _inner(text: str) -> str:
     """Returns the text without the marks around it."""
     rest, _ = _without_marks(text)
+    end = len(rest)
     while True:
-        shorter = re.sub(
-            rf"(?:{_TAG.pattern}|```|~~~)\s*$", "", rest.rstrip(), count=1, flags=re.I
-        ).rstrip()
-        if shorter == rest:
-            return rest
-        rest = shorter
+        while end and rest[end - 1].isspace():
+            end -= 1
+        if rest.endswith(("```", "~~~"), 0, end):
+            end -= 3
+            continue
+        # no mark holds another beginning of one
+        begins = max(rest.rfind(sign, max(0, end - _LONGEST_MARK), end) for sign in "<[")
+        if begins < 0 or not _TAG.fullmatch(rest, begins, end):
+            return rest[:end]
+        end = begins
+
+
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _json(text: str) -> Any:

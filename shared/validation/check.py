@@ -33,6 +33,8 @@ MAX_VALUES = 20_000
 # In the units of json_schema: of one value that is read, and so many characters for one unit.
 _VALUE_COST = 32
 _TEXT_COST = 32
+# of one character of a text that is not ASCII, where what nobody sees is looked for
+_OTHER_COST = 2
 PLACEHOLDER = "REPLACE_ME"
 TRIGGERS = "definition.triggers"
 PLAN = "definition.plan"
@@ -60,12 +62,13 @@ def check(
 
 def _find_excess(create: object) -> Violation | None:
     """What is too much of a definition to be read. Looks at no more than may be."""
-    values, characters = 0, 0
+    values, characters, others = 0, 0, 0
     left: list[Any] = [create]
     while left:
         match left.pop():
             case str() as text:
                 characters += len(text)
+                others += 0 if text.isascii() else len(text)
             case Mapping() as members:
                 values += len(members)
                 if values <= MAX_VALUES:
@@ -83,7 +86,7 @@ def _find_excess(create: object) -> Violation | None:
             return Violation(
                 "definition", FieldReason.TOO_LARGE, f"it is longer than {MAX_BYTES} bytes"
             )
-    json_schema.spend_quick(_VALUE_COST * values + characters // _TEXT_COST)
+    json_schema.spend_quick(_VALUE_COST * values + characters // _TEXT_COST + _OTHER_COST * others)
     return None
 
 

@@ -1,6 +1,7 @@
 """Calls that a model writes as its answer."""
 
 import json
+import signal
 from typing import Any, Final
 
 import pytest
@@ -183,3 +184,31 @@ def test_a_text_is_held_against_all_tools_at_one_cost(monkeypatch: pytest.Monkey
     assert reader.read(json.dumps({"x": [1] * 900})) is None
     assert len(budgets) == len(tools)
     assert len({id(budget) for budget in budgets}) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<tool_call>" * 10_000,
+        "```" * 30_000,
+        '{"name": "search"}' + "</tool_call>" * 8_000,
+        "search(" + " " * 100_000 + "x" + " " * 100_000 + "y",
+        "search(x" + " " * 100_000 + "y",
+        "<" + "tool" * 30_000,
+        "search" + "```" + "[" * 60_000 + "]",
+    ],
+    ids=["tags", "fences", "end tags", "spaces", "inner spaces", "no tag", "brackets"],
+)
+def test_no_answer_takes_long_to_be_read_as_a_call(text: str) -> None:
+    def too_long(*_: object) -> None:
+        raise AssertionError("it took more than 10 seconds of CPU")
+
+    schema = {"type": "object", "properties": {"x": {}}, "required": ["x"]}
+    reader = TextCallReader(tools={"search": schema}, distinct=frozenset(["search"]))
+    before = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 10)
+    try:
+        reader.read(text)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
