@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import ssl
 import sys
 import urllib.request
@@ -41,6 +42,7 @@ def main() -> int:
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT: with TLS where it has a certificate and others reach it."""
     log.configure()
+    _raise_file_limit()
     uvicorn.run(
         app.build(settings),
         **_tls(settings),
@@ -57,6 +59,13 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def _raise_file_limit() -> None:
+    """Allows as many open files as the system does: each stream is a connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""The door as a program: with TLS where others reach it, and what it says of its settings."""
+
+import http.client
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.envoy_config import DEFAULTS
+from gateway.http import __main__ as program
+from gateway.http import settings
+from tests.support.certificates import Authority
+from tests.support.ports import free_port
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> dict[str, str]:
+    ours = Authority(folder=tmp_path)
+    own = ours.issue("http")
+    return {
+        "ROTA_HTTP_LISTEN": f"0.0.0.0:{free_port()}",
+        "ROTA_TLS_CA_FILE": str(ours.file),
+        "ROTA_TLS_CERT_FILE": str(own.cert),
+        "ROTA_TLS_KEY_FILE": str(own.key),
+    }
+
+
+@pytest.fixture
+def door(told: dict[str, str]) -> Iterator[settings.Settings]:
+    process = subprocess.Popen([sys.executable, "-m", "gateway.http"], env=told | path())
+    known = settings.read({**DEFAULTS, **told})
+    try:
+        deadline = time.monotonic() + 120
+        while not program.is_serving(known):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield known
+    finally:
+        process.kill()
+        process.wait(60)
+
+
+def path() -> dict[str, str]:
+    return {"PYTHONPATH": ":".join(sys.path)}
+
+
+def test_a_door_that_others_reach_answers_only_our_certificates(
+    door: settings.Settings, told: dict[str, str]
+) -> None:
+    stranger = ssl.create_default_context(cafile=told["ROTA_TLS_CA_FILE"])
+    connection = http.client.HTTPSConnection("127.0.0.1", door.port, context=stranger, timeout=60)
+    with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+        connection.request("GET", "/healthz")
+        connection.getresponse()
+    connection.close()
+    plain = http.client.HTTPConnection("127.0.0.1", door.port, timeout=60)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        plain.request("GET", "/healthz")
+        plain.getresponse()
+    plain.close()
+
+
+def test_a_door_of_this_machine_speaks_in_clear(told: dict[str, str]) -> None:
+    here = settings.read({**DEFAULTS, **told, "ROTA_HTTP_LISTEN": "127.0.0.1:1"})
+    assert here.tls is not None
+    assert here.own_tls is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ROTA_HTTP_LISTEN", "here"),
+        ("ROTA_CHAT_ADDRESS", "a:1,b"),
+        ("ROTA_CALL_SECONDS", "0"),
+        ("ROTA_TLS_KEY_FILE", ""),
+        ("ROTA_TLS_CA_FILE", ""),
+    ],
+)
+def test_a_setting_that_is_none_is_named(told: dict[str, str], name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        settings.read({**DEFAULTS, **told, name: value})

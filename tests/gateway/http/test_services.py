@@ -1,0 +1,90 @@
+"""Channels to the services: which replica gets a call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.envoy_config import DESCRIPTORS
+from gateway.http import contract, services
+from gateway.http.services import Service
+from tests.gateway.replicas import Replica, serving
+
+CONTRACT = contract.read(DESCRIPTORS.read_bytes())
+GET_THREAD = "/rota.chat.v1.ChatService/GetThread"
+CREATE_THREAD = "/rota.chat.v1.ChatService/CreateThread"
+Replicas = tuple[Replica, Replica]
+
+
+@pytest.fixture
+def replicas() -> Iterator[Replicas]:
+    both = Replica(), Replica()
+    with serving(*both):
+        yield both
+
+
+@pytest.fixture
+async def chat(replicas: Replicas) -> AsyncIterator[Service]:
+    addresses = [("127.0.0.1", str(replica.port)) for replica in replicas]
+    made = services.connect(CONTRACT, {"chat": addresses, "automation": addresses}, None)["chat"]
+    made.open()
+    yield made
+    await made.close()
+
+
+async def ask(chat: Service, path: str = CREATE_THREAD) -> grpc.StatusCode:
+    call: Any = chat.channel().unary_unary(path)(b"", timeout=60)  # type: ignore[arg-type]
+    code: grpc.StatusCode = await call.code()
+    return code
+
+
+async def until_used(chat: Service, *replicas: Replica) -> None:
+    """Until each of them gets one of a few calls."""
+    async with asyncio.timeout(120):
+        while True:
+            for replica in replicas:
+                replica.calls.clear()
+            for _ in range(8):
+                await ask(chat)
+            if all(replica.calls for replica in replicas):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_every_address_gets_calls_and_one_that_has_gone_none(
+    chat: Service, replicas: Replicas
+) -> None:
+    await until_used(chat, *replicas)
+    replicas[1].server.stop(None).wait(60)
+    async with asyncio.timeout(120):
+        while [await ask(chat) for _ in range(8)] != [grpc.StatusCode.OK] * 8:
+            await asyncio.sleep(0.02)
+
+
+async def test_one_that_says_it_does_not_serve_gets_no_calls(
+    chat: Service, replicas: Replicas
+) -> None:
+    await until_used(chat, *replicas)
+    replicas[1].well(False)
+    async with asyncio.timeout(120):
+        while True:
+            replicas[1].calls.clear()
+            codes = [await ask(chat) for _ in range(8)]
+            if codes == [grpc.StatusCode.OK] * 8 and not replicas[1].calls:
+                break
+            await asyncio.sleep(0.02)
+    replicas[1].well(True)
+    await until_used(chat, *replicas)
+
+
+async def test_only_what_reads_is_asked_again(chat: Service, replicas: Replicas) -> None:
+    await until_used(chat, *replicas)
+    for replica in replicas:
+        replica.calls.clear()
+        replica.act = lambda method, context: context.abort(grpc.StatusCode.UNAVAILABLE, "no")
+    assert await ask(chat, GET_THREAD) is grpc.StatusCode.UNAVAILABLE
+    assert await ask(chat, CREATE_THREAD) is grpc.StatusCode.UNAVAILABLE
+    tried = replicas[0].calls + replicas[1].calls
+    assert tried == {"ChatService/GetThread": 3, "ChatService/CreateThread": 1}
