@@ -5,6 +5,8 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -87,7 +89,15 @@ async def or_gone(made: Any, receive: Receive) -> Any:
 
 async def beside(size: int, work: Callable[[], T]) -> T:
     """Does the work of so many bytes, in a thread if they are many."""
-    return await asyncio.to_thread(work) if size > LARGE else work()
+    if size <= LARGE:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # They share the interpreter with the streams: more of them would do no more and delay those.
+    return ThreadPoolExecutor(2, thread_name_prefix="body")
 
 
 async def answer(

@@ -16,6 +16,7 @@ from gateway.http.scalar import WELL_KNOWN, WrongValue, describe, read_scalar, r
 DEEPEST_MESSAGE: Final = 96
 # What is wrong beyond so many violations is not looked for.
 MOST_VIOLATIONS: Final = 1000
+_HALF: Final = "holds half of a surrogate pair"
 _STRUCT: Final = "google.protobuf.Struct"
 _VALUE: Final = "google.protobuf.Value"
 _LIST: Final = "google.protobuf.ListValue"
@@ -150,37 +151,41 @@ class MessageReader:
         if self._is_object(value, at):
             held = message.fields
             for name, item in value.items():
-                path = (at, name)
-                if _is_text(name):
-                    self._value(held[name], item, path, depth + 2)
+                try:
+                    made = held[name]
+                except UnicodeEncodeError:
+                    self._refuse((at, name), _HALF, "NOT_CANONICAL")
                 else:
-                    self._refuse(path, "holds half of a surrogate pair", "NOT_CANONICAL")
+                    self._value(made, item, (at, name), depth + 2)
 
     def _value(self, message: Any, value: Any, at: Place, depth: int) -> None:
-        if depth > DEEPEST_MESSAGE:
+        kind = type(value)
+        if kind is str:
+            self._text(message, value, at)
+        elif kind is int or kind is float:
+            self._number(message, value, at)
+        elif kind is bool:
+            message.bool_value = value
+        elif value is None:
+            message.null_value = 0
+        elif depth > DEEPEST_MESSAGE:
             self._refuse(at, "nests too deeply", "NOT_CANONICAL")
-            return
-        match value:
-            case None:
-                message.null_value = 0
-            case bool():
-                message.bool_value = value
-            case str() if _is_text(value):
-                message.string_value = value
-            case str():
-                self._refuse(at, "holds half of a surrogate pair", "NOT_CANONICAL")
-            case int() | float():
-                self._number(message, value, at)
-            case list():
-                message.list_value.SetInParent()
-                self._values(message.list_value, value, at, depth + 1)
-            case _:
-                message.struct_value.SetInParent()
-                self._struct(message.struct_value, value, at, depth + 1)
+        elif kind is list:
+            message.list_value.SetInParent()
+            self._values(message.list_value, value, at, depth + 1)
+        else:
+            message.struct_value.SetInParent()
+            self._struct(message.struct_value, value, at, depth + 1)
+
+    def _text(self, message: Any, value: str, at: Place) -> None:
+        try:
+            message.string_value = value
+        except UnicodeEncodeError:
+            self._refuse(at, _HALF, "NOT_CANONICAL")
 
     def _number(self, message: Any, value: float, at: Place) -> None:
         try:
-            message.number_value = float(value)
+            message.number_value = value
         except OverflowError:
             self._refuse(at, "is too large", "NOT_CANONICAL")
 
@@ -225,11 +230,3 @@ def _key(found: FieldDescriptor, name: str) -> Any:
             raise WrongValue("must be true or false")
         return name == "true"
     return read_scalar(found, name)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
