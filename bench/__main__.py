@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import automation, chat, schedule, statements
+from bench import automation, chat, schedule, statements, waits
 from bench.table import Table
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {
     "chat": chat.run,
     "schedule": schedule.run,
     "statements": statements.run,
+    "waits": waits.run,
 }
 
 

@@ -93,7 +93,7 @@ from automation_runs
 async def run() -> Table:
     logs.configure("bench", level="WARNING")
     rows = [["", "ours", "", "", ""]]
-    with _server() as server:
+    with open_server() as server:
         await asyncio.to_thread(server.template, "bench_automation", migrated)
         whole, runs_a_second = await _whole_runs(server)
         burst, late = await _at_once(server)
@@ -110,8 +110,8 @@ async def run() -> Table:
 
 async def _whole_runs(server: SuiteServer) -> tuple[list[list[str]], float]:
     """Runs of three steps, from the first slot to the last end."""
-    with _fresh(server) as databases:
-        found, took = await _measure_lateness(server, databases, RUNS, steps=3)
+    with open_database(server) as databases:
+        found, took = await measure_lateness(server, databases, RUNS, steps=3)
     rows = [
         ["three-step runs a second", f"{RUNS / took:.0f}", "", "", ""],
         *_cpu_rows("three-step runs", found),
@@ -121,8 +121,8 @@ async def _whole_runs(server: SuiteServer) -> tuple[list[list[str]], float]:
 
 async def _at_once(server: SuiteServer) -> tuple[list[list[str]], list[float]]:
     """Slots all due at one moment."""
-    with _fresh(server) as databases:
-        late, _ = await _measure_lateness(server, databases, AT_ONCE, steps=1)
+    with open_database(server) as databases:
+        late, _ = await measure_lateness(server, databases, AT_ONCE, steps=1)
     what = f"{AT_ONCE} due at once"
     rows = [
         [f"{what}, fired a second", f"{AT_ONCE / max(late.made):.0f}", "", "", ""],
@@ -136,8 +136,8 @@ async def _at_once(server: SuiteServer) -> tuple[list[list[str]], list[float]]:
 
 async def _over_a_minute(server: SuiteServer) -> list[list[str]]:
     """Slots spread over a minute by jitter."""
-    with _fresh(server) as databases:
-        late, _ = await _measure_lateness(server, databases, DUE, steps=1, jitter_seconds=60)
+    with open_database(server) as databases:
+        late, _ = await measure_lateness(server, databases, DUE, steps=1, jitter_seconds=60)
     what = f"{DUE} due in a minute"
     return [
         [f"{what}, fired late by", *_percentiles(late.made), ""],
@@ -153,21 +153,25 @@ def _cpu_rows(what: str, found: Lateness) -> list[list[str]]:
     ]
 
 
-async def _measure_lateness(
+async def measure_lateness(
     server: SuiteServer,
     databases: ServiceDatabases,
     count: int,
     *,
     steps: int,
     jitter_seconds: int = 0,
+    report: Path | None = None,
 ) -> tuple[Lateness, float]:
-    """Returns lateness, and seconds from the creation of the first run to the end of the last."""
+    """Returns lateness, and seconds from the creation of the first run to the end of the last.
+
+    With `report`, the processes of the service write there what their runs waited for.
+    """
     minute = next_minute()
     insert_due_automations(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
     clock = clock_before(minute, START_SECONDS)
     db = database.create_engine(databases.automation, schema="automation")
     try:
-        async with _services(databases, clock) as pids:
+        async with _services(databases, clock, report) as pids:
             if clock.now() > minute:
                 raise RuntimeError("the services took too long to start")
             await asyncio.sleep((minute - clock.now()).total_seconds() - AHEAD_SECONDS)
@@ -189,7 +193,7 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
     rows: list[list[str]] = []
     least: tuple[float, float] | None = None
     for count in WAITING:
-        with _fresh(server) as databases:
+        with open_database(server) as databases:
             await asyncio.to_thread(insert_idle_triggers, databases, count)
             db = database.create_engine(databases.automation, schema="automation")
             try:
@@ -243,7 +247,7 @@ async def _beside(server: SuiteServer, runs: float, late: list[float]) -> list[l
         for peer in PEERS:
             found = []
             for what, count in (("runs", RUNS), ("due", AT_ONCE)):
-                with _fresh(server) as databases:
+                with open_database(server) as databases:
                     found.append(
                         await asyncio.to_thread(
                             measure_peer, python, peer, what, databases.superuser, count
@@ -263,7 +267,7 @@ async def _beside(server: SuiteServer, runs: float, late: list[float]) -> list[l
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[SuiteServer]:
+def open_server() -> Iterator[SuiteServer]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-bench-")))
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
@@ -273,15 +277,18 @@ def _server() -> Iterator[SuiteServer]:
 
 
 @contextlib.contextmanager
-def _fresh(server: SuiteServer) -> Iterator[ServiceDatabases]:
+def open_database(server: SuiteServer) -> Iterator[ServiceDatabases]:
     with server.fresh_database("bench_automation", migrated) as databases:
         yield databases
 
 
 @contextlib.asynccontextmanager
-async def _services(databases: ServiceDatabases, clock: CorrectedClock) -> AsyncIterator[list[int]]:
+async def _services(
+    databases: ServiceDatabases, clock: CorrectedClock, report: Path | None
+) -> AsyncIterator[list[int]]:
     offset = str(clock.offset.total_seconds())
     command = [sys.executable, "-m", "bench.automation_service", offset]
+    command += [] if report is None else [str(report)]
     async with contextlib.AsyncExitStack() as closers:
         folder = Path(closers.enter_context(tempfile.TemporaryDirectory()))
         keys = Keys(folder=folder)

@@ -1,21 +1,32 @@
-"""`python -m bench.automation_service OFFSET`: the service in a process of its own.
+"""`python -m bench.automation_service OFFSET [FILE]`: the service in a process of its own.
 
 Its settings come from the environment, as always; its clock is OFFSET seconds ahead, and its
-agent answers at once.
+agent answers at once. With FILE it writes there, as it ends, what its runs waited for.
 """
 
 import asyncio
+import json
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import uvloop
 
 from automation_service import bootstrap
 from automation_service.settings import AutomationSettings
+from bench import run_waits
 from shared.clock import CorrectedClock
 from shared.rpc.server import stop_signal, tune_gc
 from shared.telemetry import logs
 from tests.support.agents import FakeAgent, FixedCatalogue
+
+
+async def profile(offset: timedelta, report: Path) -> None:
+    waits = run_waits.watch()
+    samples = asyncio.create_task(waits.sample())
+    await serve(offset)
+    samples.cancel()
+    report.write_text(json.dumps(waits.report()))
 
 
 async def serve(offset: timedelta) -> None:
@@ -33,4 +44,5 @@ async def serve(offset: timedelta) -> None:
 if __name__ == "__main__":
     logs.configure("bench", level="WARNING")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(timedelta(seconds=float(sys.argv[1]))))
+        ahead = timedelta(seconds=float(sys.argv[1]))
+        runner.run(profile(ahead, Path(sys.argv[2])) if sys.argv[2:] else serve(ahead))
