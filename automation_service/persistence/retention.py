@@ -25,7 +25,7 @@ from automation_service.persistence.tables import (
 requests = TENANTS.requests
 # Verbatim as in the index, so that PostgreSQL uses it.
 _EVENTS_KEPT = sa.text(
-    "automation_runs.end_time is not null and automation_runs.events_floor < automation_runs.events"
+    "automation_runs.end_time is not null and not automation_runs.events_deleted"
 )
 
 
@@ -75,6 +75,9 @@ async def delete_events_of_runs(connection: AsyncConnection, moment: datetime, l
     )
     for row in chosen:
         await delete_events(connection, row.id, row.events)
+    if chosen:
+        done = sa.update(runs).where(runs.c.id.in_([row.id for row in chosen]))
+        await connection.execute(done.values(events_deleted=True))
     return len(chosen)
 
 

@@ -154,6 +154,8 @@ runs = sa.Table(
     sa.Column("events", sa.Integer, nullable=False, server_default="0"),
     # Events up to this sequence were deleted.
     sa.Column("events_floor", sa.Integer, nullable=False, server_default="0"),
+    # All of them were deleted. No index speaks of `events`, which each checkpoint changes.
+    sa.Column("events_deleted", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("create_time", _TIME, nullable=False),
     sa.Column("start_time", _TIME),
     sa.Column("end_time", _TIME),
@@ -199,7 +201,7 @@ sa.Index(
 sa.Index(
     "ix_automation_runs_events_kept",
     runs.c.end_time,
-    postgresql_where=sa.text("end_time is not null and events_floor < events"),
+    postgresql_where=sa.text("end_time is not null and not events_deleted"),
 )
 sa.Index(
     "uq_automation_runs_running",

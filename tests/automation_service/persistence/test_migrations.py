@@ -199,3 +199,19 @@ def test_stored_runs_take_the_id_of_their_trigger_from_it_or_from_their_slot(
     database.upgrade(url, package=PACKAGE, schema=SCHEMA)
     ids = sa.text("select trigger_id from automation.automation_runs order by 1")
     assert [row.trigger_id for row in asyncio.run(inspected(url, ids))] == ["", "deleted", "kept"]
+
+
+async def test_no_index_of_runs_speaks_of_what_each_checkpoint_changes(url: str) -> None:
+    found = await execute(
+        url,
+        """
+        select distinct a.attname::text as name
+          from pg_index i
+          join pg_depend d on d.objid = i.indexrelid and d.refobjid = i.indrelid
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = d.refobjsubid
+         where i.indrelid = 'automation.automation_runs'::regclass
+        """,
+    )
+    indexed = {row["name"] for row in found}
+    assert {"id", "status", "end_time", "events_deleted"} <= indexed
+    assert indexed.isdisjoint({"events", "step_results", "usage", "artifacts"})
