@@ -371,7 +371,7 @@ def _server(
         translate=database.translate,
         streams=streams,
         admit=chat.access.admit,
-        limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
+        limits={"/rota.chat.v1.ChatService/SendMessage": LARGEST_MESSAGE},
     )
 
 

@@ -1,9 +1,10 @@
 """Who may call which gRPC service, and what a call takes: a resource, and a role there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from google.api import annotations_pb2
@@ -92,15 +93,15 @@ def require_caller(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """`path` is `/{service}/{method}`. `field` leads to the resource name; empty: there is none."""
+    """`path` is `/{service}/{method}`. `field` is the path of the resource name, if there is one.
+
+    `name_of` returns the name in a request; empty if it has none.
+    """
 
     path: str
-    field: tuple[str, ...] = ()
+    field: str = ""
     role: Role = "editor"
-
-    def name_of(self, request: Message) -> str:
-        """Returns the resource name that the call is about; empty if it names none."""
-        return str(reduce(getattr, self.field, request)) if self.field else ""
+    name_of: Callable[[Message], str] = lambda request: ""
 
 
 @cache
@@ -112,7 +113,10 @@ def find_method(path: str) -> Method:
         method = found.methods_by_name[name]
     except KeyError:
         return Method(path=path)
-    return Method(path=path, field=_field(method), role=_role(path))
+    field = _field(method)
+    if not field:
+        return Method(path=path, role=_role(path))
+    return Method(path=path, field=field, role=_role(path), name_of=attrgetter(field))
 
 
 def _role(path: str) -> Role:
@@ -121,10 +125,10 @@ def _role(path: str) -> Role:
     return "owner" if path in ROLES["owner"] else "editor"
 
 
-def _field(method: MethodDescriptor) -> tuple[str, ...]:
+def _field(method: MethodDescriptor) -> str:
     """The fields that the path of HTTP begins with: `/v1/{thread.name=workspaces/*/threads/*}`."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     template = next((getattr(rule, verb) for verb in _VERBS if getattr(rule, verb)), "")
     if bound := re.search(r"\{([\w.]+)", template):
-        return tuple(bound[1].split("."))
-    return (_WORKSPACE,) if _WORKSPACE in method.input_type.fields_by_name else ()
+        return bound[1]
+    return _WORKSPACE if _WORKSPACE in method.input_type.fields_by_name else ""

@@ -1,6 +1,6 @@
 """TLS, credentials and the server of a service, built from its settings."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,7 +72,7 @@ def build_server(
     translate: Callable[[BaseException], errors.RotaError | None],
     streams: OpenStreams,
     admit: Callable[[str, Role], Awaitable[object]],
-    limits: tuple[tuple[str, int], ...] = (),
+    limits: Mapping[str, int] | None = None,
 ) -> RpcServer:
     """Builds the server. Verifies tokens for `service`; see RpcServer and ServerInterceptor."""
     verifier = caller.Verifier(
@@ -85,7 +85,7 @@ def build_server(
         interceptor=ServerInterceptor(
             verifier=verifier,
             translate=translate,
-            limits=limits,
+            limits=limits or {},
             admit=admit,
             streams=streams,
             stream_limits=StreamLimits(

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, Final, NoReturn
@@ -47,7 +47,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
     verifier: caller.Verifier
     translate: Callable[[BaseException], errors.RotaError | None]
     limit: int = 1 << 20
-    limits: tuple[tuple[str, int], ...] = ()
+    limits: Mapping[str, int] = dataclasses.field(default_factory=dict)
     admit: Callable[[str, Role], Awaitable[object]] | None = None
     streams: OpenStreams = dataclasses.field(default_factory=OpenStreams)
     calls: OpenCalls = dataclasses.field(default_factory=OpenCalls)
@@ -89,13 +89,16 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                     scope = caller.CallerScope(self._authenticate(method.path, headers))
                     async with asyncio.timeout(UNARY_LIMIT_SECONDS) as deadline:
                         self.calls.add(deadline)
+                        name = ""
                         try:
                             request = self._parse(method.path, parse, await context.read())
                             name = _require_member(scope.caller, method.name_of(request))
                             with scope:
-                                answer = await self._answer(
-                                    serve, request, context, scope, name, method.role
-                                )
+                                check_request(request)
+                                answer = await serve(request, context)
+                        except errors.RotaError as error:
+                            await self._admit_first(error, scope, name, method.role)
+                            raise
                         finally:
                             self.calls.discard(deadline)
                 except asyncio.CancelledError:
@@ -106,22 +109,6 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
             return answer
 
         return guarded
-
-    async def _answer(
-        self,
-        serve: Any,
-        request: Any,
-        context: Any,
-        scope: caller.CallerScope,
-        name: str,
-        role: Role,
-    ) -> Any:
-        try:
-            check_request(request)
-            return await serve(request, context)
-        except errors.RotaError as error:
-            await self._admit_first(error, scope, name, role)
-            raise
 
     def _stream(self, method: Method, headers: Headers, parse: Parse, serve: Any) -> Any:
         # Taken once: a stream that stays open for days keeps no token.
@@ -210,8 +197,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         return who
 
     def _parse(self, path: str, parse: Parse, raw: Any) -> Any:
-        limit = dict(self.limits).get(path, self.limit) if self.limits else self.limit
-        if isinstance(raw, bytes) and len(raw) > limit:
+        if isinstance(raw, bytes) and len(raw) > (limit := self.limits.get(path, self.limit)):
             raise errors.RequestTooLarge(size=len(raw), limit=limit)
         return _read(parse, raw)
 
@@ -225,7 +211,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         if error.code is not errors.Code.INVALID_ARGUMENT or scope.grants:
             return
         if self.admit is not None and name.startswith("workspaces/"):
-            await self.admit(name, role)
+            with caller.CallerScope(scope.caller, scope.grants):
+                await self.admit(name, role)
 
     async def _refuse(
         self, context: Any, method: str, error: Exception, call: metrics.RpcSpan

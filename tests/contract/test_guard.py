@@ -51,7 +51,7 @@ def role_of(method: str) -> str:
 
 def misnamed(method: str, request: Any) -> Any:
     """The same with a name that no call takes, in the same workspace."""
-    *way, last = find_method(path_of(method)).field
+    *way, last = find_method(path_of(method)).field.split(".")
     copy = type(request)()
     copy.CopyFrom(request)
     holder = reduce(getattr, way, copy)

@@ -58,7 +58,7 @@ async def stub(keys: Keys) -> AsyncIterator[Any]:
             service="automation_service",
         ),
         translate=translate,
-        limits=((f"{METHOD}CreateAutomation", 100),),
+        limits={f"{METHOD}CreateAutomation": 100},
         stream_limits=StreamLimits(per_person=2, per_workspace=3),
     )
     server = RpcServer(
