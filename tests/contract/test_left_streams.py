@@ -12,7 +12,7 @@ MOMENTS = (0, 1, 2, 4, 7)
 
 def faults(live: Live) -> list[str]:
     """What the services logged with a traceback."""
-    logs = [path for path in live.folder.glob("*_service-*.log")]
+    logs = list(live.folder.glob("*_service-*.log"))
     assert logs
     lines = [line for path in logs for line in path.read_text().splitlines()]
     return [line for line in lines if "Traceback" in line or '"exception"' in line]
