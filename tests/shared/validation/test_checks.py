@@ -1,5 +1,6 @@
 """Checks that are quick are done here, and all others by the sandbox with the same answer."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
@@ -261,3 +262,15 @@ async def test_a_catalogue_without_a_form_is_checked_against_here(nowhere: Check
     create = deepcopy(GOOD)
     create["definition"]["plan"][0]["config"]["prompt"] = "{{ inputs.topic }}" * 300
     assert await nowhere.check(create, local, workspace="w") == check(create, local)
+
+
+async def test_the_checks_of_one_workspace_do_not_wait_for_those_of_another(checks: Checks) -> None:
+    schema, value = HOSTILE["uniqueItems of objects"]
+    many = [
+        asyncio.create_task(checks.find_faults(schema, value, workspace="many")) for _ in range(12)
+    ]
+    assert await checks.find_faults({"type": "string"}, 1, workspace="one")
+    assert not any(task.done() for task in many)
+    assert await checks.find_faults(schema, value, workspace="one") == []
+    assert sum(task.done() for task in many) < len(many)
+    assert await asyncio.gather(*many) == [[]] * len(many)
