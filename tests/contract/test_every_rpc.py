@@ -1,11 +1,24 @@
 """Every call of the contract over a real socket: answered, and refused in each documented way."""
 
+from collections.abc import Iterator
+from typing import Any, Final
+
 import pytest
+from google.protobuf.message import Message
+from rota.chat.v1 import chat_pb2
+from rota.options.v1 import options_pb2
 
 from tests.contract.rows import Row, fields_of, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import NOT_SERVED, READS, ROWS
 from tests.support.live import METHODS
+
+SECRET: Final[Any] = options_pb2.secret
+# The secret of a webhook is shown by the call that makes it.
+SHOWN_ONCE: Final = {
+    f"AutomationService/{method}": {"rota.automation.v1.Webhook.secret"}
+    for method in ("UpdateWebhook", "RotateWebhookSecret")
+}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -13,11 +26,34 @@ def test_a_call_keeps_its_promise(stage: Stage, row: Row) -> None:
     request = row.make(stage)
     if not row.wants:
         answer = stage.call(row.method, request)
+        shown = {name for each in listed(answer) for name in secrets_of(each)}
+        assert shown <= SHOWN_ONCE.get(row.method, set())
         assert row.shows is None or row.shows(answer), answer
         return
     status = stage.who.refusal(row.method, request)
     assert reason_of(status) == row.wants, status
     assert [f for f in row.fields if f not in fields_of(status)] == [], status
+
+
+def listed(answer: Any) -> list[Message]:
+    return answer if isinstance(answer, list) else [answer]
+
+
+def secrets_of(message: Message) -> Iterator[str]:
+    """The fields that hold something and are marked as secrets, at every depth."""
+    for field, value in message.ListFields():
+        if field.GetOptions().Extensions[SECRET]:
+            yield field.full_name
+        elif field.message_type and not field.message_type.GetOptions().map_entry:
+            for each in value if field.is_repeated else [value]:
+                yield from secrets_of(each)
+
+
+def test_a_secret_is_found_at_every_depth() -> None:
+    model = chat_pb2.ModelConfig(api_key="k", extra_headers={"a": "b"})
+    page = chat_pb2.ListModelConfigsResponse(model_configs=[chat_pb2.ModelConfig(), model])
+    found = [name.rpartition(".")[2] for name in secrets_of(page)]
+    assert found == ["api_key", "extra_headers"]
 
 
 def test_every_call_of_the_contract_is_in_the_table() -> None:
