@@ -20,6 +20,6 @@ def address(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
 def is_local(host: str) -> bool:
     """True for a host that means this very machine, where nothing is encrypted."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"

@@ -35,7 +35,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     if not seconds.isdecimal() or int(seconds) < 1:
         raise ValueError("ROTA_CALL_SECONDS is not a whole number from 1")
     return Settings(
-        host=host,
+        host=host.strip("[]"),
         port=int(port),
         services={name: addresses(f"ROTA_{name.upper()}_ADDRESS", environment) for name in PUBLIC},
         call_seconds=int(seconds),

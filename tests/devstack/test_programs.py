@@ -53,3 +53,13 @@ def test_the_gateway_and_the_peer_are_told_every_process(tmp_path: Path) -> None
     assert gateway["ROTA_AUTOMATION_ADDRESS"] == chat["ROTA_PEER_ADDRESS"] == automations
     assert (chat["ROTA_LISTEN"], automation["ROTA_LISTEN"]) == ("127.0.0.1:7001", "127.0.0.1:7004")
     assert (chat["ROTA_METRICS_PORT"], automation["ROTA_METRICS_PORT"]) == ("9100", "9103")
+
+
+def test_the_http_door_is_told_where_the_services_are_and_no_secret(tmp_path: Path) -> None:
+    made = programs(read({"ROTA_STATE_DIR": str(tmp_path), "DATABASE_URL": "postgresql:///x"}))
+    door, gateway = made.http().environment, made.gateway().environment
+    assert gateway["ROTA_HTTP_ADDRESS"] == door["ROTA_HTTP_LISTEN"]
+    for name in ("ROTA_CHAT_ADDRESS", "ROTA_AUTOMATION_ADDRESS"):
+        assert door[name] == gateway[name]
+    told = {name for name in door if "KEY" in name or "DATABASE" in name or "TLS" in name}
+    assert told == set()

@@ -70,3 +70,18 @@ def test_the_descriptors_hold_what_is_public_and_nothing_else() -> None:
     files = FileDescriptorSet.FromString(envoy_config.DESCRIPTORS.read_bytes())
     served = {f"{file.package}.{each.name}" for file in files.file for each in file.service}
     assert served == set(routes.PUBLIC.values())
+
+
+@pytest.mark.parametrize(
+    ("door", "secured"),
+    [("127.0.0.1:8081", False), ("localhost:1,[::1]:2", False), ("http:8081", True)],
+)
+def test_a_door_elsewhere_is_reached_by_tls(door: str, secured: bool) -> None:
+    told = {"ROTA_TLS_CA_FILE": "/keys/ca.pem", "ROTA_HTTP_ADDRESS": door}
+    clusters = yaml.safe_load(render({**SETTINGS, **told}))["static_resources"]["clusters"]
+    (socket,) = (one["transport_socket"] for one in clusters if one["name"] == "http")
+    assert bool(socket) is secured
+    if secured:
+        assert "http/1.1" in str(socket)
+    bare = yaml.safe_load(render({**SETTINGS, "ROTA_HTTP_ADDRESS": door}))["static_resources"]
+    assert [one["transport_socket"] for one in bare["clusters"]] == [None, None, None]
