@@ -44,11 +44,6 @@ class Binding:
     body: str
 
     @property
-    def shown(self) -> str:
-        """The path, with * for what it names."""
-        return "/" + "/".join(self.template.segments)
-
-    @property
     def bound(self) -> frozenset[str]:
         """The fields that the path gives."""
         return frozenset(one.field for one in self.template.variables)

@@ -1,7 +1,7 @@
 """Path templates of google.api.http: `/v1/{name=workspaces/*/threads/*}:sendMessage`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +32,13 @@ class PathTemplate:
         if not self._fits(segments):
             return None
         return {one.field: "/".join(segments[one.start : one.end]) for one in self.variables}
+
+    def fill(self, variables: Mapping[str, str]) -> str:
+        """Returns the path of these variables, without the verb."""
+        parts = list(self.segments)
+        for one in reversed(self.variables):
+            parts[one.start : one.end] = [variables[one.field]]
+        return "/" + "/".join(parts)
 
     def _fits(self, segments: Sequence[str]) -> bool:
         own = self.segments

@@ -66,7 +66,7 @@ class RequestReader:
         if given.if_match:
             _put_etag(reader, message, binding, given.if_match)
         if binding.method == "PATCH" and not reader.violations:
-            self._require_change(reader, message, binding, body)
+            self._require_change(reader, message, route, body)
 
     def _body(self, binding: Binding, given: HttpRequest) -> Any:
         """The JSON of the body; None where the call has none."""
@@ -101,10 +101,9 @@ class RequestReader:
                 field=one.field, description=said, reason="UNKNOWN_FIELD"
             )
 
-    def _require_change(
-        self, reader: MessageReader, message: Any, binding: Binding, body: Any
-    ) -> None:
+    def _require_change(self, reader: MessageReader, message: Any, route: Route, body: Any) -> None:
         """Refuses a change of nothing but what only the service sets."""
+        binding = route.binding
         field = binding.body_field
         kind = field.message_type if field is not None else None
         if kind is None or field is None or "update_mask" not in _members(binding):
@@ -115,7 +114,8 @@ class RequestReader:
             return
         if given <= {one.name for one in kind.fields if output_only(one)}:
             verbs = ", ".join(f":{verb}" for verb in self._verbs(binding))
-            hint = f"; POST {binding.shown}{{verb}} changes it, by one of {verbs}" if verbs else ""
+            path = binding.template.fill(route.variables)[:200]
+            hint = f"; a POST to {path} with a verb may change it: {verbs}" if verbs else ""
             for name in sorted(given):
                 said = f"is set by the service{hint}"
                 reader.add(f"{field.name}.{name}", said, "IMMUTABLE")

@@ -152,6 +152,7 @@ def test_nothing_is_dropped_or_overridden(
 
 def test_who_changes_a_state_is_told_how(client: httpx2.Client) -> None:
     said = client.patch(AUTOMATION, json={"state": "PAUSED"}).json()["message"]
+    assert f"a POST to {AUTOMATION} with a verb may change it" in said
     assert ":pause" in said
     assert ":resume" in said
     wrapped = client.patch(AUTOMATION, json={"automation": {"display_name": "x"}})
