@@ -223,14 +223,19 @@ async def find_next_runs(connection: AsyncConnection, automations: Sequence[UUID
     return [UUID(int=row["id"].int) for row in await fetch(connection, _FOLLOWING, automations)]
 
 
-async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
-    """Requests the cancellation of a run, unless it has ended. Returns its status."""
+async def request_cancel(
+    connection: AsyncConnection, automation_id: UUID, run: UUID
+) -> RunStatus | None:
+    """Requests the cancellation of a run, unless it has ended.
+
+    Returns its status; None for one that has been deleted.
+    """
     await lock_automations(connection, [automation_id])
-    status: RunStatus = (
+    status: RunStatus | None = (
         await connection.execute(
             sa.select(runs.c.status).where(runs.c.id == run).with_for_update(key_share=True)
         )
-    ).scalar_one()
+    ).scalar_one_or_none()
     if status in ACTIVE_RUNS:
         await connection.execute(
             sa.update(runs).where(runs.c.id == run).values(cancel_requested=True)

@@ -87,6 +87,8 @@ class Runs:
     async def _cancel(self, connection: AsyncConnection, owner: UUID, run: Run) -> None:
         now = self.clock.now()
         status = await run_endings.request_cancel(connection, owner, run.id)
+        if status is None:  # deleted since it was found
+            raise errors.ResourceNotFound(run.resource)
         if status.finished:
             raise errors.StateConflict(run.resource, status.name)
         if status is RunStatus.PENDING:

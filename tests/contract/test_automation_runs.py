@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
@@ -13,6 +14,7 @@ from tests.support.agents import FakeAgent, Gate
 from tests.support.automation import (
     START,
     Running,
+    execute,
     new_request_id,
     news,
     running,
@@ -129,6 +131,32 @@ async def test_a_run_that_no_worker_takes_is_pending(
         assert (run.state, run.attempt) == (pb.Run.PENDING, 0)
         assert (await cancel(rota, run.name)).state == pb.Run.CANCELLED
         assert [e.WhichOneof("event") for e in await watched(rota, run.name)] == ["ended"]
+
+
+async def test_a_run_that_is_deleted_while_it_is_cancelled_is_not_found(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(SAID)).name
+    clock.set(FIRST)
+    await gate.entered.wait()
+    [run] = await rota.runs(name)
+    connection = await asyncpg.connect(rota.url, server_settings={"search_path": "automation"})
+    try:
+        async with connection.transaction():
+            await connection.execute("delete from automations")
+            found = asyncio.create_task(refusal(cancel(rota, run.name)))
+
+            async def waits() -> bool:
+                waiting = "select 1 from pg_locks where not granted"
+                return bool(await execute(rota.url, waiting))
+
+            await until(waits)
+        assert (await found).reason == "RESOURCE_NOT_FOUND"
+    finally:
+        await connection.close()
+        gate.opened.set()
 
 
 async def test_deleting_the_automation_stops_its_run(
