@@ -35,7 +35,9 @@ def build(settings: Settings) -> Starlette:
             await service.close()
 
     routes = [Route("/healthz", healthz), Mount("/", app=api)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.default = api  # of a path with a line break, which no route matches
+    return app
 
 
 async def healthz(request: Request) -> Response:

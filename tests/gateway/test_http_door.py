@@ -206,6 +206,15 @@ def test_a_path_that_is_none_is_404_and_not_found(client: httpx2.Client, method:
         assert answer.json()["code"] == 5
 
 
+@pytest.mark.parametrize("path", ["/v1/%0A/threads", "/%0A", "/v1/workspaces/w%0D/threads/t%0A:x"])
+def test_a_path_with_a_line_break_is_answered_like_any_other(
+    client: httpx2.Client, path: str
+) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["details"][0]["domain"] == "rota.dev"
+
+
 def test_head_answers_as_get_without_a_body(client: httpx2.Client, replica: Replica) -> None:
     replica.answers["ChatService/GetThread"] = cp.Thread(name="x", etag="e1")
     got, asked = client.get(THREAD), client.head(THREAD)
