@@ -19,11 +19,11 @@ def canary(stage: Stage) -> Canary:
     return Canary(stage.live)
 
 
-@pytest.mark.parametrize("door", ["straight", "grpc-web"])
+@pytest.mark.parametrize("door", ["straight", "json", "grpc-web"])
 async def test_random_calls_are_answered_or_refused(
     stage: Stage, source: Source, canary: Canary, door: str
 ) -> None:
-    settings = Settings(door=door, calls=120, seed=SEED)
+    settings = Settings(door=door, calls=80, seed=SEED)
     report = await run(stage.live, source, canary, settings)
     assert not report.faults, report
     assert report.total.calls == settings.calls

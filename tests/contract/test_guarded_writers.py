@@ -5,4 +5,4 @@ from tests.fuzz.writers import Writers
 
 
 def test_writers_keep_what_the_contract_promises_in_any_order(stage: Stage) -> None:
-    Writers(stage, seed=20261130).write(60)
+    Writers(stage, seed=20261130).write(40)

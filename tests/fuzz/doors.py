@@ -213,7 +213,8 @@ def _of_http(answer: httpx2.Response) -> Outcome:
     try:
         json_format.Parse(answer.content, status)
     except (json_format.ParseError, UnicodeDecodeError):
-        return Outcome(code=2, fault=f"HTTP {answer.status_code}: {answer.text[:300]}")
+        said = f"HTTP {answer.status_code} of {answer.request.url.raw_path[:200]!r}"
+        return Outcome(code=2, fault=f"{said}: {answer.text[:300]}")
     outcome = of_status(status)
     if answer.status_code in _HTTP_FAULTS and answer.status_code not in _SAID and not outcome.fault:
         return Outcome(code=2, fault=f"HTTP {answer.status_code}: {answer.text[:300]}")

@@ -1,11 +1,13 @@
 """Secrets in what the processes wrote."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 _PIECE: Final = 1 << 22
-_TRACE_CHARACTERS: Final = 1_500
+_TRACE_CHARACTERS: Final = 2_500
+_TRACE_LINES: Final = 200
 
 
 def find_secrets(folder: Path, secrets: Iterable[str]) -> Iterator[str]:
@@ -24,10 +26,11 @@ def find_secrets(folder: Path, secrets: Iterable[str]) -> Iterator[str]:
 
 
 def find_trace(folder: Path, error_id: str) -> str:
-    """The end of what a log says of an internal error; empty where none has its id."""
+    """The end of the traceback of an internal error; empty where no log has its id."""
     for path in sorted(folder.rglob("*.log")):
         with path.open(errors="replace") as file:
             for line in file:
                 if error_id in line:
-                    return line[-_TRACE_CHARACTERS:]
+                    following = "".join([line, *islice(file, _TRACE_LINES)])
+                    return following.partition("\n20")[0][-_TRACE_CHARACTERS:]
     return ""

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 from shared import errors
 from shared.rpc.request_check import check_request
-from tests.contract.rows import reason_of
+from tests.contract.rows import fields_of, reason_of
 
 OK: Final = 0
 # The service's own fault, whatever the caller sent.
@@ -51,7 +51,9 @@ def of_status(status: status_pb2.Status) -> Outcome:
     try:
         return Outcome(code=status.code, reason=reason_of(status))
     except (AssertionError, KeyError) as error:
-        said = str(error).partition("\n")[0] or status.message
+        if reason := _of_the_whole(status):
+            return Outcome(code=status.code, reason=reason)
+        said = " ".join(str(error).split()) or status.message
         return Outcome(code=status.code, fault=f"shape: code {status.code}: {said[:300]}")
 
 
@@ -71,3 +73,11 @@ def _passes(call: Call) -> bool:
     except (DecodeError, errors.RotaError):
         return False
     return True
+
+
+def _of_the_whole(status: status_pb2.Status) -> str:
+    """The reason of a refusal by the HTTP door of a body or query as a whole: it has no path."""
+    info = error_details_pb2.ErrorInfo()
+    known = any(detail.Unpack(info) for detail in status.details)
+    of_request = info.reason in ("INVALID_REQUEST", "REQUEST_MALFORMED")
+    return info.reason if known and of_request and "" in fields_of(status) else ""
