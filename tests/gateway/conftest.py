@@ -119,6 +119,7 @@ class Gateway:
     port: int
     backends: Backends
     signing: keys.Keys
+    log: Path
 
     @property
     def url(self) -> str:
@@ -138,7 +139,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     thread = threading.Thread(target=backends.loop.run_forever, daemon=True)
     thread.start()
     backends.run(backends.start())
-    made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(folder))
+    made = Gateway(
+        port=free_port(), backends=backends, signing=keys.ensure(folder), log=folder / "log"
+    )
     processes = launch(made, folder)
     try:
         await_ready(made, processes, folder)
@@ -154,7 +157,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def deserted(tmp_path: Path) -> Iterator[Gateway]:
     """A gateway with nobody behind it."""
     backends = Backends(ports=[free_port(), free_port()])
-    made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(tmp_path))
+    made = Gateway(
+        port=free_port(), backends=backends, signing=keys.ensure(tmp_path), log=tmp_path / "log"
+    )
     processes = launch(made, tmp_path)
     try:
         await_status(made, processes, tmp_path, 200, "/healthz")

@@ -2,18 +2,30 @@
 
 import base64
 import json
+import struct
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import httpx2
 import jwt
 import pytest
+from google.protobuf.json_format import ParseDict
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from rota.agent.v1 import agent_pb2, agent_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
+from gateway.local_replies import REFUSALS
+from tests.contract.rows import CODE_OF
 from tests.gateway.calls import CHAT, THREAD, metadata, reason, web
 from tests.gateway.conftest import Gateway
 from tests.support import patient
+from tests.support.wire import web_status
+
+SEND = f"/v1/{THREAD}:sendMessage"
 
 
 class TestAuthentication:
@@ -130,6 +142,87 @@ class TestAServiceThatIsAway:
                 stub.GetThread(request, metadata=metadata(deserted))
         assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
         assert reason(failed.value) == "SERVICE_UNAVAILABLE"
+
+
+class TestWhatIsTooLarge:
+    """Has one code and one reason, with the limit, on every wire."""
+
+    CALLS = (
+        ("CreateThread", "/v1/workspaces/dev/threads", 1 << 20),
+        ("SendMessage", SEND, 8 << 20),
+    )
+
+    @pytest.mark.parametrize(("method", "path", "limit"), CALLS)
+    def test_on_every_wire(
+        self, gateway: Gateway, channel: grpc.Channel, method: str, path: str, limit: int
+    ) -> None:
+        large = bytes(limit + 1)
+        call: Any = channel.stream_stream(f"{CHAT}/{method}")
+        with pytest.raises(grpc.RpcError) as failed:
+            list(
+                channel.stream_stream(f"{CHAT}/{method}")(iter([large]), metadata=metadata(gateway))
+            )
+        kind = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+        framed = struct.pack(">BI", 0, len(large)) + large
+        url = f"{gateway.url}{CHAT}/{method}"
+        by_web = patient.post(url, content=framed, headers={**kind, **gateway.auth()})
+        headers = {"content-type": "application/json", **gateway.auth()}
+        by_json = patient.post(gateway.url + path, content=large, headers=headers)
+        assert by_json.status_code == 413
+        said = ParseDict(by_json.json(), status_pb2.Status(), ignore_unknown_fields=True)
+        by_grpc = rpc_status.from_call(failed.value)  # type: ignore[arg-type]
+        statuses = [by_grpc, web_status(by_web), said]
+        told = [(one and one.code, info_of(one)) for one in statuses]
+        wanted = error_details_pb2.ErrorInfo(
+            reason="REQUEST_TOO_LARGE", domain="rota.dev", metadata={"limit_bytes": str(limit)}
+        )
+        assert told == [(8, wanted)] * 3
+
+
+class TestTheAccessLog:
+    def test_says_who_called_what_and_no_query(
+        self, gateway: Gateway, channel: grpc.Channel
+    ) -> None:
+        request = chat_pb2.GetThreadRequest(name=THREAD)
+        chat_pb2_grpc.ChatServiceStub(channel).GetThread(request, metadata=metadata(gateway))
+        patient.get(f"{gateway.url}/v1/{THREAD}?$secret=mine", headers=gateway.auth())
+        patient.get(f"{gateway.url}/v1/{THREAD}?token=mine")
+        wanted: list[dict[str, Any]] = [
+            {"method": "POST", "path": f"{CHAT}/GetThread", "subject": "dev", "status": 200},
+            {"method": "GET", "path": f"/v1/{THREAD}", "subject": "dev", "status": 400},
+            {"method": "GET", "path": f"/v1/{THREAD}", "subject": None, "status": 401},
+        ]
+        until(lambda: all(any(w.items() <= s.items() for s in lines(gateway)) for w in wanted))
+        assert "mine" not in gateway.log.read_text()
+        assert all(line["request_id"] for line in lines(gateway) if line["path"])
+
+
+def test_any_status_of_envoy_has_a_reason_of_the_contract() -> None:
+    for http in range(400, 600):
+        found = next(
+            one for one in REFUSALS if one.http == http or (one.or_above and http > one.http)
+        )
+        assert CODE_OF[found.reason] == found.code
+
+
+def lines(gateway: Gateway) -> list[dict[str, Any]]:
+    said = gateway.log.read_text().splitlines()
+    return [json.loads(line) for line in said if line.startswith('{"') and '"subject"' in line]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """What is logged is written within a second."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def info_of(status: status_pb2.Status | None) -> error_details_pb2.ErrorInfo:
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    return info
 
 
 def raw_status(gateway: Gateway, path: str, headers: dict[str, str]) -> int:
