@@ -159,9 +159,7 @@ class TestWhatIsTooLarge:
         large = bytes(limit + 1)
         call: Any = channel.stream_stream(f"{CHAT}/{method}")
         with pytest.raises(grpc.RpcError) as failed:
-            list(
-                channel.stream_stream(f"{CHAT}/{method}")(iter([large]), metadata=metadata(gateway))
-            )
+            list(call(iter([large]), metadata=metadata(gateway)))
         kind = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
         framed = struct.pack(">BI", 0, len(large)) + large
         url = f"{gateway.url}{CHAT}/{method}"
