@@ -115,7 +115,7 @@ def _float(value: Any) -> float:
 
 
 def _enum(kind: EnumDescriptor, value: Any) -> int:
-    if isinstance(value, str) and value in kind.values_by_name:
+    if isinstance(value, str) and _string(value) in kind.values_by_name:
         return int(kind.values_by_name[value].number)
     if type(value) is int and value in kind.values_by_number:
         return value

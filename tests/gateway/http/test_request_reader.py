@@ -73,6 +73,10 @@ REFUSED = {
         Sent("PATCH", AUTOMATION, b'{"state":"PAUSED"}'),
         [("automation.state", "IMMUTABLE")],
     ),
+    "half a surrogate pair": (
+        Sent("POST", AUTOMATIONS, b'{"state":"\\ud800","display_name":"\\ud800"}'),
+        [("automation.state", "INVALID"), ("automation.display_name", "INVALID")],
+    ),
     "a doubled key": (
         Sent("POST", f"{AUTOMATION}:pause", b'{"note":"x","note":"y"}'),
         [("note", "DUPLICATE_FIELD")],
