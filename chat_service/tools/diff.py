@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from shared import canonical_json
+from shared.json_path import join_path
 
 # keys that identify the items of a definition's lists
 _IDS: Final = ("trigger_id", "step_id")
@@ -23,11 +24,11 @@ def _compared(before: Any, after: Any, path: str) -> Iterator[dict[str, Any]]:
     match before, after:
         case dict(), dict():
             for key in sorted(before.keys() | after.keys()):
-                here = f"{path}.{key}" if path else key
+                here = join_path(path, [key])
                 yield from _compared(before.get(key, _ABSENT), after.get(key, _ABSENT), here)
         case list(), list() if pairs := _paired(before, after):
             for index, one, other in pairs:
-                yield from _compared(one, other, f"{path}[{index}]")
+                yield from _compared(one, other, join_path(path, [index]))
         case _ if _same(before, after):
             return
         case _:

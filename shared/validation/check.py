@@ -23,6 +23,7 @@ from shared.invisible_characters import name_fault, text_fault
 from shared.json_path import join_path
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.catalogue import Catalogue
+from shared.templates.marks import is_template
 from shared.validation.inputs import check_static
 from shared.validation.names import Scope
 from shared.validation.templates import check_step, find_excess, list_templates
@@ -294,6 +295,7 @@ def _step(step: PlanStep, path: str, catalogue: Catalogue) -> Iterator[Violation
         )
         return
     yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
+    yield from _model(step.config.get("model"), f"{path}.config.model")
     yield from _tools(step.config.get("tools"), f"{path}.config.tools", catalogue)
 
 
@@ -319,6 +321,14 @@ def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[
             FieldReason.UNPRICED_MODEL,
             "no model that may be chosen has a price, so it can't be kept",
         )
+
+
+def _model(name: Any, path: str) -> Iterator[Violation]:
+    """Faults of what begins as the name of a resource, and is none of a model."""
+    begins = isinstance(name, str) and name.startswith("workspaces/") and not is_template(name)
+    if begins and not _is_own_model(name):
+        said = f"must be a name like {resources.MODEL_CONFIG.template}"
+        yield Violation(path, FieldReason.INVALID, said)
 
 
 def _is_own_model(name: str) -> bool:

@@ -60,8 +60,7 @@ def grpc_web_door(client: httpx2.Client, who: Tenant, rpc: str, said: Call) -> A
 
 
 def json_door(client: httpx2.Client, who: Tenant, rpc: str, said: Call) -> Any:
-    if message(rpc, said) is None:
-        return None
+    """Takes every row: what no message can say is refused by the door itself."""
     if rpc == "UpdateWebhook":
         body, path = said["webhook"], f"{who.name}/webhook?update_mask=uri&validate_only=true"
         answer = client.patch(f"{who.live.url}/v1/{path}", json=body)
@@ -115,7 +114,7 @@ def test_each_row_of_the_page_is_refused_as_it_says(who: Tenant, door: Door) -> 
             assert reason_of(status) == "INVALID_REQUEST"
             if (f"automation.{field}", reason) not in (found := violations_of(status)):
                 wrong.append((path, value, reason, found))
-    assert sent > 80
+    assert sent > 80 if door is not json_door else sent == len(rows())
     assert wrong == []
 
 

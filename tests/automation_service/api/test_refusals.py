@@ -11,6 +11,7 @@ import pytest
 
 from shared.definition.envelope import AutomationCreate
 from shared.errors import Code
+from shared.json_path import read_path
 from shared.registries.actions.store import all_actions
 from shared.registries.capabilities.types import Capability
 from shared.registries.catalogue import Catalogue, register_builtins
@@ -23,7 +24,6 @@ from tests.support.refusals import refusal
 
 PAGE = Path(__file__).parents[3] / "docs" / "refusals.md"
 _ROW = re.compile(r"\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|")
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 ANY = {"type": "object"}
 
 
@@ -46,7 +46,7 @@ def value_of(text: str) -> Any:
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The worked example with one thing changed."""
     made = copy.deepcopy(NEWS)
-    *inner, last = [name or int(number) for name, number in _STEP.findall(path)]
+    *inner, last = read_path(path)
     at: Any = made
     for key in inner:
         at = at.setdefault(key, {}) if isinstance(at, dict) else at[key]

@@ -21,6 +21,7 @@ from shared import errors
 from shared.errors import FieldReason
 from shared.json_path import read_path
 from shared.rpc.request_check import RULES, check_request, find_reason, find_unstorable
+from tests.support.json_places import places
 
 FILES = (agent_pb2, automation_pb2, chat_pb2, notice_pb2, webhook_pb2)
 # Of one value of a list or a map, whose rules are told with the path of the value.
@@ -116,19 +117,6 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
     max_leaves=12,
 )
-
-
-def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The ways to every value in another one."""
-    inner: Sequence[tuple[Any, Any]] = ()
-    match value:
-        case dict():
-            inner = list(value.items())
-        case list():
-            inner = list(enumerate(value))
-    for key, item in inner:
-        yield (*way, key)
-        yield from places(item, (*way, key))
 
 
 @given(

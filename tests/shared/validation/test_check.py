@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.definition.envelope import AutomationCreate, AutomationDefinition
 from shared.errors import FieldReason
+from shared.json_path import read_path
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
 from shared.registries.capabilities.types import Capability
@@ -18,6 +19,7 @@ from shared.registries.triggers.schedule import SCHEDULE
 from shared.registries.triggers.types import TriggerDefinition
 from shared.validation.check import check
 from shared.validation.violations import Violation
+from tests.support.json_places import places
 
 
 async def _nothing(config: dict[str, Any], context: ActionContext) -> ActionResult:
@@ -475,3 +477,39 @@ def test_a_cap_that_no_price_can_keep_is_a_fault(
     found = check(said, replace(CATALOGUE, models=models))
     wanted = [(field, "UNPRICED_MODEL")] if field else []
     assert [(one.field, one.reason) for one in found] == wanted
+
+
+_KEYS = st.text(st.sampled_from('ab1_ ."[]\\é'), max_size=4)
+_HELD = st.recursive(
+    st.integers(0, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=10,
+)
+_FAULTS = {
+    "REPLACE_ME": FieldReason.PLACEHOLDER,
+    "a\u200bb": FieldReason.INVISIBLE_CHARACTER,
+    2**60: FieldReason.NOT_CANONICAL,
+}
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(_KEYS, _HELD, min_size=1, max_size=3),
+    st.sampled_from(list(_FAULTS)),
+    st.integers(0, 99),
+)
+def test_the_path_of_a_fault_leads_to_it_wherever_it_is(
+    metadata: dict[str, Any], fault: Any, seed: int
+) -> None:
+    found_places = list(places(metadata))
+    *inner, last = found_places[seed % len(found_places)]
+    node: Any = metadata
+    for key in inner:
+        node = node[key]
+    node[last] = fault
+    found = [
+        read_path(one.field)
+        for one in check(_with([D, "metadata"], metadata), CATALOGUE)
+        if one.reason == _FAULTS[fault]
+    ]
+    assert found == [[D, "metadata", *inner, last]]
