@@ -13,6 +13,7 @@ from rota_client.gen.rota.chat.v1 import Approval
 from rota_client.terminal.card import rows
 from rota_client.terminal.field import format_field
 from rota_client.terminal.refusal import CardRefused, format_refusal, label_fields
+from shared.json_path import read_path
 from tests.automation_service.api import test_refusals as documented
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import PAYLOAD, approval, completed, requested, suspended, text
@@ -57,7 +58,7 @@ def test_a_refused_field_is_named_as_a_row_of_the_card(field: str) -> None:
         shown.append(f"{name} {content}")
     assert any(row.startswith(label) for row in shown), said
     assert not PATH.search(label), said
-    leaf = re.findall(r"[^.\[\]]+", field)[-1]
+    leaf = str(read_path(field)[-1])
     if detail and not leaf.isdecimal():
         assert detail.endswith(leaf.replace("_", " ")), said
 
