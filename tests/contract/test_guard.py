@@ -170,6 +170,16 @@ def test_a_token_under_another_scheme_is_none(stage: Stage, scheme: str, door: A
     assert reason_of(status) == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("method", ["ChatService/GetThread", "ChatService/WatchTurn"])
+def test_a_call_without_a_message_is_malformed(stage: Stage, method: str) -> None:
+    call: Any = stage.live.channel(stage.live.chat).stream_stream(path_of(method))
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call(iter([]), metadata=stage.who.metadata(), timeout=60))
+    status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
+    assert status is not None
+    assert reason_of(status) == "REQUEST_MALFORMED"
+
+
 @pytest.mark.parametrize(
     "path", ["/rota.chat.v1.ChatService/RunNow", "/rota.chat.v2.ChatService/GetThread", "/x/y"]
 )
