@@ -98,7 +98,8 @@ def watch(stub: Any, keys: Keys, run: str = "r") -> Any:
 async def begin(servicer: Servicer, call: Any) -> Any:
     """The call, once its handler waits."""
     if isinstance(call, grpc.aio.UnaryStreamCall):
-        assert (await call.read()).sequence == 1
+        frame: Any = await call.read()
+        assert frame.sequence == 1
     await servicer.begun.wait()
     return call
 
