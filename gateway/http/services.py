@@ -1,5 +1,6 @@
 """Channels to the services: balanced over their addresses, with the retries of reads."""
 
+import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class TlsFiles:
 
 
 class Service:
-    """The channels to one service, one for each address."""
+    """The channels to one service, for one or more of its addresses each."""
 
     def __init__(self, targets: Sequence[str], config: str, tls: TlsFiles | None) -> None:
         self._targets = targets
@@ -77,12 +78,28 @@ def connect(
     """Returns the services by their key in PUBLIC, not yet open."""
     return {
         cluster: Service(
-            [f"{host}:{port}" for host, port in addresses[cluster]],
+            _targets(addresses[cluster], tls),
             _config(contract, cluster),
             tls,
         )
         for cluster in PUBLIC
     }
+
+
+def _targets(addresses: Sequence[tuple[str, str]], tls: TlsFiles | None) -> list[str]:
+    """One channel for all addresses, where that can be said, tries a read at another of them."""
+    each = [f"{host}:{port}" for host, port in addresses]
+    if tls is None and all(_is_ipv4(host) for host, _ in addresses):
+        return [f"ipv4:{','.join(each)}"]
+    return each
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _config(contract: Contract, cluster: str) -> str:

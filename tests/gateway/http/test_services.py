@@ -16,6 +16,8 @@ CONTRACT = contract.read(DESCRIPTORS.read_bytes())
 GET_THREAD = "/rota.chat.v1.ChatService/GetThread"
 CREATE_THREAD = "/rota.chat.v1.ChatService/CreateThread"
 Replicas = tuple[Replica, Replica]
+# One channel for both addresses, and one for each.
+HOSTS = ("127.0.0.1", "localhost")
 
 
 @pytest.fixture
@@ -25,9 +27,9 @@ def replicas() -> Iterator[Replicas]:
         yield both
 
 
-@pytest.fixture
-async def chat(replicas: Replicas) -> AsyncIterator[Service]:
-    addresses = [("127.0.0.1", str(replica.port)) for replica in replicas]
+@pytest.fixture(params=HOSTS)
+async def chat(replicas: Replicas, request: pytest.FixtureRequest) -> AsyncIterator[Service]:
+    addresses = [(request.param, str(replica.port)) for replica in replicas]
     made = services.connect(CONTRACT, {"chat": addresses, "automation": addresses}, None)["chat"]
     made.open()
     yield made
