@@ -19,12 +19,19 @@ SERVED: Final = {
 METRICS_PORT: Final = "ROTA_METRICS_PORT"
 DRAIN_SECONDS: Final = "ROTA_DRAIN_SECONDS"
 SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
+TICKET_KEYS: Final = "ROTA_TICKET_KEYS"
 # A person's own model often runs on their own machine.
 LOCAL_MODELS: Final = "ROTA_LOCAL_MODELS"
 # And so does what one tries a webhook with.
 LOCAL_WEBHOOKS: Final = "ROTA_LOCAL_WEBHOOKS"
 # Only chat_service talks to a model.
-_SECRET: Final = (*MODEL_SETTINGS, "DATABASE_URL", "ROTA_SERVICE_KEY_FILE", SECRET_KEYS)
+_SECRET: Final = (
+    *MODEL_SETTINGS,
+    "DATABASE_URL",
+    "ROTA_SERVICE_KEY_FILE",
+    SECRET_KEYS,
+    TICKET_KEYS,
+)
 # On loopback everything is spoken in clear, whatever the shell is set up for.
 _TLS: Final = ("ROTA_TLS_", "ROTA_GATEWAY_TLS_")
 
@@ -50,7 +57,12 @@ class Programs:
         return self._child("demo_model", "devstack.demo_model", arguments, {})
 
     def http(self) -> Process:
-        told = {"ROTA_HTTP_LISTEN": f"{HOST}:{self.http_port}", **self._services()}
+        given = self.settings.environment.get(TICKET_KEYS)
+        told = {
+            "ROTA_HTTP_LISTEN": f"{HOST}:{self.http_port}",
+            **self._services(),
+            **({TICKET_KEYS: given} if given else {}),
+        }
         return self._child(HTTP, "gateway.http", [], told)
 
     def gateway(self) -> Process:

@@ -26,6 +26,7 @@ DEFAULTS: Final = {
     "ROTA_IDLE_SECONDS": "60",
     "ROTA_SILENT_SECONDS": "5",
     "ROTA_UNUSED_SECONDS": "30",
+    "ROTA_TICKET_SECONDS": "60",
 }
 
 

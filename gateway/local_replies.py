@@ -1,6 +1,7 @@
 """Errors that the gateway itself answers, as the contract defines them, for each protocol."""
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -8,6 +9,8 @@ from typing import Any, Final
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from gateway import connect_error
 
 DOMAIN: Final = "rota.dev"
 # Bytes of a request as the routes limit them.
@@ -125,7 +128,23 @@ REFUSALS: Final = (
 
 def mappers() -> list[dict[str, Any]]:
     """Returns Envoy's local reply mappers; the first match applies."""
-    return [mapper for refusal in REFUSALS for mapper in _mappers(refusal)]
+    ours = (mapper for refusal in REFUSALS for mapper in _mappers(refusal))
+    return [_unreached_event_source(), *ours]
+
+
+def _unreached_event_source() -> dict[str, Any]:
+    """A browser's EventSource, which alone shows a ticket, gives up at any status but 200."""
+    path = {"name": ":path", "string_match": {"safe_regex": {"regex": r".*[?&]ticket=.*"}}}
+    unreached = {"default_value": 503, "runtime_key": "rota.none"}
+    return {
+        "filter": _all(
+            {"status_code_filter": {"comparison": {"op": "EQ", "value": unreached}}},
+            {"header_filter": {"header": path}},
+        ),
+        "status_code": 200,
+        "headers_to_add": [_header("content-type", "text/event-stream")],
+        "body_format_override": _text("retry: 1000\n\n"),
+    }
 
 
 def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
@@ -141,8 +160,9 @@ def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
         _header("grpc-message", refusal.message),
     ]
     other = {"status_code": refusal.answered} if refusal.answered else {}
-    json = {"body_format_override": {"json_format": _json(refusal)}, **other}
-    return [
+    plain = {"body_format_override": {"json_format": _json(refusal)}, **other}
+    connect = connect_error.to_json(_status(refusal))
+    found: list[dict[str, Any]] = [
         {
             "filter": _all(*applies, _content_type("application/grpc-web")),
             "status_code": 200,
@@ -161,8 +181,35 @@ def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
             "headers_to_add": grpc,
             "body_format_override": _text(refusal.message),
         },
-        {**json, "filter": _all(*applies)},
+        {
+            "filter": _all(*applies, _content_type("application/connect+")),
+            "status_code": 200,
+            "headers_to_add": [_header("content-type", "%REQ(content-type)%")],
+            "body_format_override": _text(_last_envelope({"error": connect})),
+        },
+        {
+            "filter": _all(*applies, _path_prefix("/rota.")),
+            "body_format_override": {"json_format": connect},
+            **other,
+        },
+        {**plain, "filter": _all(*applies)},
     ]
+    return [_with_realm(mapper) for mapper in found] if refusal.http == 401 else found
+
+
+def _with_realm(mapper: dict[str, Any]) -> dict[str, Any]:
+    """Envoy's own header tells the whole address, with a ticket that may be in it."""
+    realm = {"key": "www-authenticate", "value": 'Bearer realm="rota"'}
+    told = {"header": realm, "append_action": "OVERWRITE_IF_EXISTS"}
+    return {**mapper, "headers_to_add": [*mapper.get("headers_to_add", []), told]}
+
+
+def _last_envelope(told: dict[str, Any]) -> str:
+    """The end of a Connect stream: a byte of flags, four of length, and JSON."""
+    text = json.dumps(told)
+    # Blanks make the length one whose bytes are ASCII, as text must be.
+    text += " " * (-len(text) % 256)
+    return "\x02" + len(text).to_bytes(4).decode("ascii") + text
 
 
 def _applies(refusal: LocalReply) -> list[dict[str, Any]]:
@@ -176,6 +223,10 @@ def _applies(refusal: LocalReply) -> list[dict[str, Any]]:
 
 
 def _details(refusal: LocalReply) -> str:
+    return base64.b64encode(_status(refusal).SerializeToString()).decode().rstrip("=")
+
+
+def _status(refusal: LocalReply) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(
         reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata
     )
@@ -185,7 +236,7 @@ def _details(refusal: LocalReply) -> str:
         found.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(code=refusal.code, message=refusal.message)
     status.details.extend(_pack(detail) for detail in found)
-    return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+    return status
 
 
 def _pack(message: Message) -> any_pb2.Any:
@@ -214,6 +265,10 @@ def _content_type(prefix: str) -> dict[str, Any]:
     return {
         "header_filter": {"header": {"name": "content-type", "string_match": {"prefix": prefix}}}
     }
+
+
+def _path_prefix(prefix: str) -> dict[str, Any]:
+    return {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": prefix}}}}
 
 
 def _has(header: str) -> dict[str, Any]:

@@ -117,6 +117,17 @@ HTTP: Final[tuple[Row, ...]] = (
         if row[0] in ("ROTA_CHAT_ADDRESS", "ROTA_AUTOMATION_ADDRESS", "ROTA_CALL_SECONDS")
         or row[0].startswith("ROTA_TLS_")
     ),
+    (
+        "ROTA_TICKET_KEYS",
+        "",
+        "keys that seal tickets of streams: 32 bytes each, base64, comma-separated; the first "
+        "seals, all open; the same for all doors of a gateway; empty: one made at the start",
+    ),
+    (
+        "ROTA_TICKET_SECONDS",
+        DEFAULTS["ROTA_TICKET_SECONDS"],
+        "seconds in which a ticket opens its stream, 3600 at most",
+    ),
 )
 CLIENT: Final[tuple[Row, ...]] = (
     ("ROTA_GATEWAY", "", "host:port or URL; empty: what `ready.json` says"),

@@ -1,14 +1,11 @@
 """The calls of the contract as an ASGI application."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import grpc
-
-from gateway.http import exchange, failure, message_writer
+from gateway.http import exchange, message_writer
 from gateway.http.contract import Call, Contract
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.names import fields_of
@@ -16,7 +13,20 @@ from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Route, Router
 from gateway.http.services import Service
-from gateway.http.stream import SseEncoder, StreamEncoder
+from gateway.http.sse import cursor
+from gateway.http.sse.encoder import SseEncoder
+from gateway.http.sse.event_stream import EventStream
+from gateway.http.stream_tickets import StreamTickets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call that is asked for, with what the service is told beside its request."""
+
+    call: Call
+    request: Any
+    metadata: list[tuple[str, str]] = field(repr=False)
+    by_ticket: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +35,7 @@ class Api:
 
     contract: Contract
     router: Router
+    tickets: StreamTickets
     services: Mapping[str, Service]
     call_seconds: float
 
@@ -40,19 +51,14 @@ class Api:
             await self._options(path, send)
             return
         route = self.router.find("GET" if method == "HEAD" else method, path)
-        call = route.binding.call
-        headers = dict(scope["headers"])
-        body = await exchange.read_body(receive, call.name)
-        given = _http_request(scope, headers, body)
-        reader = RequestReader(contract=self.contract)
-        request = await exchange.beside(len(body), lambda: reader.read(route, given))
-        if call.streams and method == "HEAD":
+        asked = await self._read(route, scope, receive)
+        if not asked.call.streams:
+            await self._unary(asked, scope, receive, send)
+        elif method == "HEAD":
             sse = {"content-type": SseEncoder.content_type}
             await exchange.answer(send, HTTPStatus.OK, sse, b"")
-        elif call.streams:
-            await self._stream(route, request, scope, receive, send)
         else:
-            await self._unary(call, request, scope, headers, receive, send)
+            await self._stream(asked, scope, receive, send)
 
     async def _options(self, path: bytes, send: Send) -> None:
         allowed = self.router.methods(path)
@@ -60,15 +66,21 @@ class Api:
             self.router.find("OPTIONS", path)  # says that there is no such path
         await exchange.answer(send, HTTPStatus.NO_CONTENT, {"allow": ", ".join(allowed)}, b"")
 
-    async def _unary(
-        self,
-        call: Call,
-        request: Any,
-        scope: Scope,
-        headers: Mapping[bytes, bytes],
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def _read(self, route: Route, scope: Scope, receive: Receive) -> Asked:
+        call = route.binding.call
+        body = await exchange.read_body(receive, call.name)
+        if call.streams and scope["method"] == "GET":
+            admitted = self.tickets.admit(route, scope, body)
+            if admitted is not None:
+                request, metadata = admitted
+                return Asked(call=call, request=request, metadata=metadata, by_ticket=True)
+        given = _http_request(scope, body)
+        reader = RequestReader(contract=self.contract)
+        request = await exchange.beside(len(body), lambda: reader.read(route, given))
+        return Asked(call=call, request=request, metadata=exchange.metadata(scope))
+
+    async def _unary(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        call, method = asked.call, scope["method"]
         made = (
             self.services[call.cluster]
             .channel()
@@ -76,25 +88,23 @@ class Api:
                 call.path,
                 request_serializer=call.request.SerializeToString,
                 response_deserializer=call.response.FromString,
-            )(request, timeout=self.call_seconds, metadata=exchange.metadata(scope))
+            )(asked.request, timeout=self.call_seconds, metadata=asked.metadata)
         )
         message = await exchange.or_gone(made, receive)
-        told = _etag(message)
-        if told and told["etag"] in headers.get(b"if-none-match", b"").decode("latin-1"):
-            await exchange.answer(send, HTTPStatus.NOT_MODIFIED, told, b"", scope["method"])
+        told = _etag(message) | (exchange.SECRET if call.secret else {})
+        if "etag" in told and told["etag"] in exchange.header(scope, b"if-none-match"):
+            await exchange.answer(send, HTTPStatus.NOT_MODIFIED, told, b"", method)
             return
         written = await exchange.beside(
             message.ByteSize(), lambda: message_writer.write(message, self.contract.pool)
         )
-        await exchange.answer(
-            send, HTTPStatus.OK, {"content-type": exchange.JSON, **told}, written, scope["method"]
-        )
+        headers = {"content-type": exchange.JSON, **told}
+        await exchange.answer(send, HTTPStatus.OK, headers, written, method)
 
-    async def _stream(
-        self, route: Route, request: Any, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        call = route.binding.call
-        encoder: StreamEncoder = SseEncoder(self.contract.pool)
+    async def _stream(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        call = asked.call
+        last = cursor.parse(exchange.header(scope, b"last-event-id"))
+        known = cursor.apply(asked.request, last)
         made = (
             self.services[call.cluster]
             .channel()
@@ -102,41 +112,24 @@ class Api:
                 call.path,
                 request_serializer=call.request.SerializeToString,
                 response_deserializer=call.response.FromString,
-            )(request, metadata=exchange.metadata(scope))
+            )(asked.request, metadata=asked.metadata)
         )
-        writing = asyncio.ensure_future(_write_stream(made, encoder, send))
-        try:
-            await exchange.or_gone(writing, receive)
-        finally:
-            made.cancel()
+        stream = EventStream(
+            call=made,
+            encoder=SseEncoder(self.contract.pool),
+            known=known,
+            for_event_source=asked.by_ticket,
+        )
+        await stream.answer(receive, send)
 
 
-async def _write_stream(made: Any, encoder: StreamEncoder, send: Send) -> None:
-    """Writes each message as it comes. A call that fails before its first is refused."""
-    frames = aiter(made)
-    first = await anext(frames, None)
-    await send(exchange.start(HTTPStatus.OK, {"content-type": encoder.content_type}))
-    try:
-        if first is not None:
-            await exchange.send_part(send, encoder.frame(first))
-        async for message in frames:
-            await exchange.send_part(send, encoder.frame(message))
-    except grpc.aio.AioRpcError as exc:
-        told = failure.to_json(failure.from_call(exc))
-        await exchange.send_part(send, encoder.failure(told))
-    await exchange.send_end(send)
-
-
-def _http_request(scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> HttpRequest:
-    def header(name: bytes) -> str:
-        return headers.get(name, b"").decode("latin-1")
-
+def _http_request(scope: Scope, body: bytes) -> HttpRequest:
     return HttpRequest(
         query=scope["query_string"],
         body=body,
-        content_type=header(b"content-type"),
-        content_encoding=header(b"content-encoding"),
-        if_match=header(b"if-match"),
+        content_type=exchange.header(scope, b"content-type"),
+        content_encoding=exchange.header(scope, b"content-encoding"),
+        if_match=exchange.header(scope, b"if-match"),
     )
 
 

@@ -9,19 +9,37 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, services
+from gateway.http import contract, services, stream_tickets
 from gateway.http.api import Api
+from gateway.http.connect.api import ConnectApi
+from gateway.http.request_reader import RequestReader
 from gateway.http.router import Router
 from gateway.http.settings import Settings
+from gateway.http.sse.ticket import TicketOffice
+from gateway.http.stream_tickets import StreamTickets
+from gateway.routes import PUBLIC
 
 
 def build(settings: Settings) -> Starlette:
     """Returns the application, which has channels to the services while it runs."""
     known = contract.read(DESCRIPTORS.read_bytes())
     reached = services.connect(known, settings.services, settings.tls)
+    router = Router(known.bindings)
+    tickets = StreamTickets(
+        router=router,
+        reader=RequestReader(contract=known),
+        office=TicketOffice(keys=settings.ticket_keys, life=settings.ticket_life),
+    )
     api = Api(
         contract=known,
-        router=Router(known.bindings),
+        router=router,
+        tickets=tickets,
+        services=reached,
+        call_seconds=settings.call_seconds,
+    )
+    connect = ConnectApi(
+        contract=known,
+        calls={one.call.path: one.call for one in known.bindings},
         services=reached,
         call_seconds=settings.call_seconds,
     )
@@ -34,7 +52,12 @@ def build(settings: Settings) -> Starlette:
         for service in reached.values():
             await service.close()
 
-    routes = [Route("/healthz", healthz), Mount("/", app=api)]
+    routes = [
+        Route("/healthz", healthz),
+        Route(stream_tickets.PATH, tickets),
+        *(Route(f"/{service}/{{method}}", connect) for service in PUBLIC.values()),
+        Mount("/", app=api),
+    ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.router.default = api  # of a path with a line break, which no route matches
     return app

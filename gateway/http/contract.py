@@ -8,18 +8,23 @@ from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import descriptor_pb2, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
+from rota.options.v1 import options_pb2
 
 from gateway.http import path_template
 from gateway.http.path_template import PathTemplate
 from gateway.routes import PUBLIC
 
 WHOLE_BODY: Final = "*"
+INPUT_ONLY: Final = field_behavior_pb2.INPUT_ONLY
 OUTPUT_ONLY: Final = field_behavior_pb2.OUTPUT_ONLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An RPC. `path` is that of gRPC, `cluster` the service's key in PUBLIC."""
+    """An RPC. `path` is that of gRPC, `cluster` the service's key in PUBLIC.
+
+    `secret` is true where the answer may hold one.
+    """
 
     name: str
     path: str
@@ -27,6 +32,7 @@ class Call:
     request: type[Any]
     response: type[Any]
     streams: bool
+    secret: bool = False
 
     @property
     def descriptor(self) -> Descriptor:
@@ -67,9 +73,7 @@ class Contract:
 
 def output_only(field: FieldDescriptor) -> bool:
     """True for a field that only the service sets."""
-    # The options of another pool than the default one know no extensions by themselves.
-    options = descriptor_pb2.FieldOptions.FromString(field.GetOptions().SerializeToString())
-    return OUTPUT_ONLY in options.Extensions[field_behavior_pb2.field_behavior]
+    return OUTPUT_ONLY in _options(field).Extensions[field_behavior_pb2.field_behavior]
 
 
 def read(descriptors: bytes) -> Contract:
@@ -92,11 +96,32 @@ def _bindings(cluster: str, method: MethodDescriptor) -> Iterator[Binding]:
         request=message_factory.GetMessageClass(method.input_type),
         response=message_factory.GetMessageClass(method.output_type),
         streams=method.server_streaming,
+        secret=_holds_secret(method.output_type, frozenset()),
     )
     rule = _http_rule(method)
     if rule is not None:
         for one in (rule, *rule.additional_bindings):
             yield _binding(call, one)
+
+
+def _holds_secret(kind: Descriptor, above: frozenset[str]) -> bool:
+    """True for a message that has a secret, at any depth, which callers do not only send."""
+    for field in kind.fields:
+        options = _options(field)
+        sent = INPUT_ONLY in options.Extensions[field_behavior_pb2.field_behavior]
+        secret: Any = options_pb2.secret
+        if options.Extensions[secret] and not sent:
+            return True
+        inner = field.message_type
+        below = above | {kind.full_name}
+        if inner is not None and inner.full_name not in below and _holds_secret(inner, below):
+            return True
+    return False
+
+
+def _options(field: FieldDescriptor) -> descriptor_pb2.FieldOptions:
+    # The options of another pool than the default one know no extensions by themselves.
+    return descriptor_pb2.FieldOptions.FromString(field.GetOptions().SerializeToString())
 
 
 def _http_rule(method: MethodDescriptor) -> Any:

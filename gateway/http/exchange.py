@@ -23,6 +23,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
 
 JSON: Final = "application/json"
+# Of an answer with a secret: no cache keeps it, and none compresses it, since its size would tell
+# of the secret to who chooses what stands beside it.
+SECRET: Final[dict[str, str]] = {"cache-control": "no-store, no-transform"}
 # The gateway's own limits: images need the room.
 LARGEST_BODIES: Final[Mapping[str, int]] = {"SendMessage": MESSAGE_BYTES}
 # What is larger is parsed and written beside the loop, so that no stream waits for it.
@@ -57,6 +60,11 @@ async def read_body(receive: Receive, call_name: str = "") -> bytes:
             raise _too_large(limit)
         if not event.get("more_body"):
             return b"".join(parts)
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Returns a header's value, the last of several; empty when there is none."""
+    return str(dict(scope["headers"]).get(name, b"").decode("latin-1"))
 
 
 def metadata(scope: Scope) -> list[tuple[str, str]]:

@@ -1,14 +1,19 @@
 """The settings of the HTTP door, from the environment that Envoy's come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from gateway.addresses import address, addresses, is_local
 from gateway.http.services import TlsFiles
+from gateway.http.sse import ticket
 from gateway.routes import PUBLIC
 
 LISTEN: Final = "ROTA_HTTP_LISTEN"
+TICKET_KEYS: Final = "ROTA_TICKET_KEYS"
+TICKET_SECONDS: Final = "ROTA_TICKET_SECONDS"
+LONGEST_TICKET: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,8 @@ class Settings:
     port: int
     services: Mapping[str, list[tuple[str, str]]]  # by their key in PUBLIC
     call_seconds: int
+    ticket_keys: tuple[bytes, ...] = field(repr=False)
+    ticket_life: timedelta
     tls: TlsFiles | None = None
 
     @property
@@ -39,8 +46,23 @@ def read(environment: Mapping[str, str]) -> Settings:
         port=int(port),
         services={name: addresses(f"ROTA_{name.upper()}_ADDRESS", environment) for name in PUBLIC},
         call_seconds=int(seconds),
+        ticket_keys=_ticket_keys(environment.get(TICKET_KEYS) or ticket.new_key()),
+        ticket_life=_ticket_life(environment[TICKET_SECONDS]),
         tls=_tls(environment),
     )
+
+
+def _ticket_keys(text: str) -> tuple[bytes, ...]:
+    try:
+        return ticket.parse_keys(text)
+    except ValueError as exc:
+        raise ValueError(f"{TICKET_KEYS}: {exc}") from None
+
+
+def _ticket_life(text: str) -> timedelta:
+    if not text.isdecimal() or not 0 < int(text) <= LONGEST_TICKET:
+        raise ValueError(f"{TICKET_SECONDS} is not a whole number from 1 to {LONGEST_TICKET}")
+    return timedelta(seconds=int(text))
 
 
 def _tls(environment: Mapping[str, str]) -> TlsFiles | None:

@@ -17,6 +17,7 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage, new_id
+from tests.support import event_stream
 from tests.support.live import Live, Tenant
 
 
@@ -114,10 +115,7 @@ def url(who: Tenant, path: str) -> str:
 
 
 def sse(body: str) -> list[dict[str, Any]]:
-    """Events of a stream, which has nothing but `data:` lines and blank ones between."""
-    lines = [line for line in body.splitlines() if line]
-    assert all(line.startswith("data: ") for line in lines), lines
-    return [json.loads(line.removeprefix("data: ")) for line in lines]
+    return event_stream.messages(body.splitlines())
 
 
 def test_curl_talks_approves_and_watches(who: Tenant) -> None:

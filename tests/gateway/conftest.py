@@ -23,6 +23,8 @@ from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from devstack import dev_token, keys
+from gateway.http.sse.ticket import new_key
+from tests.gateway.replicas import Front, Replica, front, serving, until
 from tests.support import gateway_processes
 from tests.support.gateway_processes import GatewayProcesses
 from tests.support.ports import free_port
@@ -151,6 +153,34 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         backends.run(backends.stop())
         backends.loop.call_soon_threadsafe(backends.loop.stop)
         thread.join(60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted:
+    """A gateway and the one server behind it, which answers as a test says."""
+
+    front: Front
+    replica: Replica
+    ticket_keys: str
+
+
+@pytest.fixture(scope="session")
+def scripted_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
+    folder, replica, keys = tmp_path_factory.mktemp("scripted"), Replica(), new_key()
+    with serving(replica), front(folder, [replica.address], ROTA_TICKET_KEYS=keys) as made:
+        path = "/v1/workspaces/w/threads/t"
+        until(lambda: made.http("GET", path).status_code == 200, lambda: "not reached")
+        yield Scripted(front=made, replica=replica, ticket_keys=keys)
+
+
+@pytest.fixture
+def scripted(scripted_gateway: Scripted) -> Iterator[Scripted]:
+    """Afterwards it does nothing but answer."""
+    replica = scripted_gateway.replica
+    replica.calls.clear()
+    yield scripted_gateway
+    replica.act = lambda method, context: None
+    replica.frames = lambda context: iter(())
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ class Replica(grpc.GenericRpcHandler):
             return answer.SerializeToString() if answer is not None else b""
 
         def stream(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+            self.requests[name] = request
             self._seen(name, context)
             for frame in self.frames(context):
                 yield frame.SerializeToString()
@@ -108,11 +109,15 @@ def serving(*replicas: Replica) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """A gateway. `verify` is what its certificate is verified by, if it has one."""
+    """A gateway, both of whose programs write to `log`.
+
+    `verify` is what its certificate is verified by, if it has one.
+    """
 
     listen: str
     keys: Keys
     pid: int
+    log: Path
     verify: Any = True
     scheme: str = "http"
 
@@ -192,7 +197,14 @@ def front(
     }
     processes = gateway_processes.launch(told, folder / "log")
     scheme = "https" if "ROTA_GATEWAY_TLS_CERT_FILE" in settings else "http"
-    made = Front(listen=listen, keys=keys, pid=processes.envoy.pid, verify=verify, scheme=scheme)
+    made = Front(
+        listen=listen,
+        keys=keys,
+        pid=processes.envoy.pid,
+        log=folder / "log",
+        verify=verify,
+        scheme=scheme,
+    )
     try:
         _await_up(made, processes, folder / "log")
         yield made

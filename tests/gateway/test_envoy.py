@@ -1,7 +1,5 @@
 """The gateway's wires: gRPC, gRPC-Web, JSON and SSE."""
 
-import json
-
 import grpc
 import pytest
 from rota.automation.v1 import automation_pb2, automation_pb2_grpc
@@ -18,7 +16,7 @@ from tests.gateway.calls import (
     web_frames,
 )
 from tests.gateway.conftest import FRAMES, Gateway
-from tests.support import patient
+from tests.support import event_stream, patient
 
 
 class TestGrpc:
@@ -131,12 +129,9 @@ class TestJson:
     def test_a_stream_comes_as_server_sent_events(self, gateway: Gateway) -> None:
         body = {"message": {"parts": [{"text": "hi"}]}}
         url = f"{gateway.url}/v1/{THREAD}:sendMessage"
-        events = []
         with patient.stream("POST", url, json=body, headers=gateway.auth()) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
-            for line in filter(None, answer.iter_lines()):
-                assert line.startswith("data: ")
-                events.append(json.loads(line.removeprefix("data: ")))
+            events = event_stream.messages(answer.iter_lines())
         assert [event["sequence"] for event in events] == list(range(1, FRAMES + 1))
         assert events[0]["text_delta"]["text"] == "hi"
 

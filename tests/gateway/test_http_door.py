@@ -1,6 +1,5 @@
 """JSON through the gateway: as strict as gRPC, and HTTP as it is known."""
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from gateway.envoy_config import DESCRIPTORS
 from gateway.http import contract
 from tests.gateway.http.places import Place, places
 from tests.gateway.replicas import Front, Replica, front, serving, until
+from tests.support import event_stream
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())
 PLACES = list(places(CONTRACT))
@@ -266,17 +266,14 @@ def test_a_stream_that_fails_after_its_first_frame_says_why(
     client: httpx2.Client, replica: Replica
 ) -> None:
     def frames(context: grpc.ServicerContext) -> Iterator[Message]:
-        yield cp.TurnEvent(sequence=1, heartbeat=cp.Heartbeat())
+        yield cp.TurnEvent(sequence=1, text_delta=cp.TextDelta(text="a"))
         context.abort(grpc.StatusCode.UNAVAILABLE, "the replica stops")
 
     replica.frames = frames
-    lines = [line for line in client.get(f"{TURN}:watch").text.splitlines() if "data: " in line]
-    first, last = (json.loads(line.removeprefix("data: ")) for line in lines)
-    assert first["sequence"] == 1
-    assert (last["error"]["code"], last["error"]["details"][0]["reason"]) == (
-        14,
-        "SERVICE_UNAVAILABLE",
-    )
+    first, last = event_stream.events(client.get(f"{TURN}:watch").text.splitlines())
+    assert (first.kind, first.data["sequence"]) == ("message", 1)
+    assert last.kind == "status"
+    assert (last.data["code"], last.data["details"][0]["reason"]) == (14, "SERVICE_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("path", [THREAD, f"{TURN}:watch"])

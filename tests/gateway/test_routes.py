@@ -75,7 +75,9 @@ def test_every_public_call_is_reached_by_json_too(
         path = re.sub(r"\{[\w.]+=([^}]*)\}", r"\1", getattr(http, verb)).replace("*", "x")
         body: dict[str, Any] = {"json": {}} if http.body else {}
         answer = gateway.http(verb.upper(), path, **body)
-        assert answer.status_code == 200, (name, answer.text)
+        # Of a stream that has nothing to say there is no content.
+        wanted = 204 if METHODS[name].server_streaming else 200
+        assert answer.status_code == wanted, (name, answer.text)
     assert set(chat.calls) | set(automation.calls) == set(PUBLIC)
 
 

@@ -73,7 +73,7 @@ def by_sse(gateway: Front) -> Iterator[object]:
     url = gateway.url + JSON_PATH
     with httpx2.stream("GET", url, headers=gateway.auth(), timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        yield from filter(None, answer.iter_lines())
+        yield from (line for line in answer.iter_lines() if line == ": heartbeat")
 
 
 WIRES = {"grpc": by_grpc, "grpc-web": by_web, "sse": by_sse}

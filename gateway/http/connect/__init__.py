@@ -1,0 +1,1 @@
+"""The Connect protocol, in JSON and in proto, for the calls of the contract."""

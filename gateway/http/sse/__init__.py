@@ -1,0 +1,1 @@
+"""Streams for browsers: server-sent events, where they go on, and tickets for EventSource."""

@@ -1,0 +1,143 @@
+"""`POST /v1/streamTickets`: a ticket for one stream, in exchange for the bearer token."""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from google.rpc import code_pb2
+
+from gateway.http import exchange, json_text, message_writer
+from gateway.http.exchange import Receive, Scope, Send
+from gateway.http.json_text import Doubled, JsonError
+from gateway.http.refusal import Refusal, Violation, refuse, refuse_fields, refuse_malformed
+from gateway.http.request_reader import HttpRequest, RequestReader
+from gateway.http.router import Route, Router
+from gateway.http.sse import ticket
+from gateway.http.sse.ticket import TicketError, TicketOffice
+
+PATH: Final = "/v1/streamTickets"
+_ADDRESS: Final = re.compile(r"/[!\"$-~]*")
+_AUTHORIZATION: Final = "authorization"
+_ALLOWED: Final = {"allow": "OPTIONS, POST"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTickets:
+    router: Router
+    reader: RequestReader
+    office: TicketOffice
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def refused(refusal: Refusal) -> None:
+            await exchange.answer_refusal(send, refusal, scope["method"])
+
+        await exchange.complete(self._serve(scope, receive, send), refused)
+
+    def admit(
+        self, route: Route, scope: Scope, body: bytes
+    ) -> tuple[Any, list[tuple[str, str]]] | None:
+        """Returns the request and the metadata of who shows a ticket; None for who shows none.
+
+        Raises Refusal for a ticket that does not open this stream.
+        """
+        shown, query = ticket.take(scope["query_string"])
+        if not shown:
+            return None
+        metadata = exchange.metadata(scope)
+        if len(shown) > 1:
+            raise _invalid("stands twice in the query", "DUPLICATE_FIELD", field="ticket")
+        if any(name == _AUTHORIZATION for name, _ in metadata):
+            said = "excludes the header Authorization: give one of them"
+            raise _invalid(said, "INVALID", field="ticket")
+        try:
+            request = self.reader.read(route, HttpRequest(query=query, body=body))
+            token = self.office.open(shown[0], route.binding.call.path, request)
+        except (Refusal, TicketError):
+            # There is no ticket for what can't be read.
+            raise _unauthenticated(
+                "the ticket opens another stream, or no stream any more"
+            ) from None
+        return request, [*metadata, (_AUTHORIZATION, f"Bearer {token}")]
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "OPTIONS":
+            await exchange.answer(send, HTTPStatus.NO_CONTENT, _ALLOWED, b"")
+            return
+        if method != "POST":
+            raise refuse(
+                code_pb2.UNIMPLEMENTED,
+                "NOT_SERVED",
+                f"this path has no {method}; it has OPTIONS, POST",
+                metadata={"method": method},
+                http=HTTPStatus.METHOD_NOT_ALLOWED,
+                headers=_ALLOWED,
+            )
+        token = _bearer(scope)
+        path = _path(await exchange.read_body(receive))
+        body = message_writer.dump(self._seal(token, path))
+        await exchange.answer(
+            send, HTTPStatus.OK, {"content-type": exchange.JSON, **exchange.SECRET}, body
+        )
+
+    def _seal(self, token: str, address: str) -> dict[str, str]:
+        path, _, query = address.partition("?")
+        route = self._stream(path)
+        request = self.reader.read(route, HttpRequest(query=query.encode(), body=b""))
+        sealed, expiry = self.office.seal(token, route.binding.call.path, request)
+        return {
+            "ticket": sealed,
+            "url": f"{path}?{query}{'&' if query else ''}ticket={sealed}",
+            "expire_time": expiry.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def _stream(self, path: str) -> Route:
+        try:
+            route = self.router.find("GET", path.encode())
+        except Refusal:
+            raise _invalid("names no stream that GET opens", "INVALID") from None
+        if not route.binding.call.streams:
+            raise _invalid("names a call that is no stream", "INVALID")
+        return route
+
+
+def _path(body: bytes) -> str:
+    """Returns the member `path` of the body. Raises Refusal."""
+    try:
+        value = json_text.parse(body)
+    except JsonError as exc:
+        raise refuse_malformed(str(exc)) from None
+    if not isinstance(value, dict):
+        raise _invalid("must be in an object", "INVALID", field="")
+    if isinstance(value, Doubled):
+        raise _invalid("stands twice in this object", "DUPLICATE_FIELD", field=value.names[0])
+    for name in value:
+        if name != "path":
+            raise _invalid("is not a field of this object", "UNKNOWN_FIELD", field=name[:200])
+    path = value.get("path")
+    if path is None:
+        raise _invalid("is required: the path of a stream, with its query", "REQUIRED")
+    if not isinstance(path, str):
+        raise _invalid("must be a string", "INVALID")
+    if not _ADDRESS.fullmatch(path):
+        said = "must be the path of an address, from its first / on, without a fragment"
+        raise _invalid(said, "INVALID")
+    return path
+
+
+def _bearer(scope: Scope) -> str:
+    """Returns the token, which Envoy has verified. Raises Refusal."""
+    found = exchange.header(scope, b"authorization")
+    scheme, _, token = found.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise _unauthenticated("a valid bearer token is required")
+    return token.strip()
+
+
+def _unauthenticated(message: str) -> Refusal:
+    return refuse(code_pb2.UNAUTHENTICATED, "UNAUTHENTICATED", message)
+
+
+def _invalid(description: str, reason: str, field: str = "path") -> Refusal:
+    return refuse_fields([Violation(field=field, description=description, reason=reason)])
