@@ -19,6 +19,7 @@ from bench.graph_load import GraphSpec
 from bench.load import Report
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
+from chat_service.bootstrap import SANDBOX_JOBS
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import TextDelta
 from chat_service.runtime.models_file import load_models
@@ -27,6 +28,8 @@ from shared import resources
 from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.server import tune_gc
+from shared.sandbox.pool import Sandbox
+from shared.validation.checks import Checks
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 
@@ -41,6 +44,8 @@ async def run(order: GraphSpec) -> Report:
             automations=MemoryAutomations(now=datetime.now(UTC)),
             catalogue=current_catalogue,
             clock=SystemClock(),
+            # Its processes start when a check costs much, as none does here.
+            checks=Checks(sandbox=Sandbox(module=SANDBOX_JOBS, size=1)),
         )
         models = load_models(
             None,

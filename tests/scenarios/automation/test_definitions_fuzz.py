@@ -14,7 +14,6 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service import definitions
 from automation_service.api import convert_automations
-from automation_service.automations.service import parse_create
 from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutomation, SlotRow
 from automation_service.scheduling import slot_decision, triggers
 from automation_service.scheduling.slot_decision import SlotPolicy
@@ -26,6 +25,8 @@ from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
+from shared.validation import violations
+from shared.validation.check import check
 from tests.support.automation import NEWS, news
 from tests.support.automation import schedule as trigger_of
 
@@ -88,7 +89,8 @@ ADDED = st.builds(
 def checked(said: Any) -> tuple[AutomationCreate | None, Sequence[errors.FieldViolation]]:
     """What would be saved, or what is wrong with it; anything else fails the test."""
     try:
-        return parse_create(said, current_catalogue()), ()
+        violations.refuse(check(said, current_catalogue()), field="automation")
+        return AutomationCreate.model_validate(said), ()
     except errors.InvalidRequest as refusal:
         return None, refusal.violations
 
