@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from gateway.http import exchange, message_writer
+from gateway.http import exchange
 from gateway.http.contract import Call, Contract
 from gateway.http.exchange import Receive, Scope, Send
-from gateway.http.names import fields_of
+from gateway.http.messages import message_writer
+from gateway.http.messages.names import fields_of
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Route, Router

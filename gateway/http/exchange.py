@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.rpc import code_pb2
 
-from gateway.http import failure, message_writer
+from gateway.http import failure
+from gateway.http.messages import message_writer
 from gateway.http.refusal import TOO_LARGE, Refusal, refuse
 from gateway.local_replies import MESSAGE_BYTES, REQUEST_BYTES
 

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pool
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from gateway.http import message_writer
+from gateway.http.messages import message_writer
 from gateway.http.refusal import TOO_LARGE, Refusal, refuse
 from gateway.local_replies import REFUSALS
 

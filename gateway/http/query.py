@@ -6,9 +6,9 @@ from urllib.parse import unquote_to_bytes
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.http.contract import WHOLE_BODY, Binding
-from gateway.http.message_reader import MessageReader, put_well_known
-from gateway.http.names import fields_of, nearest
-from gateway.http.scalar import WELL_KNOWN, WrongValue, read_word
+from gateway.http.messages.message_reader import MessageReader, put_well_known
+from gateway.http.messages.names import fields_of, nearest
+from gateway.http.messages.scalar import WELL_KNOWN, WrongValue, read_word
 
 LONGEST: Final = 32_768
 MOST_PARAMETERS: Final = 200

@@ -5,11 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.http import json_text, query
+from gateway.http import query
 from gateway.http.contract import WHOLE_BODY, Binding, Contract, output_only
-from gateway.http.json_text import JsonError
-from gateway.http.message_reader import MessageReader, TooMany
-from gateway.http.names import ROOT, fields_of
+from gateway.http.messages import json_text
+from gateway.http.messages.json_text import JsonError
+from gateway.http.messages.message_reader import MessageReader, TooMany
+from gateway.http.messages.names import ROOT, fields_of
 from gateway.http.query import BadQuery
 from gateway.http.refusal import Violation, refuse_fields, refuse_malformed
 from gateway.http.router import Route

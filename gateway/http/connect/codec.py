@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.http import json_text, message_writer
 from gateway.http.contract import Call
-from gateway.http.json_text import JsonError
-from gateway.http.message_reader import MessageReader, TooMany
-from gateway.http.names import ROOT
+from gateway.http.messages import json_text, message_writer
+from gateway.http.messages.json_text import JsonError
+from gateway.http.messages.message_reader import MessageReader, TooMany
+from gateway.http.messages.names import ROOT
 from gateway.http.refusal import refuse_fields, refuse_malformed
 
 

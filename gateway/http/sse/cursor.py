@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from gateway.http.names import fields_of
+from gateway.http.messages.names import fields_of
 from gateway.http.refusal import Violation, refuse_fields
 from gateway.http.sse.encoder import is_heartbeat, sequence_of
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from gateway.http import message_writer
-from gateway.http.names import fields_of
+from gateway.http.messages import message_writer
+from gateway.http.messages.names import fields_of
 
 # How long a browser waits before it connects again.
 RETRY_MILLISECONDS: Final = 1000

@@ -8,8 +8,9 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, failure, message_writer
+from gateway.http import contract, failure
 from gateway.http.contract import WHOLE_BODY, Binding
+from gateway.http.messages import message_writer
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Router

@@ -7,10 +7,16 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.http.json_text import Doubled
-from gateway.http.names import Place, fields_of, format_path, nearest
+from gateway.http.messages.json_text import Doubled
+from gateway.http.messages.names import Place, fields_of, format_path, nearest
+from gateway.http.messages.scalar import (
+    WELL_KNOWN,
+    WrongValue,
+    describe,
+    read_scalar,
+    read_well_known,
+)
 from gateway.http.refusal import Violation
-from gateway.http.scalar import WELL_KNOWN, WrongValue, describe, read_scalar, read_well_known
 
 # What protobuf's parsers take. An object of a Struct takes three of them, a list two.
 DEEPEST_MESSAGE: Final = 96

@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from gateway.http.scalar import WrongValue, read_scalar, read_well_known
+from gateway.http.messages.scalar import WrongValue, read_scalar, read_well_known
 
 KINDS = ("string", "bool", "bytes", "double", "float", "int32", "uint32", "int64", "uint64")
 

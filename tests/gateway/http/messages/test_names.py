@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gateway.http
-from gateway.http.names import ROOT, Place, format_path
+from gateway.http.messages.names import ROOT, Place, format_path
 from shared.errors import FieldReason
 from shared.json_path import join_path
 
@@ -26,6 +26,6 @@ def test_a_path_is_written_as_the_services_write_it(parts: list[str | int]) -> N
 
 def test_the_reasons_of_fields_are_those_of_the_contract() -> None:
     folder = Path(gateway.http.__file__).parent
-    said = [one for file in folder.glob("*.py") for one in _REASON.findall(file.read_text())]
+    said = [one for file in folder.rglob("*.py") for one in _REASON.findall(file.read_text())]
     assert len(said) > 15
     assert set(said) <= set(FieldReason)

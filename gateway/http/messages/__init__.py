@@ -1,0 +1,1 @@
+"""JSON as messages of the contract, by their descriptors, and back."""
