@@ -1,4 +1,4 @@
-"""gRPC-Web from Node: the page's own library, through the real gateway to the real services."""
+"""gRPC-Web and Connect from Node, by the page's own library, to the real services."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contract.stage import new_id
 from tests.support.live import Live
 from tools import page
 
@@ -33,7 +32,7 @@ def printed(live: Live, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     page.run([page.BUF, *generate], page.ROOT, environment)
     who = live.tenant()
     done = subprocess.run(
-        [node, "calls.mjs", live.url, who.token(), who.name, new_id()],
+        [node, "calls.mjs", live.url, who.token(), who.name],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -45,16 +44,23 @@ def printed(live: Live, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return found
 
 
-def test_a_call_is_answered(printed: dict[str, Any]) -> None:
-    assert printed["title"] == "From Node"
+@pytest.fixture(params=["grpc-web", "connect", "connect-json"])
+def told(request: pytest.FixtureRequest, printed: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = printed[request.param]
+    return found
 
 
-def test_a_stream_is_read_to_its_last_frame(printed: dict[str, Any]) -> None:
-    frames = printed["frames"]
+def test_a_call_is_answered(told: dict[str, Any]) -> None:
+    assert told["title"] == "From Node"
+
+
+def test_a_stream_is_read_to_its_last_frame(told: dict[str, Any]) -> None:
+    frames = told["frames"]
     assert [frame["sequence"] for frame in frames] == list(range(1, len(frames) + 1))
     assert (frames[0]["kind"], frames[-1]["kind"]) == ("started", "completed")
 
 
-def test_an_error_has_its_code_and_details(printed: dict[str, Any]) -> None:
-    assert printed["missing"] == {"code": "NotFound", "reasons": ["RESOURCE_NOT_FOUND"]}
-    assert printed["unknown"] == {"code": "InvalidArgument", "reasons": ["INVALID_REQUEST"]}
+def test_an_error_has_its_code_and_details(told: dict[str, Any]) -> None:
+    assert told["missing"] == {"code": "NotFound", "reasons": ["RESOURCE_NOT_FOUND"]}
+    assert told["unknown"] == {"code": "InvalidArgument", "reasons": ["INVALID_REQUEST"]}
+    assert told["unwatched"] == {"code": "NotFound", "reasons": ["RESOURCE_NOT_FOUND"]}

@@ -227,5 +227,7 @@ def test_a_call_is_a_post(gateway: Front, replica: Replica, method: str) -> None
 
 def test_an_answer_with_a_secret_is_not_compressed(gateway: Front) -> None:
     path = "/rota.automation.v1.AutomationService/GetWebhook"
-    answer = call(gateway, path, "application/json", b"{}")
-    assert answer.headers["cache-control"] == "no-store, no-transform"
+    by_connect = call(gateway, path, "application/json", b"{}")
+    by_json = gateway.http("GET", "/v1/workspaces/w/webhook")
+    for answer in (by_connect, by_json):
+        assert answer.headers["cache-control"] == "no-store, no-transform"

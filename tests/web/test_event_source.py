@@ -1,15 +1,20 @@
 """The browser's own EventSource on the gateway's streams, which no header can be given to."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import grpc
 import httpx2
 import pytest_asyncio
+from google.protobuf.message import Message
 from playwright.async_api import Browser, Page
+from rota.chat.v1 import chat_pb2 as cp
 
+from tests.gateway.replicas import Replica, front, serving
 from tests.support import event_stream
 from tests.web.browser import opened
 from tests.web.cable import Cable, cable
@@ -64,13 +69,41 @@ async def test_a_stream_that_breaks_goes_on_without_loss_and_ends_for_good(
 ) -> None:
     workspace = f"w{uuid4().hex[:12]}"
     name, frames = await turn(stack, workspace)
-    # In the midst of events.
-    wire.breaks = [1000, 2000]
+    wire.breaks = [1500]
     await window.evaluate(_FOLLOW, [stack.token(workspace), f"/v1/{name}:watch"])
     await window.wait_for_function(_CLOSED)
     told = await window.evaluate("() => told")
     assert [json.loads(data) for _, data in told["messages"]] == frames
     assert [int(seen) for seen, _ in told["messages"]] == [one["sequence"] for one in frames]
     assert told["statuses"] == []
-    # Each break, the stream to its end, and the last try, which is told that nothing comes.
-    assert wire.seen == 4
+    # The break, the stream to its end, and the last try, which is told that nothing comes.
+    assert wire.seen == 3
+
+
+async def test_a_failure_that_passes_is_read_and_one_that_stays_ends_the_tries(
+    browser: Browser, tmp_path: Path
+) -> None:
+    replica = Replica()
+
+    def frames(context: grpc.ServicerContext) -> Iterator[Message]:
+        asked = cp.WatchTurnRequest.FromString(replica.requests["ChatService/WatchTurn"])
+        if asked.after_sequence:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such turn")
+        yield cp.TurnEvent(sequence=1, text_delta=cp.TextDelta(text="a"))
+        yield cp.TurnEvent(sequence=1, heartbeat=cp.Heartbeat())
+        context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    replica.frames = frames
+    with serving(replica), front(tmp_path, [replica.address]) as gateway:
+        page = await opened(browser)
+        await page.goto(gateway.url)
+        token = gateway.auth()["authorization"].removeprefix("Bearer ")
+        path = "/v1/workspaces/w/threads/t/turns/u:watch"
+        await page.evaluate(_FOLLOW, [token, path])
+        await page.wait_for_function(_CLOSED)
+        told = await page.evaluate("() => told")
+        await page.context.close()
+    assert [seen for seen, _ in told["messages"]] == ["1"]
+    assert [status["code"] for status in told["statuses"]] == [14]
+    assert told["statuses"][0]["details"][0]["reason"] == "SERVICE_UNAVAILABLE"
+    assert replica.calls["ChatService/WatchTurn"] == 2
