@@ -33,6 +33,7 @@ DEFAULTS: Final = {
 def render(settings: Mapping[str, str]) -> str:
     """Raises KeyError for a missing setting, ValueError for an invalid one."""
     host, port = address("ROTA_GATEWAY_LISTEN", settings)
+    patterns = routes.patterns(DESCRIPTORS.read_bytes())
     values = {
         "gateway_host": host,
         "gateway_port": port,
@@ -47,13 +48,13 @@ def render(settings: Mapping[str, str]) -> str:
         "silent_seconds": _number("ROTA_SILENT_SECONDS", settings),
         "unused_seconds": _number("ROTA_UNUSED_SECONDS", settings),
         # JSON is YAML, so what is made here goes in as it is.
-        "refusals": json.dumps(local_replies.mappers()),
+        "refusals": json.dumps(local_replies.mappers(patterns["ticket_paths"])),
         "page": str(PAGE),
         "page_policy": page.policy(PAGE.read_text()),
         "page_tag": page.tag(PAGE.read_bytes()),
         "page_gzip": page.gzipped(PAGE.read_bytes()),
         "takes_gzip": page.TAKES_GZIP,
-        **routes.patterns(DESCRIPTORS.read_bytes()),
+        **patterns,
     }
     for cluster in routes.PUBLIC:
         given = addresses(f"ROTA_{cluster.upper()}_ADDRESS", settings)

@@ -126,15 +126,19 @@ REFUSALS: Final = (
 )
 
 
-def mappers() -> list[dict[str, Any]]:
-    """Returns Envoy's local reply mappers; the first match applies."""
+def mappers(ticket_paths: str) -> list[dict[str, Any]]:
+    """Returns Envoy's local reply mappers; the first match applies.
+
+    `ticket_paths` is the pattern of the paths that tickets open.
+    """
     ours = (mapper for refusal in REFUSALS for mapper in _mappers(refusal))
-    return [_unreached_event_source(), *ours]
+    return [_unreached_event_source(ticket_paths), *ours]
 
 
-def _unreached_event_source() -> dict[str, Any]:
+def _unreached_event_source(ticket_paths: str) -> dict[str, Any]:
     """A browser's EventSource, which alone shows a ticket, gives up at any status but 200."""
-    path = {"name": ":path", "string_match": {"safe_regex": {"regex": r".*[?&]ticket=.*"}}}
+    pattern = rf"({ticket_paths})\?(.*&)?ticket=.*"
+    path = {"name": ":path", "string_match": {"safe_regex": {"regex": pattern}}}
     unreached = {"default_value": 503, "runtime_key": "rota.none"}
     return {
         "filter": _all(

@@ -1,5 +1,7 @@
 """What `python -m gateway` makes of the environment."""
 
+import re
+
 import pytest
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -64,6 +66,20 @@ def test_half_of_tls_is_none_and_what_is_missing_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"{missing} is missing"):
         render({**SETTINGS, **given})
+
+
+def test_only_a_browser_with_a_ticket_is_told_to_come_back_where_the_door_is_away() -> None:
+    config = yaml.safe_load(render(SETTINGS))
+    filters = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    mapper = filters[0]["typed_config"]["local_reply_config"]["mappers"][0]
+    status, path = mapper["filter"]["and_filter"]["filters"]
+    assert status["status_code_filter"]["comparison"]["value"]["default_value"] == 503
+    regex = path["header_filter"]["header"]["string_match"]["safe_regex"]["regex"]
+    stream = "/v1/workspaces/w/threads/t/turns/u:watch"
+    for shown in (f"{stream}?ticket=x", f"{stream}?after_sequence=3&ticket=x"):
+        assert re.fullmatch(regex, shown)
+    for other in (stream, f"{stream}?x=ticket=", "/v1/workspaces/w/threads?ticket=x"):
+        assert not re.fullmatch(regex, other)
 
 
 def test_the_descriptors_hold_what_is_public_and_nothing_else() -> None:
