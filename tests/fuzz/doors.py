@@ -19,12 +19,13 @@ from google.rpc import status_pb2
 
 from tests.fuzz.outcome import Call, Outcome, of_status
 from tests.fuzz.requests import to_json
-from tests.fuzz.texts import broken_path, broken_text
+from tests.fuzz.texts import broken_path, broken_text, odd_headers, odd_verb
 from tests.support.live import METHODS, Live
 
 UNARY_SECONDS: Final = 90.0  # the service's own limit is 60
 STREAM_SECONDS: Final = 1.5
 MOST_FRAMES: Final = 60
+_EMPTY: Final = frozenset({204, 304})
 _HTTP_FAULTS: Final = range(500, 600)
 _SAID: Final = frozenset({501, 503, 504})  # of UNIMPLEMENTED, UNAVAILABLE, DEADLINE_EXCEEDED
 
@@ -161,7 +162,10 @@ class Json:
         if not call.plain:
             content = broken_text(content, self._dice)
             path, query = broken_path(path, query, self._dice)
+            verb = odd_verb(verb, self._dice)
         headers = {"content-type": "application/json"} if content else {}
+        if not call.plain:
+            headers |= odd_headers(self._dice)
         if call.token:
             headers["authorization"] = f"Bearer {call.token}"
         url = f"{path}?{query}" if query else path
@@ -178,6 +182,8 @@ class Json:
         if METHODS[call.method].server_streaming:
             return await self._stream(verb, url, content, headers)
         answer = await self._client.request(verb, url, content=content, headers=headers)
+        if verb == "HEAD" or answer.status_code in _EMPTY:
+            return Outcome()
         if answer.status_code != 200:
             return _of_http(answer)
         found = GetMessageClass(METHODS[call.method].output_type)()
@@ -195,6 +201,8 @@ class Json:
             async with self._client.stream(
                 verb, url, content=content, headers=headers, timeout=limit
             ) as answer:
+                if verb == "HEAD" or answer.status_code in _EMPTY:
+                    return Outcome()
                 if answer.status_code != 200:
                     await answer.aread()
                     return _of_http(answer)

@@ -1,13 +1,13 @@
 """Secrets in what the processes wrote."""
 
+import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 _PIECE: Final = 1 << 22
 _TRACE_CHARACTERS: Final = 2_500
-_TRACE_LINES: Final = 200
+_EVENT: Final = re.compile(r"\d{4}-\d\d-\d\d ")
 
 
 def find_secrets(folder: Path, secrets: Iterable[str]) -> Iterator[str]:
@@ -26,11 +26,20 @@ def find_secrets(folder: Path, secrets: Iterable[str]) -> Iterator[str]:
 
 
 def find_trace(folder: Path, error_id: str) -> str:
-    """The end of the traceback of an internal error; empty where no log has its id."""
+    """The lines of code and the exception of an internal error; empty where no log has its id."""
     for path in sorted(folder.rglob("*.log")):
         with path.open(errors="replace") as file:
             for line in file:
                 if error_id in line:
-                    following = "".join([line, *islice(file, _TRACE_LINES)])
-                    return following.partition("\n20")[0][-_TRACE_CHARACTERS:]
+                    return "".join(_traced(line, file))[-_TRACE_CHARACTERS:]
     return ""
+
+
+def _traced(first: str, following: Iterable[str]) -> Iterator[str]:
+    """Up to the next event, without the values of variables that a console's log draws."""
+    yield first
+    for line in following:
+        if _EVENT.match(line):
+            return
+        if "❱" in line or (line.strip() and line[0] not in "│╭╰"):
+            yield line

@@ -1,11 +1,11 @@
-"""JSON and paths as no client of ours writes them."""
+"""JSON, paths and headers as no client of ours writes them."""
 
 import json
 from random import Random
 from typing import Any, Final
 
 from tests.fuzz import open_json
-from tests.fuzz.values import ODD_TEXTS
+from tests.fuzz.values import ODD_TEXTS, PLANTED
 
 _ODD: Final = (
     b"",
@@ -52,6 +52,29 @@ _QUERIES: Final = (
     "&&",
     "$alt=sse",
 )
+_VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND")
+_HEADERS: Final = (
+    ("content-type", "text/xml"),
+    ("content-type", "application/json; charset=latin-1"),
+    ("content-encoding", "gzip"),
+    ("accept", "text/event-stream"),
+    ("accept-encoding", "br;q=x"),
+    ("if-match", '"stale"'),
+    ("if-match", "*"),
+    ("if-none-match", "*"),
+    ("last-event-id", "x"),
+    ("last-event-id", "99999999999999999999"),
+    ("grpc-timeout", "x"),
+    ("x-api-key", PLANTED),
+)
+
+
+def odd_verb(verb: str, dice: Random) -> str:
+    return dice.choice(_VERBS) if dice.random() < 0.1 else verb
+
+
+def odd_headers(dice: Random) -> dict[str, str]:
+    return dict([dice.choice(_HEADERS)]) if dice.random() < 0.3 else {}
 
 
 def broken_text(said: bytes, dice: Random) -> bytes:
