@@ -4,19 +4,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared import errors
-from shared.canonical_json import NotCanonical, normalise
+from shared.canonical_json import NotCanonical
 from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
-from shared.rpc.struct import refuse, to_struct
+from shared.rpc.struct import refuse, to_dict, to_struct
 from shared.rpc.timestamps import to_timestamp
 from shared.schedule.slots import PlannedSlot
 
@@ -24,14 +23,9 @@ from shared.schedule.slots import PlannedSlot
 def open_json(message: Message, field: str) -> dict[str, Any]:
     """Returns the fields that the caller set, as JSON. Raises InvalidRequest."""
     try:
-        found: dict[str, Any] = normalise(
-            json_format.MessageToDict(message, preserving_proto_field_name=True)
-        )
+        return to_dict(message)
     except NotCanonical as exc:
         raise refuse(exc, field) from exc
-    except (json_format.Error, ValueError) as exc:  # for example NaN in an open object
-        raise errors.invalid(field, "holds a number that JSON can't say") from exc
-    return found
 
 
 def failure(value: Mapping[str, Any] | None) -> status_pb2.Status | None:

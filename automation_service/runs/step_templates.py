@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from automation_service.persistence.run_claims import Claim
 from automation_service.runs.step_results import StepResult
 from shared import errors
+from shared.aio import take_turn
 from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.execution import PlanStep
@@ -19,6 +20,7 @@ from shared.templates.job import (
     RenderFault,
     StepJob,
     StepOutcome,
+    count_characters,
     has_templates,
     is_quick,
     is_short,
@@ -30,6 +32,10 @@ from shared.validation.violations import from_pydantic
 
 # Of CPU, for the templates of a step that take long to read.
 LONG_SECONDS: Final = 5.0
+# Of one that may be rendered here, in the units of TurnShare: of any, and of a character that is
+# read first.
+_RENDER_COST: Final = 1_000
+_CHARACTER_COST: Final = 4
 # Members of a step, beside its output, status and error.
 _TOLD: Final = ("attempts", "started_at", "finished_at")
 
@@ -63,7 +69,10 @@ async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutco
 
     Raises TemplateFailed or OutputTooLarge for what the sandbox gives up, and ServiceUnavailable.
     """
-    if not has_templates(job) or is_quick(job):
+    if not has_templates(job):
+        return render_step(job)
+    await take_turn(_RENDER_COST + _CHARACTER_COST * count_characters(job), by=workspace)
+    if is_quick(job):
         return render_step(job)
     try:
         seconds = None if is_short(job) else LONG_SECONDS

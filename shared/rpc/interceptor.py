@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from shared import errors, resources
+from shared.aio import take_turn
 from shared.rpc import status
 from shared.rpc.access import Role
 from shared.rpc.callers import Method, find_method, require_caller
@@ -25,6 +26,10 @@ from shared.telemetry import logs, metrics
 OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 UNARY_LIMIT_SECONDS: Final = 60.0
 RETRY_AFTER: Final = timedelta(seconds=1)
+# A request of more bytes may hold many values, which take time to be read.
+LARGE_REQUEST: Final = 16 << 10
+# Of one byte of a large request, in the units of TurnShare.
+_BYTE_COST: Final = 1
 
 Headers = Sequence[tuple[str, str | bytes]]
 Parse = Callable[[bytes], Any]
@@ -93,6 +98,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                         try:
                             request = self._parse(method.path, parse, await context.read())
                             name = _require_member(scope.caller, method.name_of(request))
+                            await _take_turn(request, name)
                             with scope:
                                 check_request(request)
                                 answer = await serve(request, context)
@@ -123,7 +129,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                     del headers
                     async with asyncio.timeout(UNARY_LIMIT_SECONDS):
                         request = self._parse(method.path, parse, await context.read())
-                    name = _require_member(scope.caller, method.name_of(request))
+                        name = _require_member(scope.caller, method.name_of(request))
+                        await _take_turn(request, name)
                     counted = self._count(scope.caller, name)
                     with counted, scope, self.streams.open(scope) as stream:
                         try:
@@ -249,6 +256,12 @@ def _require_member(who: caller.Caller, name: str) -> str:
     if name.startswith("workspaces/") and name.split("/")[1] not in who.workspaces:
         raise errors.ResourceNotFound(name)
     return name
+
+
+async def _take_turn(request: Message, name: str) -> None:
+    """Waits for a turn of the loop that has time for a request, if it is large."""
+    if (size := request.ByteSize()) > LARGE_REQUEST:
+        await take_turn(_BYTE_COST * size, by="/".join(name.split("/")[:2]))
 
 
 def _read(parse: Parse, raw: Any) -> Any:

@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Final, cast
 
 import protovalidate
-from google.api import resource_pb2
-from google.protobuf.descriptor import Descriptor, OneofDescriptor
+from google.api import field_behavior_pb2, resource_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -16,9 +17,18 @@ from shared import errors, rule_words
 from shared.errors import FieldReason, FieldViolation
 from shared.json_path import join_path
 
+# In the open objects of a request together. A definition has no more.
+MAX_VALUES: Final = 20_000
+# In the lists and maps of a request together, those in open objects aside. The contract bounds
+# each at far less.
+MAX_ITEMS: Final = 1_000
+# What is wrong beyond so many violations, or so many characters of their paths, is not told.
+MAX_VIOLATIONS: Final = 100
+_MOST_TOLD: Final = 32 * 1024
+
 _KNOWN_TYPES: Final = "google.protobuf."
-_LIST: Final = "google.protobuf.ListValue"
 _STRUCT: Final = "google.protobuf.Struct"
+_OPEN: Final = (_STRUCT, "google.protobuf.ListValue", "google.protobuf.Value")
 # The reason by the rule of buf.validate. A rule of ours in CEL has an entry by the name of its id.
 RULES: Final[Mapping[str, FieldReason]] = {
     "required": FieldReason.REQUIRED,
@@ -44,17 +54,16 @@ _NUMBER: Final = "holds a number that JSON can't say"
 
 
 def check_request(request: Message) -> None:
-    """Raises InvalidRequest for unknown fields, for what can't be stored, and for broken rules.
+    """Raises InvalidRequest for too many values, which are then not looked at.
 
-    Paths are those of the request's JSON.
+    And for unknown fields, for what can't be stored, and for broken rules. Paths are those of the
+    request's JSON.
     """
-    violations = [
-        *find_unknown_fields(request),
-        *find_unstorable(request),
-        *find_misnamed(request),
-    ]
+    reading = _Reading()
+    reading.read(request)
+    violations = [*reading.unknown, *reading.unstorable, *find_misnamed(request)]
     told = {one.field for one in violations}
-    for found in protovalidate.collect_violations(request):
+    for found in protovalidate.collect_violations(_leave_rules(request)):
         violation = to_violation(request, found)
         if violation.field not in told:
             violations.append(violation)
@@ -86,34 +95,15 @@ def find_reason(rule: str, *, is_empty: bool = False) -> FieldReason:
     return RULES.get(kind, FieldReason.INVALID)
 
 
-def find_unknown_fields(message: Message, at: str = "") -> Iterator[FieldViolation]:
-    """Yields fields that the contract does not have: `thread.#15`, since only numbers are sent."""
-    for unknown in cast(Iterable[Any], UnknownFieldSet(message)):
-        yield FieldViolation(
-            field=f"{at}.#{unknown.field_number}" if at else f"#{unknown.field_number}",
-            description="is not a field of this message",
-            reason=FieldReason.UNKNOWN_FIELD,
-        )
-    for path, part in _list_messages(message, at):
-        if not part.DESCRIPTOR.full_name.startswith(_KNOWN_TYPES):
-            yield from find_unknown_fields(part, path)
+def find_unstorable(request: Message) -> Sequence[FieldViolation]:
+    """Returns texts with NUL, which PostgreSQL does not store, and numbers that JSON does not have.
 
-
-def find_unstorable(message: Message, at: str = "") -> Iterator[FieldViolation]:
-    """Yields texts with NUL, which PostgreSQL does not store, and numbers that JSON does not have.
-
-    Those of open objects too, wherever they stand in them.
+    Those of open objects too, wherever they stand in them; at most MAX_VIOLATIONS. Raises
+    InvalidRequest for a request with too many values.
     """
-    match message.DESCRIPTOR.full_name:
-        case "google.protobuf.Value":
-            yield from _value_faults(message, at)
-        case "google.protobuf.FieldMask":
-            if any("\0" in path for path in cast(Any, message).paths):
-                yield _not_canonical(at, _NUL)
-        case _:
-            yield from _text_faults(message, at)
-            for path, part in _list_messages(message, at):
-                yield from find_unstorable(part, path)
+    reading = _Reading()
+    reading.read(request)
+    return reading.unstorable
 
 
 def find_misnamed(request: Message) -> Iterator[FieldViolation]:
@@ -146,51 +136,184 @@ def _list_updated(request: Descriptor) -> list[tuple[str, str]]:
     return found
 
 
-def _value_faults(value: Any, at: str) -> Iterator[FieldViolation]:
-    match value.WhichOneof("kind"):
-        case "string_value" if "\0" in value.string_value:
-            yield _not_canonical(at, _NUL)
-        case "number_value" if not math.isfinite(value.number_value):
-            yield _not_canonical(at, _NUMBER)
-        case "struct_value":
-            yield from find_unstorable(value.struct_value, at)
-        case "list_value":
-            yield from find_unstorable(value.list_value, at)
+# The way to a value in an open object: the way to what holds it, and its key or index.
+_Way = tuple[Any, str | int] | None
 
 
-def _text_faults(message: Message, at: str) -> Iterator[FieldViolation]:
-    """Faults of the texts of one message, and of the keys of its maps."""
-    is_open = message.DESCRIPTOR.full_name == _STRUCT
-    for field, value in message.ListFields():
-        here = at if is_open else join_path(at, [field.name])
+class _TooMuch(Exception):
+    """A request has too many values, and the rest of it is not looked at."""
+
+    def __init__(self, at: str, what: str) -> None:
+        super().__init__(at)
+        self.at = at
+        self.what = what
+
+
+class _Reading:
+    """One look at all that a request holds, which ends where there is too much of it.
+
+    What the service writes is ignored: it is neither counted nor looked at.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: list[FieldViolation] = []
+        self.unstorable: list[FieldViolation] = []
+        self._values_seen, self._items_seen = 0, 0
+        self._at = ""  # the field of the open object that is read
+        self._told = 0  # characters of the paths of what is wrong
+
+    def read(self, request: Message) -> None:
+        """Raises InvalidRequest for too many values."""
+        try:
+            self._read(request, "")
+        except _TooMuch as found:
+            raise errors.invalid(found.at, found.what, FieldReason.TOO_LARGE) from None
+
+    def _read(self, message: Message, at: str) -> None:
+        match message.DESCRIPTOR.full_name:
+            case "google.protobuf.Struct" | "google.protobuf.ListValue":
+                self._at = at
+                self._inner(cast(Any, message), None)
+            case "google.protobuf.Value":
+                self._at = at
+                self._values([(None, message)], None)
+            case "google.protobuf.FieldMask":
+                paths = cast(Any, message).paths
+                self._count_items(len(paths), at)
+                if any("\0" in path for path in paths):
+                    self._add(self.unstorable, _not_canonical(at, _NUL))
+            case name:
+                if not name.startswith(_KNOWN_TYPES):
+                    self._unknown(message, at)
+                for field, value in message.ListFields():
+                    self._field(field, value, join_path(at, [field.name]))
+
+    def _field(self, field: FieldDescriptor, value: Any, at: str) -> None:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            self._count_items(len(value), at)
             for key, item in value.items():
-                if "\0" in str(key) or (isinstance(item, str) and "\0" in item):
-                    yield _not_canonical(join_path(here, [str(key)]), _NUL)
-        elif field.message_type is None and field.is_repeated:
+                here = join_path(at, [_format_key(key)])
+                if not self._text(str(key), here):
+                    self._item(item, here)
+        elif is_ignored(field):
+            return
+        elif field.is_repeated:
+            self._count_items(len(value), at)
             for index, item in enumerate(value):
-                if isinstance(item, str) and "\0" in item:
-                    yield _not_canonical(join_path(here, [index]), _NUL)
-        elif field.message_type is None and isinstance(value, str) and "\0" in value:
-            yield _not_canonical(here, _NUL)
-
-
-def _list_messages(message: Message, at: str) -> Iterator[tuple[str, Message]]:
-    """Yields the messages that one holds, with the paths of its JSON."""
-    is_open = message.DESCRIPTOR.full_name in (_STRUCT, _LIST)
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        here = at if is_open else join_path(at, [field.name])
-        if not field.is_repeated:
-            yield here, value
-        elif field.message_type.GetOptions().map_entry:
-            for key, item in value.items():
-                if isinstance(item, Message):
-                    yield join_path(here, [str(key)]), item
+                self._item(item, join_path(at, [index]))
         else:
-            for index, item in enumerate(value):
-                yield join_path(here, [index]), item
+            self._item(value, at)
+
+    def _item(self, item: Any, at: str) -> None:
+        if isinstance(item, Message):
+            self._read(item, at)
+        elif isinstance(item, str):
+            self._text(item, at)
+
+    def _text(self, text: str, at: str) -> bool:
+        """Whether a text can't be stored."""
+        if found := "\0" in text:
+            self._add(self.unstorable, _not_canonical(at, _NUL))
+        return found
+
+    def _unknown(self, message: Message, at: str) -> None:
+        for unknown in islice(cast(Iterable[Any], UnknownFieldSet(message)), MAX_VIOLATIONS):
+            path = f"{at}.#{unknown.field_number}" if at else f"#{unknown.field_number}"
+            violation = FieldViolation(
+                field=path,
+                description="is not a field of this message",
+                reason=FieldReason.UNKNOWN_FIELD,
+            )
+            self._add(self.unknown, violation)
+
+    def _inner(self, holder: Any, way: _Way) -> None:
+        """Reads the values of a Struct or of a ListValue."""
+        if holder.DESCRIPTOR.full_name == _STRUCT:
+            fields = holder.fields
+            self._count_values(len(fields))
+            for key in fields:
+                if "\0" in key:
+                    self._fault((way, key), _NUL)
+            self._values(fields.items(), way)
+        else:
+            self._count_values(len(holder.values))
+            self._values(enumerate(holder.values), way)
+
+    def _values(self, held: Iterable[tuple[Any, Any]], way: _Way) -> None:
+        for step, value in held:
+            kind = value.WhichOneof("kind")
+            if kind == "string_value":
+                if "\0" in value.string_value:
+                    self._fault((way, step), _NUL)
+            elif kind == "number_value":
+                if not math.isfinite(value.number_value):
+                    self._fault((way, step), _NUMBER)
+            elif kind == "struct_value":
+                self._inner(value.struct_value, (way, step))
+            elif kind == "list_value":
+                self._inner(value.list_value, (way, step))
+
+    def _fault(self, way: _Way, problem: str) -> None:
+        if not self._is_told():
+            parts: list[str | int] = []
+            while way is not None:
+                way, step = way
+                if step is not None:
+                    parts.append(step)
+            self._add(self.unstorable, _not_canonical(join_path(self._at, parts[::-1]), problem))
+
+    def _add(self, found: list[FieldViolation], one: FieldViolation) -> None:
+        if not self._is_told():
+            found.append(one)
+            self._told += len(one.field)
+
+    def _is_told(self) -> bool:
+        """Whether so much is wrong already that no more of it is told."""
+        count = len(self.unknown) + len(self.unstorable)
+        return count >= MAX_VIOLATIONS or self._told > _MOST_TOLD
+
+    def _count_values(self, count: int) -> None:
+        self._values_seen += count
+        if self._values_seen > MAX_VALUES:
+            raise _TooMuch(
+                self._at, f"is too much: all objects of a request have at most {MAX_VALUES} values"
+            )
+
+    def _count_items(self, count: int, at: str) -> None:
+        self._items_seen += count
+        if self._items_seen > MAX_ITEMS:
+            raise _TooMuch(
+                at, f"is too much: all lists of a request have at most {MAX_ITEMS} items"
+            )
+
+
+@cache
+def is_ignored(field: FieldDescriptor) -> bool:
+    """Whether a field holds messages that the service writes, so that a request says nothing."""
+    behavior = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field.message_type is not None and field_behavior_pb2.OUTPUT_ONLY in behavior
+
+
+def _leave_rules(request: Message) -> Message:
+    """A copy with all that the rules of the contract speak of: open objects in it are empty."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    _empty(copy)
+    return copy
+
+
+def _empty(message: Message) -> None:
+    for field, value in message.ListFields():
+        if is_ignored(field):
+            message.ClearField(field.name)
+        elif field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        elif field.message_type.full_name in _OPEN:
+            value.Clear()
+            value.SetInParent()
+        else:
+            for part in value if field.is_repeated else [value]:
+                _empty(part)
 
 
 def _not_canonical(field: str, description: str) -> FieldViolation:

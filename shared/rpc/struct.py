@@ -1,9 +1,11 @@
 """google.protobuf.Struct and Value as plain JSON values, and back."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
+from google.protobuf.message import Message
 
 from shared import canonical_json, errors
 from shared.json_path import append_path
@@ -14,11 +16,70 @@ def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
 
     Raises NotCanonical, also for the numbers that a Struct has and JSON has not.
     """
-    try:
-        found = json_format.MessageToDict(message)
-    except ValueError as exc:
-        raise canonical_json.NotCanonical("", "holds a number that JSON can't say") from exc
+    found = _read_struct(message) if isinstance(message, struct_pb2.Struct) else _read(message)
     return canonical_json.normalise(found)
+
+
+def to_dict(message: Message) -> dict[str, Any]:
+    """A message that holds Structs as JSON with the contract's names, each Struct as `to_json`.
+
+    Raises NotCanonical.
+    """
+    copy = type(message)()
+    copy.CopyFrom(message)
+    found = dict(_take_structs(copy, ()))
+    whole = json_format.MessageToDict(copy, preserving_proto_field_name=True)
+    for way, value in found.items():
+        holder: Any = whole
+        for step in way[:-1]:
+            holder = holder[step]
+        holder[way[-1]] = value
+    plain: dict[str, Any] = canonical_json.normalise(whole)
+    return plain
+
+
+def _take_structs(
+    message: Message, way: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    """Empties every Struct of a message, and yields the way to each with what it held."""
+    for field, value in message.ListFields():
+        here = (*way, field.name)
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        if field.is_repeated:
+            for index, item in enumerate(value):
+                yield from _take_structs(item, (*here, index))
+        elif isinstance(value, struct_pb2.Struct):
+            yield here, _read_struct(value)
+            value.Clear()
+            value.SetInParent()
+        else:
+            yield from _take_structs(value, here)
+
+
+def _read_struct(message: struct_pb2.Struct) -> dict[str, Any]:
+    return {key: _read(value) for key, value in message.fields.items()}
+
+
+def _read(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "number_value":
+        return _read_number(value.number_value)
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "struct_value":
+        return _read_struct(value.struct_value)
+    if kind == "list_value":
+        return [_read(item) for item in value.list_value.values]
+    return None
+
+
+def _read_number(number: float) -> float:
+    if not math.isfinite(number):
+        raise canonical_json.NotCanonical("", "holds a number that JSON can't say")
+    return number
 
 
 def read_json(message: struct_pb2.Struct | struct_pb2.Value, field: str) -> Any:

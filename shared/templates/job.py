@@ -111,11 +111,14 @@ def is_quick(job: StepJob) -> bool:
     return not _Present(job, MAX_SECONDS).is_slow()
 
 
+def count_characters(job: StepJob) -> int:
+    """How many characters the sources of a job have."""
+    return sum(map(len, _list_all(job)))
+
+
 def is_short(job: StepJob) -> bool:
     """Whether the sources of a job are soon compiled: what was stored once may be of any length."""
-    sources = list(list_sources(job["config"]))
-    if job["when"] is not None:
-        sources.append(write_condition(job["when"]))
+    sources = _list_all(job)
     if len(sources) > _SHORT_SOURCES or sum(map(len, sources)) > _SHORT_CHARACTERS:
         return False
     operations = 0
@@ -127,6 +130,13 @@ def is_short(job: StepJob) -> bool:
         if operations > _SHORT_OPERATIONS:  # so at most one source more is counted
             return False
     return True
+
+
+def _list_all(job: StepJob) -> list[str]:
+    sources = list(list_sources(job["config"]))
+    if job["when"] is not None:
+        sources.append(write_condition(job["when"]))
+    return sources
 
 
 @lru_cache(maxsize=_CACHED)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from shared import json_schema
+from shared.aio import take_turn
 from shared.errors import FieldReason
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue
@@ -16,6 +17,8 @@ from shared.validation.violations import Violation
 
 # Of CPU: twice what the largest definition takes, on a machine of half the speed.
 SECONDS: Final = 4.0
+# Of a check that is begun here, in the units of TurnShare. Few of them come near QUICK_COST.
+CHECK_COST: Final = 4_000
 TOO_LONG: Final = "it takes too long to check"
 
 log = logs.logger(__name__)
@@ -55,6 +58,7 @@ class Checks:
         self, create: Mapping[str, Any], catalogue: Catalogue, *, workspace: str
     ) -> list[Violation]:
         """Returns the violations of a definition. Raises ServiceUnavailable."""
+        await take_turn(CHECK_COST, by=workspace)
         try:
             return check_quickly(create, catalogue)
         except json_schema.NotQuick:
@@ -89,6 +93,7 @@ class Checks:
 
         Raises JobFailed and ServiceUnavailable, and what the check raises here.
         """
+        await take_turn(CHECK_COST, by=workspace)
         try:
             with json_schema.quick_cost():
                 return check(job)

@@ -20,7 +20,16 @@ from rota.notice.v1 import notice_pb2
 from shared import errors
 from shared.errors import FieldReason
 from shared.json_path import read_path
-from shared.rpc.request_check import RULES, check_request, find_reason, find_unstorable
+from shared.rpc.request_check import (
+    MAX_ITEMS,
+    MAX_VALUES,
+    MAX_VIOLATIONS,
+    RULES,
+    check_request,
+    find_reason,
+    find_unstorable,
+    is_ignored,
+)
 from tests.support.json_places import places
 
 FILES = (agent_pb2, automation_pb2, chat_pb2, notice_pb2, webhook_pb2)
@@ -222,3 +231,105 @@ def test_an_update_needs_the_name_of_its_resource() -> None:
         [way] = [way for way in fields_with_names(request) if way[-1].name == "name"]
         found = violations(with_name(request, way, ""))
         assert (json_path(way), FieldReason.REQUIRED) in found
+
+
+def list_of(count: int) -> struct_pb2.Struct:
+    """An object of so many values: a list and its items, of which the last has NUL."""
+    found = struct_pb2.Struct()
+    items = found.fields["a"].list_value.values
+    for _ in range(count - 1):
+        items.add()
+    items[-1].string_value = "\0"
+    return found
+
+
+FULL, OVERFULL = list_of(MAX_VALUES), list_of(MAX_VALUES + 1)
+
+
+def holders() -> Iterator[tuple[FieldDescriptor, ...]]:
+    """The ways to each open object of a request that a caller writes."""
+
+    def find(message: Descriptor, way: tuple[FieldDescriptor, ...]) -> Iterator[Any]:
+        for field in message.fields:
+            kind = field.message_type
+            if kind is None or is_ignored(field):
+                continue
+            if kind.full_name in ("google.protobuf.Struct", "google.protobuf.Value"):
+                yield (*way, field)
+            elif kind.full_name.startswith("rota."):
+                yield from find(kind, (*way, field))
+
+    for request in requests():
+        yield from find(request, ())
+
+
+@pytest.mark.parametrize(
+    "way", list(holders()), ids=lambda way: ".".join(each.name for each in way)
+)
+def test_an_object_of_too_many_values_is_refused_before_it_is_looked_at(
+    way: Sequence[FieldDescriptor],
+) -> None:
+    request = GetMessageClass(way[0].containing_type)()  # type: ignore[arg-type]
+    node: Any = request
+    for field in way[:-1]:
+        node = getattr(node, field.name)
+        node = node.add() if field.is_repeated else node
+    getattr(node, way[-1].name).CopyFrom(OVERFULL)
+    path = ".".join(f"{each.name}[0]" if each.is_repeated else each.name for each in way)
+    assert violations(request) == [(path, FieldReason.TOO_LARGE)]
+
+
+def test_an_object_of_as_many_values_as_may_be_is_looked_at() -> None:
+    request = automation_pb2.PreviewScheduleRequest(config=FULL)
+    fault = (f"config.a[{MAX_VALUES - 2}]", FieldReason.NOT_CANONICAL)
+    assert fault in violations(request)
+
+
+def test_values_of_several_objects_are_counted_together() -> None:
+    request = automation_pb2.CreateAutomationRequest()
+    for _ in range(2):
+        request.automation.definition.triggers.add().config.CopyFrom(list_of(MAX_VALUES // 2 + 1))
+    path = "automation.definition.triggers[1].config"
+    assert violations(request) == [(path, FieldReason.TOO_LARGE)]
+
+
+def test_a_list_of_far_too_many_items_is_refused_before_it_is_looked_at() -> None:
+    request = automation_pb2.CreateAutomationRequest()
+    for _ in range(MAX_ITEMS + 1):
+        request.automation.definition.plan.add()
+    assert violations(request) == [("automation.definition.plan", FieldReason.TOO_LARGE)]
+    masked = automation_pb2.UpdateAutomationRequest()
+    masked.update_mask.paths.extend([""] * (MAX_ITEMS + 1))
+    assert violations(masked) == [("update_mask", FieldReason.TOO_LARGE)]
+
+
+def test_what_the_service_writes_is_not_looked_at() -> None:
+    request = automation_pb2.UpdateAutomationRequest()
+    request.automation.name = GOOD_NAME
+    request.automation.triggers.add(trigger_id="\0").config.CopyFrom(OVERFULL)
+    before = request.SerializeToString(deterministic=True)
+    check_request(request)
+    assert request.SerializeToString(deterministic=True) == before
+
+
+def test_only_so_much_that_is_wrong_is_told() -> None:
+    request = automation_pb2.PreviewScheduleRequest()
+    for _ in range(MAX_VALUES - 1):
+        request.config.fields["a" * 100].list_value.values.add().string_value = "\0"
+    assert MAX_VIOLATIONS // 2 < len(find_unstorable(request)) <= MAX_VIOLATIONS
+
+
+def test_the_contract_asks_of_an_open_object_only_that_it_is_there() -> None:
+    """So that rules hold alike for one whose values are left out."""
+    for message in messages():
+        for field in message.fields:
+            if field.message_type is not None and field.message_type.name in ("Struct", "Value"):
+                assert set(rules_of(options(field, validate_pb2.field))) <= {"required"}
+                assert not field.is_repeated
+
+
+def test_the_contract_bounds_each_list_of_a_request_below_the_limit_of_all() -> None:
+    for message in messages():
+        for field in message.fields:
+            rules = options(field, validate_pb2.field)
+            assert (rules.repeated.max_items or rules.map.max_pairs) <= MAX_ITEMS // 5
