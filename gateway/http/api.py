@@ -44,7 +44,10 @@ class Api:
         async def refused(refusal: Refusal) -> None:
             await exchange.answer_refusal(send, refusal, scope["method"])
 
-        await exchange.complete(self._serve(scope, receive, send), refused)
+        async def serve(send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        await exchange.complete(serve, refused, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["raw_path"]

@@ -137,10 +137,24 @@ async def send_end(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def complete(work: Awaitable[None], refused: Callable[[Refusal], Awaitable[None]]) -> None:
-    """Awaits the work of an exchange; `refused` answers where it is refused or fails."""
+async def complete(
+    serve: Callable[[Send], Awaitable[None]],
+    refused: Callable[[Refusal], Awaitable[None]],
+    send: Send,
+) -> None:
+    """Serves an exchange; `refused` answers where it is refused or fails.
+
+    An answer that has begun is cut off instead, so that nobody takes it for whole.
+    """
+    begun = False
+
+    async def note(event: MutableMapping[str, Any]) -> None:
+        nonlocal begun
+        begun = True
+        await send(event)
+
     try:
-        await work
+        await serve(note)
     except Refusal as refusal:
         await refused(refusal)
     except Gone:
@@ -148,7 +162,8 @@ async def complete(work: Awaitable[None], refused: Callable[[Refusal], Awaitable
     except Exception:
         error_id = uuid.uuid4().hex
         log.exception("the door failed; error_id %s", error_id)
-        await refused(_internal(error_id))
+        if not begun:
+            await refused(_internal(error_id))
 
 
 async def _left(receive: Receive) -> None:

@@ -33,7 +33,10 @@ class StreamTickets:
         async def refused(refusal: Refusal) -> None:
             await exchange.answer_refusal(send, refusal, scope["method"])
 
-        await exchange.complete(self._serve(scope, receive, send), refused)
+        async def serve(send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        await exchange.complete(serve, refused, send)
 
     def admit(
         self, route: Route, scope: Scope, body: bytes

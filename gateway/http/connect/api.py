@@ -35,7 +35,10 @@ class ConnectApi:
             headers = {"content-type": exchange.JSON, **refusal.headers}
             await exchange.answer(send, refusal.http, headers, body)
 
-        await exchange.complete(self._serve(scope, receive, send), refused)
+        async def serve(send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        await exchange.complete(serve, refused, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = self._find(scope)
