@@ -1,5 +1,6 @@
-"""Queries of runs and their events, for callers."""
+"""Queries of runs and their events, for callers and for the runs that follow."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import automations, run_events, runs
 from shared.db.queries import matches
+from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 from shared.filters import Filter
 
@@ -46,6 +48,16 @@ class RunProgress:
     status: RunStatus
     events: int
     floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousRun:
+    """A run that succeeded, as far as it was asked for."""
+
+    id: UUID
+    slot_time: datetime
+    output: Any
+    step_results: list[dict[str, Any]]
 
 
 async def find(
@@ -110,6 +122,44 @@ async def list_progress(
         row.id: RunProgress(status=row.status, events=row.events, floor=row.events_floor)
         for row in found
     }
+
+
+async def find_previous(
+    connection: AsyncConnection, run: UUID, *, output: bool, steps: Sequence[str]
+) -> PreviousRun | None:
+    """Finds the last run of the automation that succeeded before a run, by their slots.
+
+    It ended before the run started. With its output and the results of so many of its steps as
+    are asked for.
+    """
+    rows = await fetch(connection, _PREVIOUS, run, output, list(steps))
+    return next((_previous(row) for row in rows), None)
+
+
+_PREVIOUS: Final = """
+select p.id, p.slot_time, case when $2 then p.output::text end as output,
+       (select jsonb_agg(s)::text from jsonb_array_elements(p.step_results) s
+         where s->>'step_id' = any($3::text[])) as step_results
+  from automation.automation_runs r
+ cross join lateral (
+   select o.id, o.slot_time, o.output, o.step_results
+     from automation.automation_runs o
+    where o.automation_id = r.automation_id and o.status = 'succeeded'
+      and o.slot_time < r.slot_time
+      and (o.end_time <= r.start_time or (o.exclusive and r.exclusive))
+    order by o.slot_time desc, o.id desc
+    limit 1) p
+ where r.id = $1
+"""
+
+
+def _previous(row: Any) -> PreviousRun:
+    return PreviousRun(
+        id=UUID(int=row["id"].int),
+        slot_time=row["slot_time"],
+        output=None if row["output"] is None else json.loads(row["output"]),
+        step_results=json.loads(row["step_results"] or "[]"),
+    )
 
 
 async def list_events(

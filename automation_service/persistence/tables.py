@@ -175,6 +175,14 @@ sa.Index(
     unique=True,
     postgresql_where=sa.text("backfill and status in ('pending', 'running', 'succeeded')"),
 )
+# What a run may name as the one before it.
+sa.Index(
+    "ix_automation_runs_succeeded",
+    runs.c.automation_id,
+    runs.c.slot_time,
+    runs.c.id,
+    postgresql_where=sa.text("status = 'succeeded'"),
+)
 sa.Index("ix_automation_runs_automation_id_create_time", runs.c.automation_id, runs.c.create_time)
 sa.Index("ix_automation_runs_status_create_time", runs.c.status, runs.c.create_time)
 sa.Index(

@@ -21,6 +21,7 @@ from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.end_reason import EndReason
 from automation_service.runs.event_log import RunLog, StoreError
+from automation_service.runs.previous_run import PreviousRunReader
 from automation_service.runs.step_results import OutputSizes, StepResult
 from shared import errors, resources
 from shared.clock import Clock, rfc3339
@@ -74,6 +75,7 @@ class RunExecutor:
     _plan_ids: set[str] = field(init=False)
     _sizes: OutputSizes = field(init=False, default_factory=OutputSizes)
     _attempt_agent: AttemptAgent | None = field(default=None, init=False)
+    _previous: PreviousRunReader = field(init=False)
     _began: bool = field(default=False, init=False)  # an attempt of a step
 
     def __post_init__(self) -> None:
@@ -82,6 +84,7 @@ class RunExecutor:
         if self.claim.end_reason is not None:
             self.end_reason = EndReason.from_json(self.claim.end_reason)
         self.cancel_error = self.claim.cancel_error
+        self._previous = PreviousRunReader(self.db, self.claim, self.definition)
         self._plan_ids = {step.step_id for step in self.definition.plan}
         for result in self.run_log.results:
             if result.status == "succeeded" and result.step_id in self._plan_ids:
@@ -213,7 +216,7 @@ class RunExecutor:
             return step_results.error_from_json(earlier.error)
         try:
             action = get_action(step.action)
-            job = self._build_job(step, action)
+            job = await self._build_job(step, action)
             workspace = self.claim.workspace
             outcome = await step_templates.render(self.sandbox, job, workspace=workspace)
             if not outcome["holds"]:
@@ -232,10 +235,12 @@ class RunExecutor:
         notes = step_templates.build_notes(outcome)
         return await self._run_attempts(step, action, config, notes)
 
-    def _build_job(self, step: PlanStep, action: ActionDefinition | None) -> StepJob:
+    async def _build_job(self, step: PlanStep, action: ActionDefinition | None) -> StepJob:
         error = None if self.end_reason is None else self.end_reason.template_error()
+        use = self._previous.list_uses(step)
+        previous = await self._previous.read_names(use) if use.any else None
         return step_templates.build_job(
-            step, action, self.claim, self.definition, self.run_log.results, error
+            step, action, self.claim, self.definition, self.run_log.results, error, previous
         )
 
     async def _run_attempts(
@@ -320,6 +325,7 @@ class RunExecutor:
             budget_micros_left=left,
             time_zone=self._time_zone(),
             progress=progress,
+            find_earlier=partial(self._previous.read_output, step),
         )
 
     async def _find_last_progress(self, step: PlanStep, result: StepResult) -> int:

@@ -47,11 +47,18 @@ def build_job(
     definition: AutomationDefinition,
     results: list[StepResult],
     end_error: Mapping[str, Any] | None,
+    previous: Mapping[str, Any] | None = None,
 ) -> StepJob:
-    """Builds the job that renders a step. `end_error` is what `error` names in on_failure."""
+    """Builds the job that renders a step.
+
+    `end_error` is what `error` names in on_failure, and `previous` what that name has for a step
+    that uses it.
+    """
     uses_names = step.when is not None or next(list_sources(step.config), None) is not None
     steps = (*definition.plan, *definition.execution.on_failure) if uses_names else ()
     names = _build_names(claim, definition, results) if uses_names else {}
+    if previous is not None:
+        names["previous"] = previous
     return {
         "rules": claim.template_rules,
         "when": step.when,
@@ -156,13 +163,13 @@ def _place(step: PlanStep, fault: RenderFault) -> str:
 def _build_names(
     claim: Claim, definition: AutomationDefinition, results: list[StepResult]
 ) -> dict[str, Any]:
-    trigger = next((t for t in definition.triggers if t.trigger_id == claim.trigger_id), None)
+    trigger = _find_trigger(claim, definition)
     told = {} if trigger is None else {"trigger_id": trigger.trigger_id, "type": trigger.type}
     run = RUN.format(workspace=claim.workspace, automation=claim.automation, run=claim.run)
     earlier = claim.template_rules == EARLIER
     facts = {"id": str(claim.run), "name": run, "slot_time": rfc3339(claim.slot_time)}
     if not earlier:
-        zone = _find_zone(trigger)
+        zone = find_zone(claim, definition)
         local = claim.slot_time.astimezone(zones.load(zone))
         facts |= {
             "local_date": local.date().isoformat(),
@@ -171,13 +178,14 @@ def _build_names(
         }
     return {
         "inputs": claim.inputs,
-        "steps": {result.step_id: _members(result, earlier=earlier) for result in results},
+        "steps": {result.step_id: name_members(result, earlier=earlier) for result in results},
         "run": facts,
         "trigger": {**claim.trigger_payload, **told},
     }
 
 
-def _members(result: StepResult, *, earlier: bool) -> dict[str, Any]:
+def name_members(result: StepResult, *, earlier: bool = False) -> dict[str, Any]:
+    """Returns the members of a step, as templates name them: now, or by the earlier rules."""
     members = {"output": result.output, "status": result.status, "error": result.error}
     if earlier:
         return members
@@ -186,7 +194,12 @@ def _members(result: StepResult, *, earlier: bool) -> dict[str, Any]:
     return members | {name: getattr(result, name) for name in _TOLD}
 
 
-def _find_zone(trigger: TriggerSpec | None) -> str:
-    """The zone of the trigger. UTC for one without a zone that is known."""
+def find_zone(claim: Claim, definition: AutomationDefinition) -> str:
+    """Returns the zone of a run's trigger. UTC for one without a zone that is known."""
+    trigger = _find_trigger(claim, definition)
     zone = "UTC" if trigger is None else str(trigger.config.get("timezone", "UTC"))
     return zone if zone in zones.all_names() else "UTC"
+
+
+def _find_trigger(claim: Claim, definition: AutomationDefinition) -> TriggerSpec | None:
+    return next((t for t in definition.triggers if t.trigger_id == claim.trigger_id), None)

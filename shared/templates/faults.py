@@ -240,7 +240,7 @@ def write_path(parts: list[Any]) -> str:
     for place, part in enumerate(parts[1:]):
         if not isinstance(part, str):
             text += f"[{part}]"
-        elif _PLAIN.fullmatch(part) or (parts[0] == "steps" and place == 0):
+        elif _PLAIN.fullmatch(part) or parts[: place + 1] in (["steps"], ["previous", "steps"]):
             text += f".{part}"
         else:
             text += f"[{part!r}]"

@@ -11,6 +11,8 @@ def join_hyphens(
 ) -> Iterator[_Token]:
     """Reads `steps.a-b` as `steps['a-b']` where `a-b` is one of the ids, and else as it stands.
 
+    So it reads `previous.steps.a-b`.
+
     The longest id counts. A space ends an id, so `steps.a - b` stays a difference. With the
     `names` of all steps, `a-b` is also read as one where `a` is none of them: who wrote it meant
     a step that does not exist.
@@ -23,8 +25,8 @@ def join_hyphens(
         dot = _skip_space(each, at)
         if each[at - 1][1:] != ("name", "steps") or not _is_dot(each, dot):
             continue
-        if _is_dot(each, at - 2):  # a member of something else
-            continue
+        if _is_dot(each, at - 2) and not _is_previous(each, at - 3):
+            continue  # a member of something else
         last, written = _find_id(each, _skip_space(each, dot + 1), ids, names)
         if last is None:
             continue
@@ -58,6 +60,11 @@ def _skip_space(each: list[_Token], at: int) -> int:
     while at < len(each) and each[at][1] == "whitespace":
         at += 1
     return at
+
+
+def _is_previous(each: list[_Token], at: int) -> bool:
+    """Whether `previous` stands there, and is no member itself."""
+    return at >= 0 and each[at][1:] == ("name", "previous") and not _is_dot(each, at - 1)
 
 
 def _is_dot(each: list[_Token], at: int) -> bool:

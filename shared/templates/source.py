@@ -25,7 +25,9 @@ _UNCOUNTED: Final = frozenset({"data", "whitespace", "comment", "comment_begin",
 _OPENED: Final = frozenset("([{")
 _CLOSED: Final = frozenset(")]}")
 # A template in a text of an expression, where its names do not count.
-_BRACES: Final = re.compile(r"\{\{-?\s*((?:inputs|steps|run|trigger|error)\b[^{}]*?)\s*-?\}\}")
+_BRACES: Final = re.compile(
+    r"\{\{-?\s*((?:inputs|steps|run|trigger|previous|error)\b[^{}]*?)\s*-?\}\}"
+)
 _GLOBALS: Final = ("range", "dict")
 _FOREIGN: Final = {
     nodes.Include: "include",
@@ -157,6 +159,43 @@ def count_operations(source: str) -> int:
     except TemplateSyntaxError:
         pass  # told where the template is read
     return walk.cost // 8
+
+
+def list_members(source: str, name: str) -> set[tuple[str, ...]]:
+    """Returns what a template may name of a name of the run, by its words alone.
+
+    Each is the first two members, as far as they are written out: `steps.get` of
+    `name.steps.get.output`. An id with hyphens has all that stands at them: `get-it-1`.
+    """
+    words = []
+    try:
+        for _, kind, word in environment().lexer.tokeniter(source, None):
+            if kind not in _UNCOUNTED and word not in ("(", ")"):
+                words.append((kind, word))
+    except TemplateSyntaxError:
+        pass  # told where the template is rendered
+    starts = (
+        at + 1
+        for at, word in enumerate(words)
+        if word == ("name", name) and words[at - 1 : at] != [("operator", ".")]
+    )
+    return {tuple(_read_members(words, start)) for start in starts}
+
+
+def _read_members(words: list[tuple[str, str]], at: int) -> Iterator[str]:
+    for _ in range(2):
+        match words[at : at + 2]:
+            case [("operator", "."), ("name" | "integer" | "float", member)]:
+                at += 2
+                while words[at : at + 1] == [("operator", "-")] and at + 1 < len(words):
+                    member += f"-{words[at + 1][1]}"
+                    at += 2
+                yield member
+            case [("operator", "["), ("string", quoted)]:
+                at += 3
+                yield quoted[1:-1]
+            case _:
+                return
 
 
 @dataclass(slots=True)

@@ -377,6 +377,7 @@ def _templates(definition: AutomationDefinition, catalogue: Catalogue) -> Iterat
         [trigger.static_inputs for trigger in definition.triggers],
         [trigger.type for trigger in definition.triggers],
         [step for _, step in steps],
+        [(step, catalogue.actions.get(step.action)) for step in definition.plan],
     )
     for path, step in steps:
         if path == f"{ON_FAILURE}[0]":

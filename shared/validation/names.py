@@ -43,6 +43,9 @@ _STEP: Final[Names] = {
 _RUN: Final[Names] = dict.fromkeys(
     ("id", "name", "slot_time", "local_date", "local_time", "time_zone"), _TEXT
 )
+_PREVIOUS: Final[Names] = dict.fromkeys(
+    ("run", "slot_time", "local_date", "local_time"), _TEXT_OR_NOTHING
+)
 _FIRED: Final[Names] = dict.fromkeys(
     ("trigger_id", "type", "fired_at", "scheduled_for", "last_fired_at"), _TEXT_OR_NOTHING
 )
@@ -69,6 +72,8 @@ _KINDS: Final[Mapping[str, str]] = {
 class Scope:
     """What a step may name. `error` exists only after a failure."""
 
+    # No output may be called so. `previous` is not among them: definitions with such an output
+    # are older than that name.
     ROOTS: ClassVar[frozenset[str]] = frozenset({"inputs", "steps", "run", "trigger", "error"})
 
     names: Names
@@ -85,12 +90,15 @@ class Scope:
         statics: list[Mapping[str, Any]],
         trigger_types: Iterable[str],
         steps: Iterable[PlanStep],
+        plan: Iterable[tuple[PlanStep, ActionDefinition | None]],
     ) -> "Scope":
+        """`steps` are all of a definition, `plan` those that run while nothing fails."""
         each = list(steps)
         scheduled = set(trigger_types) <= {TriggerType.SCHEDULE.value}
         names: dict[str, Any] = {
             "inputs": _list_inputs(schema, statics),
             "run": _RUN,
+            "previous": _list_previous(plan),
             "trigger": _FIRED if scheduled else _ANY,
         }
         return cls(
@@ -100,12 +108,9 @@ class Scope:
         )
 
     def after(self, step: PlanStep, action: ActionDefinition | None) -> "Scope":
-        output = _ANY
-        if action is not None and action.describe_output is not None:
-            output = FieldSchema(action.describe_output(step.config))
-        added: dict[str, Any] = {step.step_id: {"output": output, **_STEP}}
+        added: dict[str, Any] = {step.step_id: _members_of(step, action)}
         if step.output_as:
-            added[step.output_as] = output
+            added[step.output_as] = added[step.step_id]["output"]
         return replace(self, steps={**self.steps, **added}, ids=self.ids | {step.step_id})
 
     def after_a_failure(self) -> "Scope":
@@ -125,6 +130,8 @@ class Scope:
                 yield compared.line, problem
 
     def _fault(self, use: Use, known: Names) -> str | None:
+        if use.parts in (("previous",), ("previous", "steps")):
+            return self._bare_previous(use)
         here: Any = known
         for place, part in enumerate(use.parts):
             if isinstance(here, Mapping):
@@ -136,7 +143,7 @@ class Scope:
             if problem is not None:
                 return problem
             here = here.item(part) if isinstance(part, int) else here.member(part)
-        if self._is_bare_step(use):
+        if self._is_bare_step(use) or _is_previous_step(use):
             path = write_path(list(use.parts))
             return f"{path} is a step, which is no value; write {path}.output"
         return _method_fault(here, use)
@@ -145,7 +152,26 @@ class Scope:
         is_step = use.parts[:1] == ("steps",) and use.parts[1:] and use.parts[1] in self.ids
         return bool(is_step) and len(use.parts) == 2 and not use.called and not use.more
 
+    def _bare_previous(self, use: Use) -> str:
+        if use.parts == ("previous",):
+            return (
+                "previous is a run, which is no value; write previous.output, or previous.run "
+                "for whether there is one"
+            )
+        example = next(iter(self.names["previous"]["steps"]), "ID")
+        return f"previous.steps is no value; write one step: previous.steps.{example}.output"
+
+    def _unknown_before(self, part: Part, known: Iterable[str]) -> str:
+        near, listed = find_near(str(part), known)
+        path = write_path(["previous", "steps", part])
+        if part in self.every:
+            return f"{path} is not the id of a step that a run has if nothing fails; ids: {listed}"
+        hint = f" (did you mean {write_path(['previous', 'steps', near])}?)" if near else ""
+        return f"{path} does not exist{hint}; ids: {listed}"
+
     def _unknown(self, parts: tuple[Part, ...], part: Part, known: Iterable[str]) -> str:
+        if parts == ("previous", "steps"):
+            return self._unknown_before(part, known)
         path = write_path([*parts, part])
         near, listed = find_near(str(part), known, 0.4 if parts else 0.6)
         if parts == ("steps",) and part in self.every:
@@ -160,14 +186,37 @@ class Scope:
 
     def _state_fault(self, compared: Comparison) -> str | None:
         parts = compared.parts
+        known = self.ids
+        if parts[:1] == ("previous",):
+            parts, known = parts[1:], frozenset(self.names["previous"]["steps"])
         if len(parts) != 3 or parts[0] != "steps" or parts[2] != "status":
             return None
-        if parts[1] not in self.ids or compared.text in _STATES:
+        if parts[1] not in known or compared.text in _STATES:
             return None
         near = difflib.get_close_matches(compared.text.upper(), sorted(_STATES), n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         states = ", ".join(sorted(_STATES))
-        return f"{write_path(list(parts))} is never {compared.text!r}{hint}; states: {states}"
+        return (
+            f"{write_path(list(compared.parts))} is never {compared.text!r}{hint}; states: {states}"
+        )
+
+
+def _is_previous_step(use: Use) -> bool:
+    is_step = len(use.parts) == 3 and use.parts[:2] == ("previous", "steps")
+    return is_step and not use.called and not use.more
+
+
+def _list_previous(plan: Iterable[tuple[PlanStep, ActionDefinition | None]]) -> Names:
+    """The names of the last run that succeeded: of its steps those that this definition has."""
+    steps = {step.step_id: _members_of(step, action) for step, action in plan}
+    return {"output": _ANY, **_PREVIOUS, "steps": steps}
+
+
+def _members_of(step: PlanStep, action: ActionDefinition | None) -> Names:
+    output = _ANY
+    if action is not None and action.describe_output is not None:
+        output = FieldSchema(action.describe_output(step.config))
+    return {"output": output, **_STEP}
 
 
 def _names_of(step: PlanStep) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """`agent_task`: a prompt carried out by an agent, with nobody watching."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shared import json_schema
 from shared.definition.fields import Block, Flag, JsonObject, Text, require_words
+from shared.registries.actions.memory import add_memory
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult, AgentTask
 
 MAX_PROMPT = 8_000  # characters, as it is written
@@ -50,6 +51,11 @@ class AgentTaskActionConfig(Block):
     auto_approve: Annotated[Flag, Field(description="false: a wanted approval fails the task")] = (
         False
     )
+    memory: Annotated[
+        Annotated[Literal["previous"], WithJsonSchema({"type": "string", "enum": ["previous"]})]
+        | None,
+        Field(description="previous: the agent is told what the step gave in the last run"),
+    ] = None
 
 
 class RenderedAgentTaskConfig(AgentTaskActionConfig):
@@ -65,6 +71,9 @@ class RenderedAgentTaskConfig(AgentTaskActionConfig):
 async def run_agent_task(config: dict[str, Any], context: ActionContext) -> ActionResult:
     """The output is the answer's text, or its JSON object when a schema was given."""
     parsed = RenderedAgentTaskConfig.model_validate(config)
+    if parsed.memory is not None and context.find_earlier is not None:
+        prompt = add_memory(parsed.prompt, await context.find_earlier())
+        parsed = parsed.model_copy(update={"prompt": prompt})
     result = await context.agent.run_task(_task(parsed, context))
     await context.record_session(result.session_id)
     output = result.text if parsed.output_schema is None else result.output

@@ -50,6 +50,18 @@ class AgentResult:
     usage: Usage = Usage()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierOutput:
+    """What a step gave in the last run that succeeded, or that run where the step gave nothing.
+
+    Date and time are those of the run's slot, in the time zone of the run that asks.
+    """
+
+    output: Any
+    local_date: str
+    local_time: str
+
+
 class TaskAgent(Protocol):
     """Runs tasks to their end. A task that fails raises an error of shared.errors."""
 
@@ -70,6 +82,8 @@ class ActionContext:
     budget_micros_left: int | None = None  # None: the run has no cap
     time_zone: str = "UTC"
     progress: Progress | None = None
+    # What the step gave in the last run; None without one.
+    find_earlier: Callable[[], Awaitable[EarlierOutput | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,6 +203,10 @@ QUERIES: dict[str, tuple[str, Any]] = {
         "pk_automation_runs",
         lambda c: run_maintenance.find_runs_to_stop(c, dict.fromkeys(OWNERS[:9], 1)),
     ),
+    "the run before one": (
+        "ix_automation_runs_succeeded",
+        lambda c: runs.find_previous(c, UUID(int=20_001), output=True, steps=["a"]),
+    ),
     "runs of an automation": (
         "ix_automation_runs_automation_id_create_time",
         lambda c: runs.page(c, "w2", "a2", size=10, after=None),
