@@ -15,6 +15,12 @@ _ZONE = re.compile(r"Person's time zone:\s*([A-Za-z0-9_+/-]+)")
 _CORRECTION = re.compile(
     r"violation|not valid|invalid|definition[.\[]|correct(?:ed)? (?:it|the|these)", re.I
 )
+_CHANGES = re.compile(
+    r"\b(?:what(?:['’]s| is| has| was)?|anything|everything|all that(?:['’]s| is| has)?)\s+"
+    r"(?:new|changed|different|happened|been added)\b(?:[^.;]|\.\w){0,200}?"
+    r"\bsince\s+(?:yesterday|(?:the\s+)?(?:last|previous)\s+(?:time|run|week|day|month|hour)|then)\b",
+    re.I,
+)
 _UNKNOWN = "REPLACE_ME"
 
 
@@ -109,6 +115,8 @@ def _step(sentence: str, system: str) -> dict[str, Any]:
         for tool, wanted in (("fetch_url", "http"), ("now", "time is it"))
         if wanted in sentence and tool in system
     ]
+    if _CHANGES.search(sentence):
+        config["memory"] = "previous"
     return {**config, "tools": tools} if tools else config
 
 

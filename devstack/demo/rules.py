@@ -61,6 +61,7 @@ _CLOCK_QUESTION = re.compile(
 )
 _ZONED = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\S+ (\S+)$")
 _URL = re.compile(r"https?://[^\s<>\"')]+")
+_MEMORY = re.compile(r"\s*\[Memory: .*", re.S)
 _ALSO = re.compile(r"(?:[,;.]\s*)?\band also\b|\n+|;", re.I)
 
 
@@ -283,7 +284,7 @@ def _no_idea(request: Request) -> str:
 
 
 def _task(request: Request) -> Reply:
-    prompt = strip_directives(request.asked)
+    prompt = _MEMORY.sub("", strip_directives(request.asked))
     results = request.tool_results
     if not results and (calls := _calls_by_directive(request)):
         return Reply(calls=calls)

@@ -26,7 +26,8 @@ _UNREAD: Final = [
     for pattern in (
         rf"\b(?P<words>(?:except|excluding|unless|but\s+(?:not|never)|apart\s+from|other\s+than"
         rf"|save\s+for)\b[^.;:{CUT}]{{0,60}})",
-        rf"\b(?P<words>(?:until|till|through|starting|beginning|as\s+of|from|since)"
+        r"\b(?!since\s+the\s+last\s+(?:time|run)\b)"
+        r"(?P<words>(?:until|till|through|starting|beginning|as\s+of|from|since)"
         rf"(?:\s+(?:on|from|at|with|the|in))?\s+(?:{_DAYLIKE}{_WORD}))",
         rf"\b(?P<words>(?:until|till|starting|beginning|from|since)\s*{CUT})",
         rf"{_AFTER_TIME}(?P<words>(?:until|till|from|between|starting|beginning)\s+"

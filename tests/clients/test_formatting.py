@@ -76,6 +76,7 @@ def test_all_that_would_run_is_in_the_rows() -> None:
                 "when": "inputs.go",
                 "config": {"prompt": "Go.\nThen stop.", "auto_approve": True, "model": "demo"},
             },
+            {"step_id": "new", "action": "agent_task", "config": {"memory": "previous"}},
             {"step_id": "two", "action": "post", "config": {"url": "https://x.example"}},
         ],
         "execution": {
@@ -91,6 +92,7 @@ def test_all_that_would_run_is_in_the_rows() -> None:
         "Then stop.",
         "auto approve: yes",
         "model: demo",
+        "memory: what the step gave in the last run",
         "when: inputs.go",
         "tools granted: none",
         "url: https://x.example",

@@ -229,6 +229,8 @@ def test_a_caret_in_a_template_is_offered_names_and_filters_that_exist() -> None
     }
     assert not any(name.startswith(("steps.write", "steps.later", "error")) for name in known)
     assert {"steps.later.status", "error.message"} <= {*known_after}
+    for names in (known, known_after):
+        assert {"previous.output", "previous.steps.later.output"} <= {*names}
     uses = "".join(f"{{{{ {name} }}}}" for name in known if name != "steps.found")
     step = {"action": "agent_task", "config": {"prompt": "x"}}
     steps = [{**step, **each} for each in definition["plan"]]

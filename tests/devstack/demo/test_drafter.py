@@ -164,6 +164,25 @@ async def test_one_moment_is_the_first_slot_of_its_schedule(
     assert slot.fire_time == datetime.fromisoformat(fires)
 
 
+@pytest.mark.parametrize(
+    ("text", "remembers"),
+    [
+        ("every day at 9 tell me what is new on example.com since yesterday", True),
+        ("every Monday at 8 say what has changed since the last time", True),
+        ("every hour tell me what’s new since the previous run", True),
+        ("every day at 9 tell me what is new", False),
+        ("every day at 9 say since when the shop is closed", False),
+    ],
+)
+async def test_who_asks_for_what_is_new_gets_a_step_that_knows_the_last_run(
+    demo: DemoServer, catalogue: Catalogue, text: str, remembers: bool
+) -> None:
+    draft = await drafted_by(demo).ainvoke(drafting(text))
+    assert [each.message for each in check(draft, catalogue)] == []
+    [step] = draft["definition"]["plan"]
+    assert (step["config"].get("memory") == "previous") is remembers
+
+
 async def test_a_bad_draft_is_put_right_once_its_faults_are_named(
     demo: DemoServer, catalogue: Catalogue
 ) -> None:

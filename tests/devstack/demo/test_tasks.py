@@ -20,6 +20,7 @@ from tests.devstack.demo.calls import (
         ("Summarise the news.", "[demo] A pretend summary of the news"),
         ("Say hello to the team.", "[demo] hello to the team"),
         ("Tell me a joke.", "[demo] Why does a schedule"),
+        ("Say hi.\n\n[Memory: the result]\n> https://x.example", "[demo] hi"),
         ("Water the plants.", "[demo] The task “Water the plants” came at its time."),
     ],
 )

@@ -106,8 +106,10 @@ def _step_lines(number: int, step: Plain, inputs: Sequence[Plain]) -> Iterator[s
         yield f"   {format_value(config['prompt'])}"
     if "tools" in config or step.get("action") == "agent_task":
         yield f"   tools granted: {format_value(config.get('tools', []))}"
+    remembers = config.get("memory") == "previous"
     for more in (
-        _format_list(config, without=("prompt", "tools")),
+        "memory: what the step gave in the last run" if remembers else "",
+        _format_list(config, without=("prompt", "tools", *(("memory",) if remembers else ()))),
         _format_list(step, without=_STEP),
     ):
         if more:

@@ -52,6 +52,8 @@ export function Steps({ definition }: { definition: JsonObject }) {
   );
 }
 
+const isMemory = (value: JsonValue | undefined) => value === "previous";
+
 function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
   const config = objectOf(step.config);
   const tools = texts(config.tools);
@@ -64,8 +66,9 @@ function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) 
     textOf(config.model) && `Model ${config.model}`,
     typeof step.timeout_seconds === "number" && `At most ${step.timeout_seconds} s`,
     config.auto_approve === true && "Approves what it asks for by itself",
+    isMemory(config.memory) && "Is told what it gave in the last run",
   ].filter(Boolean);
-  const ofConfig = restOf(config, { prompt: isText, tools: isTexts, model: isText, auto_approve: isSwitch });
+  const ofConfig = restOf(config, { prompt: isText, tools: isTexts, model: isText, auto_approve: isSwitch, memory: isMemory });
   const others = restOf(step, { step_id: isText, action: isText, when: isText, timeout_seconds: isNumber, config: isObject });
   return (
     <li>

@@ -45,6 +45,7 @@ const VALUES: Record<string, string> = {
   queue: "wait in line",
   always: "run beside it",
   cancel_running: "cancel it, then run",
+  previous: "what it gave in the last run",
   exponential: "longer each time",
   linear: "5 s more each time",
   none: "no wait",

@@ -75,6 +75,7 @@ export const FILTERS = [
 ];
 const STEP = ["output", "status", "error", "attempts", "started_at", "finished_at"];
 const RUN = ["slot_time", "local_date", "local_time", "time_zone", "id", "name"];
+const PREVIOUS = ["output", "run", "slot_time", "local_date", "local_time"];
 const FIRED = ["fired_at", "scheduled_for", "last_fired_at"];
 const TRIGGER = ["trigger_id", "type", ...FIRED];
 const ERROR = ["step_id", "reason", "message", "code", "metadata"];
@@ -97,6 +98,8 @@ export function names(definition: JsonValue | undefined, path: Path): string[] {
     ...before.flatMap(({ id, output }) => [...STEP.map((member) => `steps.${id}.${member}`), ...(output ? [`steps.${output}`] : [])]),
     ...RUN.map((name) => `run.${name}`),
     ...TRIGGER.map((name) => `trigger.${name}`),
+    ...PREVIOUS.map((name) => `previous.${name}`),
+    ...plan.flatMap(({ id }) => STEP.map((member) => `previous.steps.${id}.${member}`)),
     ...(failing ? ERROR.map((name) => `error.${name}`) : []),
   ];
 }
