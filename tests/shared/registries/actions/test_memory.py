@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.definition.execution import PlanStep
 from shared.registries.actions.agent_task import AGENT_TASK, AgentTaskActionConfig
 from shared.registries.actions.memory import FIRST_RUN, MAX_MEMORY, add_memory
 from shared.registries.actions.types import EarlierOutput
@@ -49,4 +50,6 @@ def test_the_first_run_is_told_so() -> None:
 def test_it_is_asked_for_and_never_there_by_itself() -> None:
     assert AgentTaskActionConfig.model_validate({"prompt": "x"}).memory is None
     assert "memory" not in AGENT_TASK.config_schema["required"]
+    step = PlanStep(step_id="s", action="agent_task", config={"prompt": "x"})
+    assert step.model_dump()["config"] == {"prompt": "x"}  # so its digest is as it was
     assert AGENT_TASK.config_schema["properties"]["memory"]["default"] is None
