@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from shared import json_schema
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.validation.inputs import RUNTIME_INPUTS, check_run
+from shared.validation.inputs import RUNTIME_INPUTS, check_run, check_runtime
 
 # The cache: about so many bytes in all, and the most characters of one definition. A definition
 # takes about so many bytes beside those of its characters.
@@ -31,6 +31,7 @@ class ParsedDefinition:
     size: int = 0  # characters of its text
     _configs: dict[str, ScheduleTriggerConfig] = field(default_factory=dict)
     _faults: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    _slow: set[str] = field(default_factory=set)  # triggers whose inputs take long to be judged
 
     def trigger(self, trigger_id: str) -> tuple[TriggerSpec, ScheduleTriggerConfig]:
         """Raises StopIteration for an unknown trigger and ValueError for an invalid schedule."""
@@ -45,16 +46,32 @@ class ParsedDefinition:
         """What is wrong with the inputs of a scheduled run.
 
         They are judged once for each trigger, unless the schema speaks of those that differ from
-        run to run. A schema that takes every object is not applied.
+        run to run. A schema that takes every object is not applied. Of one that takes long to
+        apply only what those say is judged here: a definition is saved when its static inputs
+        fit.
         """
         if self._takes_all_inputs:
             return []
         schema = self.definition.inputs.schema_
         if not RUNTIME_INPUTS.isdisjoint(schema.get("properties") or {}):
-            return check_run(schema, inputs)
+            return self._judge_each(trigger_id, schema, inputs)
         if (faults := self._faults.get(trigger_id)) is None:
-            faults = self._faults[trigger_id] = check_run(schema, inputs)
+            try:
+                faults = check_run(schema, inputs)
+            except json_schema.NotQuick:
+                faults = []
+            self._faults[trigger_id] = faults
         return faults
+
+    def _judge_each(
+        self, trigger_id: str, schema: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> list[tuple[str, str]]:
+        if trigger_id not in self._slow:
+            try:
+                return check_run(schema, inputs)
+            except json_schema.NotQuick:
+                self._slow.add(trigger_id)
+        return check_runtime(schema, inputs)
 
     @cached_property
     def _takes_all_inputs(self) -> bool:

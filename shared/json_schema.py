@@ -92,6 +92,10 @@ class _Budget:
         self.exceeded = exceeded
         self.spent = 0
 
+    @property
+    def left(self) -> int:
+        return self._limit - self.spent
+
     def spend(self, cost: int) -> None:
         self.spent += cost
         if self.spent > self._limit:
@@ -122,13 +126,18 @@ def shared_cost(max_cost: int = MAX_COST) -> Iterator[_Budget]:
 def quick_cost(most: int = QUICK_COST) -> Iterator[None]:
     """What is checked and applied inside costs at most this together. Raises NotQuick.
 
-    Nothing that is answered inside depends on this limit: what exceeds it has no answer.
+    Nothing that is answered inside depends on this limit: what exceeds it has no answer. Inside
+    `shared_cost` this takes no more than is left there, and its cost is part of that one.
     """
-    token = _BUDGET.set(_Budget(most, NotQuick))
+    outer = _BUDGET.get()
+    budget = _Budget(most if outer is None else min(most, outer.left), NotQuick)
+    token = _BUDGET.set(budget)
     try:
         yield
     finally:
         _BUDGET.reset(token)
+        if outer is not None:
+            outer.spent += budget.spent
 
 
 def spend_quick(cost: int) -> None:

@@ -25,6 +25,7 @@ from shared.clock import Clock, rfc3339
 from shared.definition.states import AutomationStatus
 from shared.rpc.idempotency import IdempotencyKey
 from shared.telemetry import logs
+from shared.validation.inputs import describe_fault
 
 # The most slots of a call, and the most backfills of an automation that wait.
 MAX_SLOTS: Final = 100
@@ -263,7 +264,7 @@ def _build_row(
         inputs=compact_json.dump(inputs),
         payload=compact_json.dump(payload),
     )
-    return row, f"{faults[0][0]}: {faults[0][1]}" if faults else ""
+    return row, describe_fault(faults[0]) if faults else ""
 
 
 def _refuse_inputs(names: Sequence[str], refused: Mapping[UUID, str]) -> None:

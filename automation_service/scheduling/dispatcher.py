@@ -32,7 +32,7 @@ from shared.telemetry import logs, metrics
 MAX_SLOTS: Final = 1_000
 # Other tasks of the process run after so many triggers, or after so much is spent on schemas.
 YIELD_EVERY: Final = 20
-YIELD_COST: Final = json_schema.MAX_COST // 8
+YIELD_COST: Final = json_schema.QUICK_COST
 
 UNREADABLE: Final = "Its definition can't be read; save it again to enable it."
 UNWRITABLE: Final = "Its slots can't be written; save it again to enable it."

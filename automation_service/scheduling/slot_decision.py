@@ -23,6 +23,7 @@ from shared.definition.envelope import TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
+from shared.validation.inputs import describe_fault
 
 MAX_WAITING: Final = 100
 # The scheduler finds a due slot within this time, unless it was away. A slot that is no later
@@ -188,8 +189,8 @@ def _decide_slot(
     payload = _build_payload(context, slot, last_fired_at)
     inputs = {**payload, **context.spec.static_inputs}
     if faults := context.parsed.find_input_faults(context.trigger.trigger_id, inputs):
-        path, problem = faults[0]
-        return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
+        told = describe_fault(faults[0])
+        return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {told}.")
     note = f"It fired {_format_span(late)} late.{_downtime_note(context, due_time)}"
     notes = [_early_note(context, due_time) if on_time else note]
     if replaces := concurrency == "cancel_running":

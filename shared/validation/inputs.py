@@ -21,7 +21,10 @@ def check_static(schema: Mapping[str, Any], static: Mapping[str, Any]) -> list[t
 
 
 def check_run(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with a run's resolved inputs. Undeclared runtime inputs are no fault."""
+    """What is wrong with a run's resolved inputs. Undeclared runtime inputs are no fault.
+
+    Raises NotQuick for a schema that takes longer to apply than the scheduler has time for.
+    """
     declared = schema.get("properties") or {}
     judged = {
         name: value
@@ -32,7 +35,29 @@ def check_run(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tupl
         name for name in schema.get("required") or [] if name in inputs and name not in judged
     ]
     asked = _without(schema, required)
-    return [] if json_schema.fits_plainly(asked, judged) else json_schema.find_faults(asked, judged)
+    if json_schema.fits_plainly(asked, judged):
+        return []
+    with json_schema.quick_cost():
+        return json_schema.find_faults(asked, judged)
+
+
+def check_runtime(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with the runtime inputs alone, which `check_static` did not see."""
+    declared = schema.get("properties") or {}
+    judged = {
+        name: value for name, value in inputs.items() if name in RUNTIME_INPUTS & set(declared)
+    }
+    asked = {keyword: schema[keyword] for keyword in ("properties", "$defs") if keyword in schema}
+    try:
+        with json_schema.quick_cost():
+            return json_schema.find_faults(asked, judged)
+    except json_schema.NotQuick:
+        return [("", "it takes too long to apply the schema to fired_at and the like")]
+
+
+def describe_fault(fault: tuple[str, str]) -> str:
+    """Returns where and what: `topic: is too long`."""
+    return ": ".join(filter(None, fault))
 
 
 def collect_names(schema: Mapping[str, Any], statics: list[Mapping[str, Any]]) -> frozenset[str]:
