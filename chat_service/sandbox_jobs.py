@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from chat_service.agent.structured_output import read_output
 from chat_service.llm.text_call import read_call
+from chat_service.tools.automations.draft_answer import list_drafts
 from chat_service.tools.automations.draft_check import check_draft
 from chat_service.tools.capabilities.html_text import extract_text
 from chat_service.tools.mcp.form import check_answer
@@ -18,6 +19,7 @@ JOBS: Final[Mapping[str, Callable[[Any], Any]]] = {
             check_answer,
             check_draft,
             extract_text,
+            list_drafts,
             read_call,
             read_output,
         )

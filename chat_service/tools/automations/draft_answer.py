@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from chat_service.llm.argument_repair import strip_comments
 from chat_service.llm.text import read_objects
+from shared import json_schema
+from shared.sandbox.pool import JobFailed
+from shared.validation.checks import Checks
 
 _FIELDS: Final = frozenset({"display_name", "description", "definition"})
 _ISSUES: Final = "issues"
@@ -20,6 +23,31 @@ class DraftAnswer:
 
     draft: dict[str, Any] | None
     issues: tuple[str, ...] = ()
+
+
+class AnswerForm(TypedDict):
+    """A DraftAnswer as JSON."""
+
+    draft: dict[str, Any] | None
+    issues: list[str]
+
+
+async def find_drafts(checks: Checks, text: str, *, workspace: str) -> list[DraftAnswer]:
+    """Returns what `read_drafts` does, without holding the loop. Raises ServiceUnavailable.
+
+    There is no answer in a text that takes too long to read.
+    """
+    try:
+        found = await checks.do(list_drafts, text, workspace=workspace)
+    except JobFailed:
+        return []
+    return [DraftAnswer(draft=one["draft"], issues=tuple(one["issues"])) for one in found]
+
+
+def list_drafts(text: str) -> list[AnswerForm]:
+    """Returns the answers of `read_drafts` as JSON."""
+    json_schema.spend_quick(len(text))
+    return [{"draft": one.draft, "issues": list(one.issues)} for one in read_drafts(text)]
 
 
 def read_drafts(text: str) -> list[DraftAnswer]:

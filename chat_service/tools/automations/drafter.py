@@ -21,7 +21,7 @@ from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
-from chat_service.tools.automations.draft_answer import DraftAnswer, read_drafts
+from chat_service.tools.automations.draft_answer import DraftAnswer, find_drafts
 from chat_service.tools.automations.draft_check import (
     find_draft_faults,
     format_faults,
@@ -142,7 +142,10 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
             return _exceeded(run, exc, issues)
         if failed := _failure(answer):
             return {"error": failed}
-        found, violations = await _choose_draft(read_drafts(answer.text), find)
+        drafts = await find_drafts(
+            run.deps.checks, answer.text, workspace=run.context.runtime.workspace
+        )
+        found, violations = await _choose_draft(drafts, find)
         if found is None:
             issues = [_NO_OBJECT]
         elif found.draft is None:

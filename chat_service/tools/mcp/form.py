@@ -30,7 +30,8 @@ def read_form(requested: Mapping[str, Any]) -> dict[str, Any]:
 
     A field is a text (with a format, a length or options), a number, a boolean or a choice of
     several options. Texts that are shown are bounded, with hidden characters marked. Keywords that
-    are not known are left out: the server checks them.
+    are not known are left out: the server checks them. So is a default that is no answer, and one
+    that takes long to be checked.
     """
     properties, required = requested.get("properties", {}), requested.get("required") or []
     if requested.get("type", "object") != "object" or not isinstance(properties, dict):
@@ -51,9 +52,10 @@ def read_form(requested: Mapping[str, Any]) -> dict[str, Any]:
         raise FormRefused("a number is beyond what can be sent") from exc
     if said := json_schema.find_problem(found):
         raise FormRefused(f"the schema is invalid: {one_line(said, 200)}")
-    for name, field in found["properties"].items():
-        if "default" in field and find_faults(_form_of(name, field), {name: field["default"]}):
-            del field["default"]
+    with json_schema.shared_cost(json_schema.QUICK_COST):
+        for name, field in found["properties"].items():
+            if "default" in field and find_faults(_form_of(name, field), {name: field["default"]}):
+                del field["default"]
     return found
 
 
@@ -173,7 +175,17 @@ def _texts(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     said = " ".join(filter(None, (": ".join(filter(None, (title, about))), _titles(given))))
     found: dict[str, Any] = {"description": one_line(said, MAX_DESCRIPTION)} if said else {}
     default = given.get("default")
-    return found if default is None else {**found, "default": default}
+    return {**found, "default": default} if _is_default(default) else found
+
+
+def _is_default(value: Any) -> bool:
+    """Whether a value may be an answer, by its kind and size."""
+    match value:
+        case str():
+            return len(value) <= MAX_TEXT
+        case list():
+            return len(value) <= MAX_OPTIONS and all(map(_is_option, value))
+    return isinstance(value, bool | int | float)
 
 
 def _shown(text: Any) -> str:

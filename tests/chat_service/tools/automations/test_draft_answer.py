@@ -5,7 +5,16 @@ from typing import Any, Final
 
 import pytest
 
-from chat_service.tools.automations.draft_answer import DraftAnswer, read_drafts
+from chat_service.tools.automations.draft_answer import (
+    DraftAnswer,
+    find_drafts,
+    list_drafts,
+    read_drafts,
+)
+from shared import json_schema
+from shared.sandbox.pool import Sandbox
+from shared.validation.checks import Checks
+from tests.support.checks import CHECKS
 
 DRAFT: Final[dict[str, Any]] = {
     "display_name": "News // of /* Paris */",
@@ -67,3 +76,29 @@ def test_the_definitions_name_is_the_display_name() -> None:
 )
 def test_nothing_whole_is_no_answer(text: str) -> None:
     assert read_drafts(text) == []
+
+
+LONG: Final = json.dumps({**DRAFT, "description": "ü" * json_schema.QUICK_COST})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [LONG, f"{LONG} {LONG[:-1]},}} // twice", LONG[:-1]],
+    ids=["whole", "twice", "cut off"],
+)
+async def test_a_long_answer_is_read_outside_of_the_loop_with_the_same_outcome(text: str) -> None:
+    with pytest.raises(json_schema.NotQuick), json_schema.quick_cost():
+        list_drafts(text)
+    assert await find_drafts(CHECKS, text, workspace="w") == read_drafts(text)
+
+
+async def test_a_short_answer_needs_no_sandbox() -> None:
+    nowhere = Checks(sandbox=Sandbox(module="no.such.module"))
+    text = f'{{"draft": {TEXT}, "issues": ["a"]}}'
+    assert await find_drafts(nowhere, text, workspace="w") == read_drafts(text)
+
+
+async def test_an_answer_that_the_sandbox_gives_up_has_no_draft() -> None:
+    sandbox = Sandbox(module="tests.support.sandbox_failures.memory")
+    assert await find_drafts(Checks(sandbox=sandbox), LONG, workspace="w") == []
+    await sandbox.close()

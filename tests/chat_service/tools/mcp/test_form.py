@@ -7,6 +7,9 @@ import pytest
 from chat_service.tools.mcp.form import MAX_TEXT, FormRefused, find_faults, read_form
 from shared.json_schema import DRAFT
 
+OPTIONS = [f"{'x' * 190}{number}" for number in range(100)]
+LIST: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": OPTIONS}}
+
 
 def field(given: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = read_form({"$schema": DRAFT, "properties": {"a": given}})
@@ -100,3 +103,19 @@ def test_formats_are_checked(form: str, good: list[str], bad: list[str]) -> None
 
     assert [one for one in good if find_faults(shown, {"a": one})] == []
     assert [one for one in bad if not find_faults(shown, {"a": one})] == []
+
+
+@pytest.mark.parametrize("default", [[{"a": 1}], OPTIONS[:1] * 101, {"a": 1}, "x" * (MAX_TEXT + 1)])
+def test_a_default_that_is_no_answer_is_left_out(default: Any) -> None:
+    for given in ({"type": "string"}, LIST):
+        assert "default" not in field({**given, "default": default})
+
+
+def test_defaults_of_all_fields_take_a_bounded_time_together() -> None:
+    """Those that are left out are the last."""
+    given = {f"a{number}": {**LIST, "default": OPTIONS[::-1]} for number in range(20)}
+    given = {"b": {**LIST, "default": OPTIONS[:3]}, **given}
+    del given["a19"]
+    shown = read_form({"properties": given})["properties"]
+    assert shown["b"]["default"] == OPTIONS[:3]
+    assert "default" not in shown["a18"]
