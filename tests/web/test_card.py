@@ -54,6 +54,14 @@ async def test_a_zone_elsewhere_is_told_in_the_persons_own_time(page: Page) -> N
     await expect(first).to_contain_text("09:00 in Asia/Tokyo (UTC+09:00)")
 
 
+async def test_a_step_that_knows_the_last_run_says_so_and_offers_the_choice(page: Page) -> None:
+    card = await asked(page, "every day at 9 tell me what is new since yesterday")
+    await expect(card.get_by_text("Is told what it gave in the last run")).to_be_visible()
+    await card.get_by_role("button", name="Edit").click()
+    chosen = card.get_by_label("Memory", exact=True)
+    await expect(chosen.locator("option:checked")).to_have_text("what it gave in the last run")
+
+
 async def test_an_edited_card_is_saved_as_edited(page: Page) -> None:
     card = await editing(page)
     await card.get_by_label("Name", exact=True).fill("Morning news")
