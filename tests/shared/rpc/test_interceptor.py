@@ -11,7 +11,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from shared import errors
-from shared.rpc import client
+from shared.rpc import client, interceptor
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.request_check import check_request
 from shared.rpc.server import RpcServer
@@ -247,3 +247,22 @@ async def test_a_stream_that_ends_or_fails_counts_no_more(stub: Any, keys: Keys)
         name = "workspaces/w/automations/a/runs/r"
         call = stub.WatchRun(pb.WatchRunRequest(name=name), metadata=keys.user_headers())
         assert (await refusal(call)).reason == "STREAM_TRUNCATED"
+
+
+async def test_a_large_request_waits_for_a_turn_of_its_workspace(
+    stub: Any, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[tuple[bool, str]] = []
+    headers = keys.user_headers()
+
+    async def take(cost: int, *, by: str) -> None:
+        taken.append((cost > 0, by))
+
+    monkeypatch.setattr(interceptor, "take_turn", take)
+    await get(stub, headers)
+    assert taken == []
+    long = "a" * interceptor.LARGE_REQUEST
+    await refusal(get(stub, headers, long))
+    watched = pb.WatchRunRequest(name=f"workspaces/w/automations/a/runs/{long}")
+    await refusal(stub.WatchRun(watched, metadata=headers).read())
+    assert taken == [(True, "workspaces/w")] * 2
