@@ -236,6 +236,8 @@ def live(
         )
         start.until(lambda: health.is_serving(automation, AUTOMATION))
         start.until(lambda: all(health.is_serving(a, CHAT) for a in (chat, other)))
+        # A service that does not know the tools yet refuses none.
+        start.until(lambda: bool(made.execute("select 1 from automation.capability_catalogue")))
         known = made.tenant()
         start.until(lambda: health.is_reachable(made.url, known.token(), known.id))
         yield made
