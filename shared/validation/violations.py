@@ -49,10 +49,10 @@ class Violation:
 def from_pydantic(exc: ValidationError, base: str) -> Iterator[Violation]:
     for error in exc.errors(include_url=False):
         loc: Sequence[Any] = error["loc"]
-        if not loc and (named := error.get("ctx", {}).get("field")):
-            loc = (named,)
         # what is wrong with a key is told of what stands under it
         path = join_path(base, [part for part in loc if part != "[key]"])
+        if not loc and (named := error.get("ctx", {}).get("field")):
+            path = append_path(base, named)
         yield Violation(path, _reason(error), _message(error))
 
 
