@@ -12,7 +12,7 @@ from shared.templates.faults import find_near, write_path
 from shared.templates.fields import FieldSchema
 from shared.templates.sizes import METHOD_SIZES
 from shared.templates.source import Comparison, Part, Reading, Use
-from shared.validation.inputs import collect_names
+from shared.validation.inputs import RUNTIME_INPUTS, collect_names
 
 # A name is a mapping of its members, or the schema of what it holds.
 Names = Mapping[str, Any]
@@ -31,7 +31,8 @@ _ERROR: Final = {
     },
     "additionalProperties": False,
 }
-_STATES: Final = frozenset(status.name for status in StepStatus)
+# A step runs while no other one of its run begins.
+_STATES: Final = frozenset(status.name for status in StepStatus) - {StepStatus.RUNNING.name}
 _STATUS: Final = FieldSchema({"type": "string", "enum": sorted(_STATES)})
 _STEP: Final[Names] = {
     "status": _STATUS,
@@ -96,7 +97,7 @@ class Scope:
         each = list(steps)
         scheduled = set(trigger_types) <= {TriggerType.SCHEDULE.value}
         names: dict[str, Any] = {
-            "inputs": _list_inputs(schema, statics),
+            "inputs": _list_inputs(schema, statics, scheduled=scheduled),
             "run": _RUN,
             "previous": _list_previous(plan),
             "trigger": _FIRED if scheduled else _ANY,
@@ -225,13 +226,15 @@ def _names_of(step: PlanStep) -> Iterator[str]:
         yield step.output_as
 
 
-def _list_inputs(schema: dict[str, Any], statics: list[Mapping[str, Any]]) -> Names:
-    """Every name that `inputs` may have in some run."""
+def _list_inputs(
+    schema: dict[str, Any], statics: list[Mapping[str, Any]], *, scheduled: bool
+) -> Names:
+    """Every name that `inputs` may have in some run. A schedule gives texts, or nothing."""
     declared = schema.get("properties")
     names: dict[str, Any] = dict.fromkeys(collect_names(schema, statics), _ANY)
     if isinstance(declared, Mapping):
         names |= {name: FieldSchema(below, schema) for name, below in declared.items()}
-    return names
+    return names | dict.fromkeys(RUNTIME_INPUTS, _TEXT_OR_NOTHING) if scheduled else names
 
 
 def _member_fault(here: FieldSchema, parts: tuple[Part, ...], part: Part) -> str | None:
@@ -266,7 +269,7 @@ def _method_fault(here: Any, use: Use) -> str | None:
     if isinstance(here, Mapping):
         known: frozenset[str] = _MAPPING_METHODS
         kind = "an object"
-    elif here.types == {"string"}:
+    elif here.types - {"null"} == {"string"}:
         known, kind = _TEXT_METHODS, "a text"
     else:
         return None

@@ -137,6 +137,26 @@ def test_a_name_that_exists_is_accepted(prompt: str) -> None:
         ("{{ inputs.topic.encode() }}", "inputs.topic is a text, which has no encode()"),
         ("{{ input.topic }}", "'input' is not a name here (did you mean inputs?"),
         ("{{ inputs.topic | pprint }}", "no filter named 'pprint'"),
+        (
+            "{{ inputs.fired_at.hour }}",
+            "inputs.fired_at is a text, so inputs.fired_at.hour does not",
+        ),
+        ("{{ inputs.scheduled_for.hour == 22 }}", "inputs.scheduled_for is a text, so"),
+        ("{{ inputs.last_fired_at['x'] }}", "inputs.last_fired_at is a text, so"),
+        (
+            "{{ inputs.last_fired_at.date() }}",
+            "inputs.last_fired_at is a text, which has no date()",
+        ),
+        ("{{ trigger.fired_at.date() }}", "trigger.fired_at is a text, which has no date()"),
+        (
+            "{{ steps.judge.status == 'RUNNING' }}",
+            "steps.judge.status is never 'RUNNING'; states: C",
+        ),
+        (
+            "{{ steps.judge.status == 'PENDING' }}",
+            "never 'PENDING'; states: CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT",
+        ),
+        ("{{ previous.steps.judge.status != 'RUNNING' }}", "status is never 'RUNNING'"),
         ("a\n\n{{ inputs.topics }}", "line 3: inputs.topics does not exist"),
     ],
 )
