@@ -17,6 +17,9 @@ from gateway.routes import PUBLIC
 WHOLE_BODY: Final = "*"
 INPUT_ONLY: Final = field_behavior_pb2.INPUT_ONLY
 OUTPUT_ONLY: Final = field_behavior_pb2.OUTPUT_ONLY
+_LASTING: Final = frozenset(
+    {OUTPUT_ONLY, field_behavior_pb2.IMMUTABLE, field_behavior_pb2.IDENTIFIER}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,12 @@ class Contract:
 
 def output_only(field: FieldDescriptor) -> bool:
     """True for a field that only the service sets."""
-    return OUTPUT_ONLY in _options(field).Extensions[field_behavior_pb2.field_behavior]
+    return OUTPUT_ONLY in _behavior(field)
+
+
+def lasting(field: FieldDescriptor) -> bool:
+    """True for a field that no update changes."""
+    return not _LASTING.isdisjoint(_behavior(field))
 
 
 def read(descriptors: bytes) -> Contract:
@@ -108,7 +116,7 @@ def _holds_secret(kind: Descriptor, above: frozenset[str]) -> bool:
     """True for a message that has a secret, at any depth, which callers do not only send."""
     for field in kind.fields:
         options = _options(field)
-        sent = INPUT_ONLY in options.Extensions[field_behavior_pb2.field_behavior]
+        sent = INPUT_ONLY in _behavior(field)
         secret: Any = options_pb2.secret
         if options.Extensions[secret] and not sent:
             return True
@@ -117,6 +125,10 @@ def _holds_secret(kind: Descriptor, above: frozenset[str]) -> bool:
         if inner is not None and inner.full_name not in below and _holds_secret(inner, below):
             return True
     return False
+
+
+def _behavior(field: FieldDescriptor) -> frozenset[int]:
+    return frozenset(_options(field).Extensions[field_behavior_pb2.field_behavior])
 
 
 def _options(field: FieldDescriptor) -> descriptor_pb2.FieldOptions:

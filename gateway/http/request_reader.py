@@ -5,8 +5,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from gateway.http import query
-from gateway.http.contract import WHOLE_BODY, Binding, Contract, output_only
+from gateway.http.contract import WHOLE_BODY, Binding, Contract, lasting, output_only
 from gateway.http.messages import json_text
 from gateway.http.messages.json_text import JsonError
 from gateway.http.messages.message_reader import MessageReader, TooMany
@@ -68,6 +70,7 @@ class RequestReader:
             _put_etag(reader, message, binding, given.if_match)
         if binding.method == "PATCH" and not reader.violations:
             self._require_change(reader, message, route, body)
+            _fill_mask(message, binding, body)
 
     def _body(self, binding: Binding, given: HttpRequest) -> Any:
         """The JSON of the body; None where the call has none."""
@@ -128,6 +131,31 @@ class RequestReader:
             if other.method == "POST" and other.template.segments == binding.template.segments
         }
         return sorted(found - {""})
+
+
+def _fill_mask(message: Any, binding: Binding, body: Any) -> None:
+    """Names the fields that the body holds, where it empties one and there is no mask.
+
+    A service takes an empty mask for the fields that are present, and proto has no emptied ones.
+    """
+    field = binding.body_field
+    if field is None or "update_mask" not in _members(binding) or message.update_mask.paths:
+        return
+    resource = getattr(message, field.name)
+    known = fields_of(resource.DESCRIPTOR)
+    named = {known[name].name: known[name] for name in body}
+    given = {name: one for name, one in named.items() if name not in _KEYS and not lasting(one)}
+    if any(_is_empty(resource, one) for one in given.values()):
+        message.update_mask.paths.extend(given)
+
+
+def _is_empty(message: Any, field: FieldDescriptor) -> bool:
+    value: Any = getattr(message, field.name)
+    if field.is_repeated:
+        return not value
+    if field.message_type is not None:
+        return int(value.ByteSize()) == 0
+    return not (message.HasField(field.name) if field.has_presence else value)
 
 
 def _members(binding: Binding) -> Collection[str]:

@@ -10,6 +10,7 @@ from gateway.http import contract, failure
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Router
+from tests.gateway.http.places import Place
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())
 AUTOMATIONS = "/v1/workspaces/dev/automations"
@@ -199,6 +200,57 @@ def test_if_match_is_the_etag_of_the_request_or_of_what_it_changes() -> None:
     changed = Sent("PATCH", AUTOMATION, b'{"display_name":"x"}', headers=given).read()
     assert changed.automation.etag == "abc"
     assert Sent("DELETE", AUTOMATION, headers={"if_match": "*"}).read().etag == ""
+
+
+TRIGGER = f"{AUTOMATION}/triggers/t"
+THREAD = "/v1/workspaces/dev/threads/t"
+MASKS: dict[str, tuple[str, bytes, list[str]]] = {
+    "nothing emptied": (AUTOMATION, b'{"description":"x","etag":"e"}', []),
+    "an empty text": (AUTOMATION, b'{"description":""}', ["description"]),
+    "null": (
+        AUTOMATION,
+        b'{"description":null,"displayName":"x"}',
+        ["description", "display_name"],
+    ),
+    "an empty message": (AUTOMATION, b'{"definition":{"plan":[]}}', ["definition"]),
+    "null for an object": (TRIGGER, b'{"static_inputs":null}', ["static_inputs"]),
+    "null for a switch": (TRIGGER, b'{"enabled":null}', ["enabled"]),
+    "a switch that is off": (TRIGGER, b'{"enabled":false}', []),
+    "what was read": (
+        TRIGGER,
+        b'{"name":"workspaces/dev/automations/a/triggers/t","etag":"e","type":"schedule",'
+        b'"trigger_id":"t","disabled_reason":"","config":{"a":1},"static_inputs":{}}',
+        ["config", "static_inputs"],
+    ),
+    "a name": (THREAD, b'{"display_name":"","etag":"","open_turn":null}', ["display_name"]),
+    "keys alone": (THREAD, b'{"etag":"","name":"","open_turn":null}', []),
+    "a number": (THREAD, b'{"model_config_id":"0"}', ["model_config_id"]),
+    "a list": ("/v1/workspaces/dev/webhook", b'{"event_types":[]}', ["event_types"]),
+    "a map": ("/v1/workspaces/dev/modelConfigs/7", b'{"extra_headers":{}}', ["extra_headers"]),
+}
+
+
+@pytest.mark.parametrize("case", MASKS)
+def test_a_change_that_empties_a_field_names_what_it_holds(case: str) -> None:
+    path, body, paths = MASKS[case]
+    assert Sent("PATCH", path, body).read().update_mask.paths == paths
+
+
+def test_every_change_may_empty_every_field_that_it_may_set() -> None:
+    for binding in (one for one in CONTRACT.bindings if one.method == "PATCH"):
+        field = binding.body_field
+        assert field is not None
+        assert field.message_type is not None
+        path = Place(binding, binding.call.descriptor).url()
+        for one in field.message_type.fields:
+            found = Sent("PATCH", path, f'{{"{one.name}":null}}'.encode()).read()
+            kept = one.name in ("name", "etag") or contract.lasting(one)
+            assert found.update_mask.paths == ([] if kept else [one.name])
+
+
+def test_a_mask_that_is_given_stays() -> None:
+    sent = Sent("PATCH", AUTOMATION, b'{"description":""}', query=b"update_mask=display_name")
+    assert sent.read().update_mask.paths == ["display_name"]
 
 
 def test_an_action_needs_no_body() -> None:
