@@ -1,9 +1,12 @@
 """Messages as JSON, with the names of the proto."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import json_format
+
+# Up to here every whole number is a double of its own.
+_LARGEST_WHOLE: Final = 1 << 53
 
 
 def write(message: Any, pool: Any) -> bytes:
@@ -12,9 +15,21 @@ def write(message: Any, pool: Any) -> bytes:
 
 
 def to_json(message: Any, pool: Any) -> Any:
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, descriptor_pool=pool
+    """Returns JSON's plain values. A whole number is an int: those of a Struct are doubles."""
+    return _whole(
+        json_format.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=pool)
     )
+
+
+def _whole(value: Any) -> Any:
+    kind = type(value)
+    if kind is float:
+        return int(value) if value.is_integer() and abs(value) <= _LARGEST_WHOLE else value
+    if kind is dict:
+        return {name: _whole(item) for name, item in value.items()}
+    if kind is list:
+        return [_whole(item) for item in value]
+    return value
 
 
 def dump(value: Any) -> bytes:
