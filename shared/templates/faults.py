@@ -77,6 +77,8 @@ def find_near(name: str, known: Iterable[str], cutoff: float = 0.4) -> tuple[str
     there are. `cutoff` is how alike the nearest is at least, from 0 to 1.
     """
     each = sorted(known)
+    if name.startswith("_"):  # a name of Python's own
+        cutoff = 1
     near = difflib.get_close_matches(name, each, n=MAX_NAMES // 2, cutoff=cutoff)
     listed = each if len(each) <= MAX_NAMES else list(dict.fromkeys([*near, *each]))
     more = f" and {len(each) - MAX_NAMES} more" if len(each) > MAX_NAMES else ""
@@ -110,7 +112,7 @@ def _read(error: Exception) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
         case errors.RotaError():
             return error.message, (), ()
         case TemplateSyntaxError():
-            return error.message or "this is no template", (), ()
+            return explain_syntax(error.message or "", 1, "") or "this is no template", (), ()
         case UndefinedError():
             return "a value is needed here", ("nothing",), ()
         case SecurityError():
@@ -248,3 +250,126 @@ def write_path(parts: list[Any]) -> str:
 
 
 _PLAIN: Final = re.compile(r"[^\W\d]\w*")
+
+# What Jinja calls the parts of its grammar, as they are written.
+_PARTS: Final[Mapping[str, str]] = {
+    "end of print statement": "`}}`",
+    "end of statement block": "`%}`",
+    "begin of print statement": "`{{`",
+    "begin of statement block": "`{%`",
+    "end of template": "the end",
+    "name": "a name",
+    "string": "a text",
+    ",": "`,` or a closing bracket",
+}
+# What other languages write, and its counterpart here.
+_SIGNS: Final[Mapping[str, str]] = {
+    "&&": "and",
+    "||": "or",
+    "!==": "!=",
+    "===": "==",
+    "&": "and",
+    "!": "not",
+    "=": "==",
+    "?": "… if … else …",
+    "AND": "and",
+    "OR": "or",
+    "NOT": "not",
+    "elseif": "elif",
+    "elsif": "elif",
+}
+_QUOTED: Final = re.compile(r"'[^'\\\n]*'|\"[^\"\\\n]*\"")
+_CHAR: Final = re.compile(r"unexpected char (.+) at (\d+)", re.DOTALL)
+_ENDED: Final = re.compile(r"unexpected end of template, expected '(.+)'\.", re.DOTALL)
+_WANTED: Final = re.compile(
+    r"(?:expected token '(?P<part>.+?)'|Expected an expression), got '(?P<got>.+)'", re.DOTALL
+)
+_MET: Final = re.compile(
+    r"unexpected '(.+?)'(?:, expected '(?P<wanted>.+?)')?(?P<more>.*)", re.DOTALL
+)
+_TAG: Final = re.compile(r"Encountered unknown tag '(\w+)'")
+_OPEN: Final = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+_ENDS: Final = ("end of print statement", "end of statement block")
+_NOT: Final = re.compile(r"\bNOT\b")
+_MEMBER: Final = "expected name or number"
+_COMMENT: Final = "Missing end of comment tag"
+_RAW: Final = "Missing end of raw directive"
+
+
+def explain_syntax(message: str, line: int, source: str) -> str:
+    """Returns what Jinja says of a source that it can't read, in words of its writer.
+
+    `line` counts from 1, and so does the place of a character, which is one of its line.
+    """
+    lines = re.split("\r\n|\r|\n", source)
+    there = lines[line - 1] if line <= len(lines) else ""
+    if found := _CHAR.fullmatch(message):
+        return _explain_character(found[1], "\n".join(lines), int(found[2]))
+    if found := _OPEN.search(message):
+        missing = f"`{{% end{found[1]} %}}` is missing"
+        tag = _TAG.match(message)
+        if tag is None:
+            return missing
+        return _write_counterpart(tag[1]) or f"{_explain_tag(tag[1])}; {missing}"
+    if found := _TAG.match(message):
+        return _explain_tag(found[1])
+    if found := _ENDED.fullmatch(message):
+        return f"{_write_part(found[1])} is missing"
+    if message in (_COMMENT, _RAW):
+        return f"{'`#}`' if message == _COMMENT else '`{% endraw %}`'} is missing"
+    if found := _WANTED.fullmatch(message):
+        return _find_sign(found["got"], there) or (
+            f"{_write_wanted(found['part'])} is missing before {_write_part(found['got'])}"
+        )
+    if found := _MET.fullmatch(message):
+        return _explain_met(found[1], found["wanted"], found["more"], there)
+    return "a name is missing after `.`" if message == _MEMBER else message
+
+
+def _explain_met(met: str, wanted: str | None, more: str, line: str) -> str:
+    if met == "end of template":
+        return "a value is missing at the end"
+    if wanted:
+        return f"{_write_part(wanted)} is missing before {_write_part(met)}"
+    if met == "}":
+        end = "}}" if line.rfind("{{") > line.rfind("{%") else "%}"
+        return f"unexpected `}}`; `{end}` is missing"
+    return _find_sign(met, line) or f"unexpected {_write_part(met)}{more}"
+
+
+def _write_wanted(part: str | None) -> str:
+    if part is None:
+        return "a value"
+    return f"{_write_part(part)}{' or an operator' if part in _ENDS else ''}"
+
+
+def _explain_character(char: str, source: str, at: int) -> str:
+    sign = next((sign for sign in _SIGNS if source.startswith(sign, at)), source[at : at + 1])
+    before = source.rfind("\n", 0, at)
+    place = f"at character {at - before}"
+    if sign in ("'", '"'):
+        return f"the text that begins {place} has no end"
+    return _write_counterpart(sign, f" {place}") or f"unexpected {char} {place}"
+
+
+def _explain_tag(tag: str) -> str:
+    if tag.startswith("end") or tag in ("elif", "else"):
+        return f"unexpected `{{% {tag} %}}`"
+    return _write_counterpart(tag) or f"there is no tag {tag!r}"
+
+
+def _find_sign(met: str, line: str) -> str:
+    """Returns what to write for a sign of another language that Jinja met in a line, or ""."""
+    code = _QUOTED.sub("''", line)
+    if met in ("=", "|"):
+        longer = [sign for sign in _SIGNS if len(sign) > 1 and met in sign and sign in code]
+        return _write_counterpart(next(iter(longer), met))
+    return _write_counterpart(met) or _write_counterpart("NOT" if _NOT.search(code) else "")
+
+
+def _write_counterpart(sign: str, place: str = "") -> str:
+    return f"unexpected {sign!r}{place}; write `{_SIGNS[sign]}`" if sign in _SIGNS else ""
+
+
+def _write_part(part: str) -> str:
+    return _PARTS.get(part) or (f"`{part}`" if part in ")]}:" else repr(part))

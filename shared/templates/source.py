@@ -12,7 +12,7 @@ from jinja2.compiler import Frame
 from shared.templates.compiler import TemplateCompiler
 from shared.templates.environment import environment, naming
 from shared.templates.evaluation import read_expression
-from shared.templates.faults import find_near
+from shared.templates.faults import explain_syntax, find_near
 from shared.templates.marks import MAX_SOURCE
 
 # To read a template takes Jinja at most thirty microseconds for each of its operations.
@@ -38,6 +38,24 @@ _FOREIGN: Final = {
     nodes.Macro: "macro",
     nodes.CallBlock: "call",
     nodes.ScopedEvalContextModifier: "autoescape",
+}
+# Filters of other languages, without underscores, and their counterparts.
+_FOREIGN_FILTERS: Final = {
+    "dateformat": "date",
+    "datetime": "date",
+    "datetimeformat": "date",
+    "formatdate": "date",
+    "strftime": "date",
+    "timestamp": "date",
+    "json": "tojson",
+    "len": "length",
+    "lowercase": "lower",
+    "regexsub": "regex_replace",
+    "size": "length",
+    "slug": "slugify",
+    "str": "string",
+    "strip": "trim",
+    "uppercase": "upper",
 }
 # What the parser and both compilers raise: Python's own for a number or a nest that is too large.
 _FAULTS: Final = (
@@ -122,7 +140,7 @@ def read_template(
     `hyphenated` has the step ids with a hyphen, and `names` the names of all steps.
     """
     _limit(source, source)
-    with _refusal(), naming(hyphenated, names):
+    with _refusal(source), naming(hyphenated, names):
         tree = environment().parse(source)
         for compared in tree.find_all(nodes.Compare):
             _refuse_braces(compared)
@@ -134,7 +152,7 @@ def read_condition(
 ) -> Reading:
     """Returns what an expression names, which may stand in braces. Raises BadTemplate."""
     _limit(source, write_condition(source))
-    with _refusal(), naming(hyphenated, names):
+    with _refusal(source), naming(hyphenated, names):
         tree = read_expression(source)
         _refuse_braces(tree)
         return _read(tree)
@@ -251,14 +269,14 @@ def _refuse_braces(tree: nodes.Node) -> None:
 
 
 @contextmanager
-def _refusal() -> Iterator[None]:
+def _refusal(source: str) -> Iterator[None]:
     """Raises BadTemplate for every fault of a parser or compiler."""
     try:
         yield
     except BadTemplate:
         raise
     except _FAULTS as exc:
-        raise BadTemplate(_problem(exc)) from exc
+        raise BadTemplate(_problem(exc, source)) from exc
 
 
 def _limit(source: str, template: str) -> None:
@@ -304,7 +322,9 @@ def _name_inside(filter_: nodes.Filter) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], line: int) -> str:
-    return f"line {line}: no {kind} named {name!r}; {kind}s: {find_near(name, known)[1]}"
+    meant = _FOREIGN_FILTERS.get(name.lower().replace("_", "")) if kind == "filter" else None
+    hint = f" (did you mean {meant}?)" if meant else ""
+    return f"line {line}: no {kind} named {name!r}{hint}; {kind}s: {find_near(name, known)[1]}"
 
 
 @dataclass(slots=True)
@@ -379,9 +399,9 @@ class _Walk:
                     self.comparisons.append(Comparison(use.parts, each.value, use.line))
 
 
-def _problem(exc: Exception) -> str:
+def _problem(exc: Exception, source: str) -> str:
     if isinstance(exc, TemplateSyntaxError):
-        return f"line {exc.lineno}: {exc.message}"
+        return f"line {exc.lineno}: {explain_syntax(exc.message or '', exc.lineno, source)}"
     if isinstance(exc, ValueError):
         return "a number has too many digits"
     return "nested too deeply"

@@ -57,6 +57,13 @@ _END_ERROR: Final[Names] = {
     "message": _TEXT,
     "metadata": _ANY,
 }
+# Words of other languages.
+_COUNTERPARTS: Final[Mapping[Part, str]] = {
+    **dict.fromkeys(("null", "NULL", "Null", "nil", "undefined", "NONE"), "none"),
+    "TRUE": "true",
+    "FALSE": "false",
+    "NOT": "not",
+}
 _MAPPING_METHODS: Final = frozenset({"copy", "get", "items", "keys", "values"})
 _TEXT_METHODS: Final = frozenset(METHOD_SIZES) | {"format", "format_map"}
 _KINDS: Final[Mapping[str, str]] = {
@@ -179,6 +186,8 @@ class Scope:
             return f"{path} is not an earlier step; earlier: {listed}"
         hint = f" (did you mean {write_path([*parts, near])}?)" if near else ""
         if not parts:
+            if meant := _COUNTERPARTS.get(part):
+                hint = f" (write {meant})"
             return f"{part!r} is not a name here{hint}; names: {listed}"
         if parts == ("steps",):
             return f"{path} is not an earlier step{hint}; earlier: {listed}"

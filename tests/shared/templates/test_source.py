@@ -271,3 +271,54 @@ def test_a_name_that_no_filter_or_test_has_is_refused_with_those_that_are(
 )
 def test_a_name_that_is_no_constant_or_no_filter_is_read(source: str) -> None:
     read_template(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ a", "line 1: `}}` is missing"),
+        ("{{ a }", "line 1: unexpected `}`; `}}` is missing"),
+        ("{% if a", "line 1: `%}` is missing"),
+        ("{% if a }}b", "line 1: unexpected `}`; `%}` is missing"),
+        ("{% if a %}b", "line 1: `{% endif %}` is missing"),
+        ("{% for a in b %}{% else %}", "line 1: `{% endfor %}` is missing"),
+        ("{% for a in b %}{% if a %}{% endfor %}", "`{% endfor %}`; `{% endif %}` is missing"),
+        ("{% endif %}", "line 1: unexpected `{% endif %}`"),
+        ("{% nope %}", "line 1: there is no tag 'nope'"),
+        ("{% if a %}{% elseif b %}{% endif %}", "unexpected 'elseif'; write `elif`"),
+        ("{# a", "line 1: `#}` is missing"),
+        ("{% raw %}a", "line 1: `{% endraw %}` is missing"),
+        ("{{ a b }}", "line 1: `}}` or an operator is missing before 'b'"),
+        ("{{ (a }}", "line 1: `)` is missing before `}`"),
+        ("{{ a | }}", "line 1: a name is missing before `}}`"),
+        ("{{ }}", "line 1: a value is missing before `}}`"),
+        ("{{ 'a }}", "line 1: the text that begins at character 4 has no end"),
+        ("a\r\n{{ a && b }}", "line 2: unexpected '&&' at character 6; write `and`"),
+        ("{{ a || b }}", "line 1: unexpected '||'; write `or`"),
+        ("{{ !a }}", "line 1: unexpected '!' at character 4; write `not`"),
+        ("{% if a = '==' %}{% endif %}", "line 1: unexpected '='; write `==`"),
+        ("{{ a === b }}", "line 1: unexpected '==='; write `==`"),
+        ("{{ a !== b }}", "line 1: unexpected '!=='; write `!=`"),
+        ("{{ a AND b }}", "line 1: unexpected 'AND'; write `and`"),
+        ("{{ NOT a }}", "line 1: unexpected 'NOT'; write `not`"),
+        ("{{ a $ b }}", "line 1: unexpected '$' at character 6"),
+        ("{{ a | strftime('%d') }}", "no filter named 'strftime' (did you mean date?); filters: "),
+    ],
+)
+def test_a_fault_of_the_grammar_says_what_to_write(source: str, words: str) -> None:
+    with pytest.raises(BadTemplate) as refused:
+        read_template(source)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("end", ["", " }}", " %}", "=", "|", ")", "]", "{{", " x y"])
+def test_no_fault_of_the_grammar_has_words_of_the_parser(end: str) -> None:
+    whole = (
+        "{% for a in b.c %}{{ a['d'] | f(1, [2, {'e': (3)}]) }}{% if a is g %}{# h #}{% endif %}"
+    )
+    for size in range(1, len(whole) + 1):
+        with pytest.raises(BadTemplate) as refused:
+            read_template(whole[:size] + end)
+            raise BadTemplate  # where what is cut off was not needed
+        for word in ("Jinja", "statement", "token", "of template", "print", "block", "tags"):
+            assert word not in str(refused.value)

@@ -157,6 +157,9 @@ def test_a_name_that_exists_is_accepted(prompt: str) -> None:
             "never 'PENDING'; states: CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT",
         ),
         ("{{ previous.steps.judge.status != 'RUNNING' }}", "status is never 'RUNNING'"),
+        ("{{ inputs.__class__ }}", "inputs.__class__ does not exist; inputs: "),
+        ("{{ inputs.topic == null }}", "'null' is not a name here (write none); names: "),
+        ("{{ inputs.topic == TRUE }}", "'TRUE' is not a name here (write true)"),
         ("a\n\n{{ inputs.topics }}", "line 3: inputs.topics does not exist"),
     ],
 )
