@@ -16,22 +16,26 @@ from shared.registries.actions.types import ActionDefinition
 from shared.resources import RUN
 from shared.sandbox.pool import JobFailed, Sandbox
 from shared.schedule import zones
+from shared.templates.deadline import MAX_SECONDS
 from shared.templates.job import (
     RenderFault,
     StepJob,
     StepOutcome,
     count_characters,
     has_templates,
-    is_quick,
     is_short,
     list_sources,
+    render_quick,
     render_step,
 )
 from shared.templates.rules import EARLIER
 from shared.validation.violations import from_pydantic
 
-# Of CPU, for the templates of a step that take long to read.
-LONG_SECONDS: Final = 5.0
+# Of CPU, after which a process of the sandbox is killed: the templates of a step have MAX_SECONDS
+# in there, and what can't be interrupted a second more.
+RENDER_SECONDS: Final = MAX_SECONDS + 1
+# Likewise for templates that take long to read.
+LONG_SECONDS: Final = MAX_SECONDS + 5
 # Of one that may be rendered here, in the units of TurnShare: of any, and of a character that is
 # read first.
 _RENDER_COST: Final = 1_000
@@ -79,10 +83,10 @@ async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutco
     if not has_templates(job):
         return render_step(job)
     await take_turn(_RENDER_COST + _CHARACTER_COST * count_characters(job), by=workspace)
-    if is_quick(job):
-        return render_step(job)
+    if (quick := render_quick(job)) is not None:
+        return quick
     try:
-        seconds = None if is_short(job) else LONG_SECONDS
+        seconds = RENDER_SECONDS if is_short(job) else LONG_SECONDS
         outcome: StepOutcome = await sandbox.run(
             "render_step", job, workspace=workspace, seconds=seconds
         )

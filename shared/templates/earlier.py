@@ -144,9 +144,11 @@ def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECOND
         return _render(config, names)
 
 
-def evaluate_condition(expression: str, names: Mapping[str, Any]) -> bool:
+def evaluate_condition(
+    expression: str, names: Mapping[str, Any], *, seconds: float = MAX_SECONDS
+) -> bool:
     """Returns the truth of a `when`. An unknown name is empty, so falsy."""
-    with limited(MAX_SECONDS):
+    with limited(seconds):
         return bool(_value(expression, names))
 
 

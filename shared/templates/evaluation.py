@@ -75,7 +75,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A source as it runs. `weight` counts its operations; None when every line must be watched.
+    """A source as it runs. `weight` counts its operations; None when it must be interrupted.
 
     `is_value` is true of an expression, and of a text that is exactly one `{{ expression }}`.
     """

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from shared import errors
 from shared.json_path import join_path
 from shared.templates import earlier
-from shared.templates.deadline import MAX_SECONDS, limited
+from shared.templates.deadline import MAX_SECONDS, NotQuick, briefly, limited
 from shared.templates.evaluation import (
     MAX_QUICK,
     Compiled,
@@ -92,6 +93,7 @@ def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
     """Renders a step: whether its `when` holds, and then its config.
 
     Ends within `seconds` of CPU, whatever the job says. Never raises for what is in the job.
+    One that is not quick is rendered in the main thread of a process of the sandbox.
     """
     return (_Earlier if job["rules"] == EARLIER else _Present)(job, seconds).run()
 
@@ -109,6 +111,20 @@ def is_quick(job: StepJob) -> bool:
     if job["rules"] == EARLIER or not is_short(job):
         return False
     return not _Present(job, MAX_SECONDS).is_slow()
+
+
+def render_quick(job: StepJob) -> StepOutcome | None:
+    """Renders a step that is quick, on the loop of a service. None for any other.
+
+    One that takes long on values of this size has no outcome here either, so the limit says
+    where a step is rendered and never what comes of it.
+    """
+    if not is_quick(job):
+        return None
+    try:
+        return _Brief(job, MAX_SECONDS).run()
+    except NotQuick:
+        return None
 
 
 def count_characters(job: StepJob) -> int:
@@ -192,7 +208,7 @@ class _Present(_Rendering):
         self.names = _name_outputs(job)
 
     def render(self) -> StepOutcome:
-        with limited(self.seconds, watched=self.is_slow()):
+        with self.limit():
             if (when := self.job["when"]) is not None:
                 self.at("when", when)
                 if not evaluate(compile_expression(when, self.ids), self.names):
@@ -205,8 +221,12 @@ class _Present(_Rendering):
             return {"holds": True, "faults": self.faults}
         return {"holds": True, "config": config, "cut": self.cut, "blank": self.blank}
 
+    def limit(self) -> AbstractContextManager[None]:
+        """The limits of what is evaluated inside."""
+        return limited(self.seconds, interrupted=self.is_slow())
+
     def is_slow(self) -> bool:
-        """Whether the time must be watched; compiles every source."""
+        """Whether the time must interrupt it; compiles every source."""
         weight = 0
         for compiled in self._compile_all():
             if compiled is None or compiled.weight is None:
@@ -269,6 +289,11 @@ class _Present(_Rendering):
         return kept.decode("utf-8", "ignore") + told
 
 
+class _Brief(_Present):
+    def limit(self) -> AbstractContextManager[None]:
+        return briefly()
+
+
 class _Stop(Exception):
     """Enough faults were found."""
 
@@ -279,12 +304,13 @@ class _Earlier(_Rendering):
         names = _earlier_names(job)
         if job["when"] is not None:
             self.at("when", job["when"])
-            if not earlier.evaluate_condition(job["when"], names):
+            if not earlier.evaluate_condition(job["when"], names, seconds=self.seconds):
                 return {"holds": False}
         self.at("", "")
         if next(list_sources(job["config"]), None) is None:
             return {"holds": True, "config": _copy(job["config"]), "cut": []}
-        return {"holds": True, "config": earlier.render(job["config"], names), "cut": []}
+        config = earlier.render(job["config"], names, seconds=self.seconds)
+        return {"holds": True, "config": config, "cut": []}
 
 
 def list_sources(value: Any) -> Iterator[str]:

@@ -35,12 +35,12 @@ _MANY: Final = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
 class WrittenText:
     """Counts what the templates of one config write, and looks at the clock meanwhile.
 
-    Raises OutputTooLarge, and TemplateFailed after so many seconds of CPU.
+    Raises OutputTooLarge, and after so many seconds of CPU what `refuse` makes.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, refuse: Callable[[], BaseException]) -> None:
         self._left = MAX_WRITTEN
-        self._seconds = seconds
+        self._refuse = refuse
         self._until = time.perf_counter() + seconds
         self._most = time.thread_time() + seconds
 
@@ -53,7 +53,7 @@ class WrittenText:
     def check_time(self) -> None:
         # thread_time() is a system call, so the cheap clock is checked first.
         if time.perf_counter() > self._until and time.thread_time() > self._most:
-            raise too_slow(self._seconds)
+            raise self._refuse()
 
 
 WRITTEN: Final[ContextVar[WrittenText]] = ContextVar("written")
@@ -111,7 +111,7 @@ def _extend(below: list[Any], part: Any) -> int:
 
 
 def too_slow(seconds: float) -> errors.TemplateFailed:
-    return errors.TemplateFailed(f"a template ran for longer than {int(seconds * 1000)} ms")
+    return errors.TemplateFailed(f"a template ran for longer than {seconds:g} s")
 
 
 def too_large() -> errors.OutputTooLarge:

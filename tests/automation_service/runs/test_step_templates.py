@@ -10,9 +10,10 @@ from automation_service.bootstrap import SANDBOX_JOBS
 from automation_service.runs import step_templates
 from shared import errors
 from shared.definition.execution import PlanStep
-from shared.registries.actions.agent_task import AGENT_TASK
+from shared.registries.actions.agent_task import AGENT_TASK, MAX_RENDERED_PROMPT
 from shared.sandbox.pool import Sandbox
-from shared.templates.job import is_quick, is_short, render_step
+from shared.templates.deadline import briefly
+from shared.templates.job import StepJob, is_quick, is_short, render_quick, render_step
 from shared.templates.rules import EARLIER
 from tests.shared.templates.render import TEXT, build_job
 
@@ -52,17 +53,60 @@ async def test_a_step_says_the_same_wherever_it_is_rendered(sandbox: Sandbox, so
         assert found == render_step(job)
 
 
-async def test_the_loop_goes_round_while_a_step_takes_all_its_time(sandbox: Sandbox) -> None:
+HEADLINES = (
+    "{% for i in inputs.news %}{{ loop.index }}. {{ i.title | truncate(30) }} ({{ i.url }}): "
+    "{{ i.text | striptags | truncate(20) }}{% if not loop.last %},{% endif %}\n{% endfor %}"
+)
+
+
+def build_headlines(count: int) -> StepJob:
+    news = [
+        {
+            "title": f"A headline number {number} on trains",
+            "url": f"https://example.com/{number}",
+            "text": "<p>Some text of the item</p>",
+        }
+        for number in range(count)
+    ]
+    return build_job(HEADLINES, {"inputs": {"news": news}}, schema=TEXT, cut=MAX_RENDERED_PROMPT)
+
+
+async def test_the_loop_and_others_go_on_while_a_step_takes_all_its_time(sandbox: Sandbox) -> None:
     job = build_job(ENDLESS, NAMES)
     assert not is_quick(job)
     task = asyncio.create_task(step_templates.render(sandbox, job, workspace="w"))
     rounds = 0
+    # The last fills its prompt.
+    for count in (300, 1_000, 5_000):
+        lines = asyncio.create_task(
+            step_templates.render(sandbox, build_headlines(count), workspace="other")
+        )
+        while not lines.done():
+            rounds += 1
+            await asyncio.sleep(0)
+        prompt = lines.result()["config"]["prompt"]
+        last = f"\n{count}. A headline number {count - 1}"
+        assert last in prompt or len(prompt.encode()) > MAX_RENDERED_PROMPT - 5
+    assert not task.done()
     while not task.done():
         rounds += 1
         await asyncio.sleep(0)
     assert rounds > 200
     [fault] = task.result()["faults"]
-    assert "ran for longer than 100 ms" in fault["message"]
+    assert fault["message"] == "a template ran for longer than 2 s"
+
+
+@pytest.mark.parametrize("source", ["{{ inputs.words | upper }}", "{{ inputs.n | join }}"])
+async def test_the_time_of_the_loop_says_where_a_step_is_rendered_and_never_what(
+    sandbox: Sandbox, source: str
+) -> None:
+    job = build_job(source, NAMES, schema=TEXT)
+    assert is_quick(job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.templates.job.briefly", lambda: briefly(0.0))
+        assert render_quick(job) is None
+        found = await step_templates.render(sandbox, job, workspace="w")
+    assert found == render_step(job)
 
 
 async def test_what_was_stored_before_operations_were_counted_leaves_the_loop(
@@ -111,8 +155,9 @@ async def test_a_quick_step_and_one_without_templates_start_no_process() -> None
 async def test_what_the_sandbox_gives_up_is_told_in_words(
     module: str, error: type[errors.RotaError], words: str
 ) -> None:
-    sandbox = Sandbox(module=module, job_seconds=0.2)
-    with pytest.raises(error, match=words):
+    sandbox = Sandbox(module=module)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(error, match=words):
+        patch.setattr(step_templates, "RENDER_SECONDS", 0.2)
         await step_templates.render(sandbox, build_job(SLOW[0], NAMES), workspace="w")
     await sandbox.close()
 
