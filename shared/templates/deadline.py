@@ -16,7 +16,7 @@ QUICK_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 0.01
 
 
-class NotQuick(BaseException):
+class SlowTemplate(BaseException):
     """What is rendered inside `briefly` takes longer. No handler inside a template catches it."""
 
 
@@ -45,8 +45,8 @@ def limited(seconds: float = MAX_SECONDS, *, interrupted: bool = True) -> Iterat
 
 @contextlib.contextmanager
 def briefly(seconds: float = QUICK_SECONDS) -> Iterator[None]:
-    """Limits few operations on the loop of a service. Raises NotQuick after `seconds` of CPU."""
-    token = WRITTEN.set(WrittenText(seconds, NotQuick))
+    """Limits few operations on the loop of a service, to `seconds` of CPU. Raises SlowTemplate."""
+    token = WRITTEN.set(WrittenText(seconds, SlowTemplate))
     try:
         yield
     finally:

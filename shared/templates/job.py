@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 from shared import errors
 from shared.json_path import join_path
 from shared.templates import earlier
-from shared.templates.deadline import MAX_SECONDS, NotQuick, briefly, limited
+from shared.templates.deadline import MAX_SECONDS, SlowTemplate, briefly, limited
 from shared.templates.evaluation import (
     MAX_QUICK,
     Compiled,
@@ -123,7 +123,7 @@ def render_quick(job: StepJob) -> StepOutcome | None:
         return None
     try:
         return _Brief(job, MAX_SECONDS).run()
-    except NotQuick:
+    except SlowTemplate:
         return None
 
 
