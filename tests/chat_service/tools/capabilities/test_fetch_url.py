@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from chat_service.bootstrap import SANDBOX_JOBS
 from chat_service.tools.capabilities.fetch_url import MAX_BYTES, Fetcher
 from chat_service.tools.capabilities.html_text import extract_text
 from shared import errors
+from shared.sandbox.pool import Sandbox
 from shared.security import egress
 from shared.security.egress import Address, is_public
 from tests.support.checks import CHECKS
@@ -348,8 +350,8 @@ def _loopback_only(address: Address) -> bool:
     return address == LOOPBACK
 
 
-def _local() -> Fetcher:
-    return Fetcher(resolve=_to_loopback, allowed=_loopback_only, sandbox=CHECKS.sandbox)
+def _local(sandbox: Sandbox = CHECKS.sandbox) -> Fetcher:
+    return Fetcher(resolve=_to_loopback, allowed=_loopback_only, sandbox=sandbox)
 
 
 def _answer(
@@ -383,4 +385,5 @@ async def test_a_page_is_refused_where_no_process_can_be_started(
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<p>a"
     async with _site({"/": answer}) as port:
         with pytest.raises(errors.InvalidRequest, match="can't be read now"):
-            await _local().fetch(f"http://example.org:{port}/")
+            # None of its processes has started yet.
+            await _local(Sandbox(module=SANDBOX_JOBS, size=1)).fetch(f"http://example.org:{port}/")
