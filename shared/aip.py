@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from shared import errors
+from shared.rule_words import nearest_name
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -159,28 +162,69 @@ def check_digest(given: str, saved: str, *, name: str) -> None:
 
 
 def resolve_mask(
-    paths: Sequence[str], *, allowed: Sequence[str], present: Iterable[str], prefix: str
+    paths: Sequence[str],
+    *,
+    allowed: Sequence[str],
+    present: Iterable[str],
+    prefix: str,
+    kind: type[Message],
+    calls: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
-    """The fields that an update changes.
+    """The fields of a `kind` that an update changes.
 
-    No paths: the fields present. `*`: all. Anything that is not allowed is refused.
+    No paths: the fields present. `*`: all. Anything that is not allowed is refused. `calls` has
+    what changes a field that an update does not.
     """
     if not paths:
         return [name for name in allowed if name in set(present)]
     if list(paths) == ["*"]:
         return list(allowed)
+    shape = cast(Descriptor, kind.DESCRIPTOR)
     if unknown := [path for path in paths if path not in allowed]:
         raise errors.InvalidRequest(
             [
                 errors.FieldViolation(
                     field="update_mask",
-                    description=f"{prefix}.{path} can't be changed",
-                    reason=errors.FieldReason.IMMUTABLE,
+                    description=f"{prefix}.{path} {words}; allowed: {', '.join(allowed)}",
+                    reason=reason,
                 )
                 for path in unknown
+                for reason, words in [_refuse_path(path, allowed, shape, calls)]
             ]
         )
     return [name for name in allowed if name in paths]
+
+
+def _refuse_path(
+    path: str, allowed: Sequence[str], kind: Descriptor, calls: Mapping[str, str]
+) -> tuple[errors.FieldReason, str]:
+    """Why a path can't stand in a mask."""
+    field, _, below = path.partition(".")
+    if path == "*":
+        return errors.FieldReason.INVALID, "stands for all fields, so it can't stand beside others"
+    if not _exists(path, kind):
+        near = "" if below else nearest_name(path, kind.fields_by_name)
+        hint = f" (did you mean {near}?)" if near else ""
+        return errors.FieldReason.UNKNOWN_FIELD, f"does not exist{hint}"
+    if field in allowed:
+        return errors.FieldReason.INVALID, f"is changed with the whole of {field}: name {field}"
+    if field in calls:
+        return errors.FieldReason.IMMUTABLE, f"is changed by {calls[field]}"
+    return errors.FieldReason.IMMUTABLE, "can't be changed"
+
+
+def _exists(path: str, kind: Descriptor) -> bool:
+    """Whether a message has the path. What a Struct, a list or a map holds is not looked at."""
+    at: Descriptor | None = kind
+    for part in path.split("."):
+        if at is None or at.full_name == "google.protobuf.Struct":
+            return at is not None
+        if (found := at.fields_by_name.get(part)) is None:
+            return False
+        if found.is_repeated:
+            return True
+        at = found.message_type
+    return True
 
 
 def is_whole(paths: Sequence[str]) -> bool:

@@ -1,7 +1,8 @@
-"""The rules of a field in words: how long a value may be, and what a pattern asks for."""
+"""The rules of a field in words: its name, how long a value may be, what a pattern asks for."""
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _PATTERNS: Final[Mapping[str, str]] = {
@@ -29,6 +30,23 @@ _PATTERNS: Final[Mapping[str, str]] = {
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
 _NAME: Final = "^workspaces/"
+_UPPER: Final = re.compile(r"[A-Z]")
+_LONGEST_NAME: Final = 100  # characters of an unknown name that are compared with others
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Returns the field that was likely meant, in camelCase too; empty when none is near."""
+    snake = to_snake(name[:_LONGEST_NAME])
+    names = list(known)
+    plain = {one.replace("_", ""): one for one in names}
+    if same := plain.get(snake.replace("_", "")):
+        return same
+    found = difflib.get_close_matches(snake, names, n=1, cutoff=0.7)
+    return found[0] if found else ""
+
+
+def to_snake(name: str) -> str:
+    return _UPPER.sub(lambda found: "_" + found[0].lower(), name)
 
 
 def pattern_words(pattern: str) -> str:

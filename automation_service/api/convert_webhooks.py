@@ -42,7 +42,14 @@ def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
         "event_types": list(message.event_types),
         "disabled": message.disabled,
     }
-    changed = resolve_mask(mask, allowed=_CHANGED, present=present, prefix="webhook")
+    changed = resolve_mask(
+        mask,
+        allowed=_CHANGED,
+        present=present,
+        prefix="webhook",
+        kind=pb.Webhook,
+        calls={"secret": "RotateWebhookSecret"},
+    )
     return {name: values[name] for name in changed}
 
 

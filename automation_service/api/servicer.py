@@ -90,6 +90,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         edit = edits.update_automation(
             said,
             request.update_mask.paths,
+            kind=pb.Automation,
             state=pb.Automation.State.Name(state) if state else "",
         )
         etag = request.automation.etag
@@ -196,7 +197,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         if request.trigger.trigger_id and aip.is_whole(request.update_mask.paths):
             aip.require_same("trigger.trigger_id", request.trigger.trigger_id, trigger_id)
         said = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
-        edit = edits.update_trigger(name, said, request.update_mask.paths)
+        edit = edits.update_trigger(name, said, request.update_mask.paths, kind=pb.Trigger)
         etag = request.trigger.etag
 
         def confirm(saved: Automation) -> None:

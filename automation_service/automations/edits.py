@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from google.protobuf.message import Message
+
 from automation_service.automations.lifecycle import Edit
 from automation_service.persistence.records import Automation
 from shared import errors, resources
@@ -14,17 +16,30 @@ from shared.aip import is_whole, require_same, resolve_mask
 
 FIELDS: Final = ("display_name", "description", "definition")
 _STATE_CALLS: Final = "PauseAutomation, ResumeAutomation and ArchiveAutomation"
+_CALLS: Final = {
+    **dict.fromkeys(("state", "resume_time", "pause_note"), _STATE_CALLS),
+    "triggers": "CreateTrigger, UpdateTrigger and DeleteTrigger",
+}
 _IN_TRIGGER: Final = re.compile(r"^automation\.definition\.triggers\[[0-9]+\]")
 TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
 
 
-def update_automation(said: Mapping[str, Any], paths: Sequence[str], *, state: str = "") -> Edit:
-    """Replaces the masked fields. Keeps display_name and definition.name equal.
+def update_automation(
+    said: Mapping[str, Any], paths: Sequence[str], *, kind: type[Message], state: str = ""
+) -> Edit:
+    """Replaces the masked fields of a `kind`. Keeps display_name and definition.name equal.
 
     Raises InvalidRequest for a `state` other than the present one, unless a mask leaves it out.
     """
     present = [name for name in FIELDS if said.get(name)]
-    fields = resolve_mask(paths, allowed=FIELDS, present=present, prefix="automation")
+    fields = resolve_mask(
+        paths,
+        allowed=FIELDS,
+        present=present,
+        prefix="automation",
+        kind=kind,
+        calls=_CALLS,
+    )
 
     def edit(found: Automation) -> dict[str, Any]:
         if state and is_whole(paths):
@@ -55,11 +70,20 @@ def add_trigger(spec: Mapping[str, Any]) -> Edit:
     return edit
 
 
-def update_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
-    """Replaces the masked fields. Raises InvalidRequest for another type, unless a mask leaves it
-    out."""
+def update_trigger(
+    name: str, said: Mapping[str, Any], paths: Sequence[str], *, kind: type[Message]
+) -> Edit:
+    """Replaces the masked fields of a `kind`. Raises InvalidRequest for another type, unless a mask
+    leaves it out."""
     present = [field for field in TRIGGER_FIELDS if field in said]
-    fields = resolve_mask(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
+    fields = resolve_mask(
+        paths,
+        allowed=TRIGGER_FIELDS,
+        present=present,
+        prefix="trigger",
+        kind=kind,
+        calls={"skipped_slots": "SkipNextSlot"},
+    )
 
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)

@@ -311,7 +311,13 @@ def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
     if request.model_config.id and aip.is_whole(paths):
         of_name = resources.MODEL_CONFIG.parse(request.model_config.name)["model_config"]
         aip.require_same("model_config.id", str(request.model_config.id), of_name)
-    fields = aip.resolve_mask(paths, allowed=_FIELDS, present=present, prefix="model_config")
+    fields = aip.resolve_mask(
+        paths,
+        allowed=_FIELDS,
+        present=present,
+        prefix="model_config",
+        kind=pb.ModelConfig,
+    )
     # Reads never return secrets, so a caller that writes back what it read has none.
     if list(paths) == ["*"]:
         return [f for f in fields if f not in _SECRETS or getattr(request.model_config, f)]

@@ -78,6 +78,7 @@ class ThreadServicer(ResourceServicer):
             allowed=["display_name", "model_config_id"],
             present=present,
             prefix="thread",
+            kind=pb.Thread,
         )
         changes = _changes(request.thread, fields)
         key = IdempotencyKey.of(request, rpc="UpdateThread", workspace=workspace, user=who.user)

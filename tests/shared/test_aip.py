@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rota.automation.v1 import automation_pb2, webhook_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
+from automation_service.automations import edits
 from shared import aip, errors
 
 
@@ -26,14 +28,40 @@ def test_the_last_page_has_no_token() -> None:
 def test_a_mask_names_what_changes() -> None:
     def masked(*paths: str) -> list[str]:
         return aip.resolve_mask(
-            list(paths), allowed=["a", "b"], present=["b", "name"], prefix="thing"
+            list(paths),
+            allowed=["display_name", "uri"],
+            present=["uri", "name"],
+            prefix="thing",
+            kind=webhook_pb2.Webhook,
         )
 
-    assert masked() == ["b"]
-    assert masked("*") == ["a", "b"]
-    assert masked("a") == ["a"]
+    assert masked() == ["uri"]
+    assert masked("*") == ["display_name", "uri"]
+    assert masked("uri") == ["uri"]
     with pytest.raises(errors.InvalidRequest):
-        masked("a", "create_time")
+        masked("uri", "create_time")
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "said"),
+    [
+        ("descripton", "UNKNOWN_FIELD", "does not exist (did you mean description?); allowed: "),
+        ("displayName", "UNKNOWN_FIELD", "does not exist (did you mean display_name?); allowed: "),
+        ("definition.gaol", "UNKNOWN_FIELD", "does not exist; allowed: "),
+        ("name.first", "UNKNOWN_FIELD", "does not exist; allowed: "),
+        ("definition.goal", "INVALID", "is changed with the whole of definition: name definition"),
+        ("definition.plan.x", "INVALID", "is changed with the whole of definition"),
+        ("*", "INVALID", "stands for all fields, so it can't stand beside others"),
+        ("state", "IMMUTABLE", "is changed by PauseAutomation, ResumeAutomation and Archive"),
+        ("name", "IMMUTABLE", "can't be changed; allowed: display_name, description, definition"),
+    ],
+)
+def test_a_path_that_no_mask_has_is_told_why(path: str, reason: str, said: str) -> None:
+    with pytest.raises(errors.InvalidRequest) as refused:
+        edits.update_automation({}, [path, "display_name"], kind=automation_pb2.Automation)
+    (fault,) = refused.value.violations
+    assert fault.reason.name == reason
+    assert fault.description.startswith(f"automation.{path} {said}")
 
 
 def test_a_token_gives_back_a_key_of_its_kind() -> None:

@@ -83,7 +83,9 @@ async def act(url: str, what: str, name: str, request_id: str) -> None:
             await lifecycle.pause(key, name, note="n", resume_time=MOMENT, etag="")
         elif what == "edit":
             config = {"cron": "0 9 * * *", "timezone": "UTC"}
-            edit = update_trigger(f"{name}/triggers/t", {"config": config}, ["config"])
+            edit = update_trigger(
+                f"{name}/triggers/t", {"config": config}, ["config"], kind=pb.Trigger
+            )
             await lifecycle.edit(key, name, edit, etag="")
         else:
             await lifecycle.skip_next_slot(key, name, trigger="", slot_time=None, note="n", etag="")
