@@ -118,7 +118,7 @@ def read_config(step: PlanStep, action: ActionDefinition, outcome: StepOutcome) 
         try:
             model.model_validate(config)
         except ValidationError as error:
-            fault = next(from_pydantic(error, ""))
+            fault = next(from_pydantic(error, "", model))
             blank = outcome.get("blank", {}).get(fault.field)
             told = f"{fault.message}; {blank}" if blank else fault.message
             raise errors.TemplateFailed(

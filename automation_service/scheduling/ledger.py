@@ -59,7 +59,7 @@ class Slots:
                     errors.FieldViolation(
                         field=fault.field, description=fault.message, reason=fault.reason
                     )
-                    for fault in from_pydantic(exc, "config")
+                    for fault in from_pydantic(exc, "config", ScheduleTriggerConfig)
                 ]
             ) from exc
         wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)

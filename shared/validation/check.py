@@ -123,7 +123,7 @@ def _parse(
     except NotCanonical as exc:
         return [Violation(exc.path, FieldReason.NOT_CANONICAL, exc.problem)]
     except ValidationError as exc:
-        found = list(_name_once(from_pydantic(exc, ""), raw))
+        found = list(_name_once(from_pydantic(exc, "", AutomationCreate), raw))
         if isinstance(create, AutomationDefinition):
             return [
                 replace(v, field="definition.name") if v.field == "display_name" else v
@@ -349,7 +349,7 @@ def _config(
     try:
         model.model_validate(config)
     except ValidationError as exc:
-        yield from from_pydantic(exc, path)
+        yield from from_pydantic(exc, path, model)
 
 
 def _tools(tools: Any, path: str, catalogue: Catalogue) -> Iterator[Violation]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared import errors, rule_words
@@ -46,14 +46,53 @@ class Violation:
         return self.reason, self.message
 
 
-def from_pydantic(exc: ValidationError, base: str) -> Iterator[Violation]:
-    for error in exc.errors(include_url=False):
+def from_pydantic(exc: ValidationError, base: str, model: type[BaseModel]) -> Iterator[Violation]:
+    """The faults that `model` found, under `base`.
+
+    A field that lacks, and stands there under a name that is near, is told of once: at that name.
+    """
+    found = exc.errors(include_url=False)
+    meant = {
+        tuple(error["loc"]): _nearest(model, error["loc"])
+        for error in found
+        if error["type"] == "extra_forbidden"
+    }
+    misspelt = {(*loc[:-1], name) for loc, name in meant.items() if name}
+    for error in found:
         loc: Sequence[Any] = error["loc"]
+        if error["type"] == "missing" and tuple(loc) in misspelt:
+            continue
         # what is wrong with a key is told of what stands under it
         path = join_path(base, [part for part in loc if part != "[key]"])
         if not loc and (named := error.get("ctx", {}).get("field")):
             path = append_path(base, named)
-        yield Violation(path, _reason(error), _message(error))
+        near = meant.get(tuple(loc))
+        hint = f"; did you mean {near}?" if near else ""
+        yield Violation(path, _reason(error), f"{_message(error)}{hint}")
+
+
+def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
+    """The field that was likely meant by an unknown one; empty when none is near."""
+    holders = [model]
+    for part in loc[:-1]:
+        # Indexes and the tags of a union are no fields: they stay where they are.
+        inner = [kind for holder in holders for kind in _models_of(_fields(holder).get(part))]
+        holders = inner or holders
+    known = [name for holder in holders for name in _fields(holder)]
+    return rule_words.nearest_name(str(loc[-1]), known)
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """The types of a model's fields by the name that is written."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _models_of(kind: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type: that of a list, of a union, of what may be absent."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inner in get_args(kind):
+        yield from _models_of(inner)
 
 
 def _reason(error: ErrorDetails) -> FieldReason:

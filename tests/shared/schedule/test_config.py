@@ -162,7 +162,7 @@ def test_what_has_no_meaning_in_a_form_is_refused_at_its_field(
 ) -> None:
     with pytest.raises(ValidationError) as refused:
         ScheduleTriggerConfig.model_validate({"timezone": "Europe/Paris", **config})
-    (fault,) = from_pydantic(refused.value, "")
+    (fault,) = from_pydantic(refused.value, "", ScheduleTriggerConfig)
     assert fault.field == field
     assert why in fault.message
 

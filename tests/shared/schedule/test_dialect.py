@@ -19,7 +19,7 @@ PARIS = {"cron": "0 9 * * *", "timezone": "Europe/Paris"}
 def refusal(**config: Any) -> str:
     with pytest.raises(ValidationError) as refused:
         ScheduleTriggerConfig.model_validate(PARIS | config)
-    return "; ".join(one.message for one in from_pydantic(refused.value, ""))
+    return "; ".join(one.message for one in from_pydantic(refused.value, "", ScheduleTriggerConfig))
 
 
 def suggested(expression: str) -> str:

@@ -278,6 +278,45 @@ def test_a_fault_is_named_by_field_and_reason(
     assert _found(_with(path, value)) == [(field, reason)]
 
 
+@pytest.mark.parametrize(
+    ("part", "given", "path", "meant"),
+    [
+        ("triggers", {"config": {"cron": "0 9 * * *", "timeZone": "UTC"}}, "timeZone", "timezone"),
+        ("triggers", {"config": {"cronn": "0 9 * * *", "timezone": "UTC"}}, "cronn", "cron"),
+        (
+            "triggers",
+            {"config": {"cron": "0 9 * * *", "timezone": "UTC", "max_fire": 3}},
+            "max_fire",
+            "max_fires",
+        ),
+        (
+            "triggers",
+            {"config": {"every": {"unit": "days", "count": 2, "anchr": ""}, "timezone": "UTC"}},
+            "every.anchr",
+            "anchor",
+        ),
+        ("plan", {"config": {"promt": "Say it"}}, "promt", "prompt"),
+        (
+            "plan",
+            {"config": {"prompt": "Say it", "autoApprove": True}},
+            "autoApprove",
+            "auto_approve",
+        ),
+    ],
+)
+def test_an_unknown_field_of_a_config_is_told_of_once_with_the_one_that_was_meant(
+    part: str, given: dict[str, Any], path: str, meant: str
+) -> None:
+    changed = deepcopy(GOOD)
+    changed["definition"][part][0] |= given
+    (fault,) = [one for one in check(changed, CATALOGUE) if f"{part}[0].config" in one.field]
+    assert fault == Violation(
+        f"definition.{part}[0].config.{path}",
+        FieldReason.UNKNOWN_FIELD,
+        f"is not a known field; did you mean {meant}?",
+    )
+
+
 def test_every_violation_is_found_at_once() -> None:
     raw = _with([*PLAN0, "config", "prompt"], "REPLACE_ME {{ nope }}")
     raw[D]["triggers"][0]["config"]["cron"] = "nonsense"
