@@ -982,7 +982,7 @@ class ExecutionBlock(betterproto2.Message):
     The most a run may spend on models, in US dollars: above 0, at most 10,000.
     Absent: no cap.
     With a cap only models with a price are used: a step that names another, or
-    a choice among models without one, is invalid (`budget_unenforceable`), and
+    a choice among models without one, is invalid (UNPRICED_MODEL), and
     fails with BUDGET_UNENFORCEABLE where it was saved before.
     """
 
