@@ -1,7 +1,7 @@
 """Server reflection in both versions. It has the reasons of errors, and two views.
 
 Who calls a service straight is an operator and sees all that is served, the internal services
-too. The gateway asks for the public view, which has nothing but the services of people.
+and health too. The gateway asks for the public view, which has nothing but the services of people.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -31,11 +31,11 @@ def add_reflection(server: Any, service_names: Sequence[str]) -> None:
     public = [name for name, who in CALLERS.items() if PEOPLE in who and _has_service(pool, name)]
     views: dict[str, Any] = {
         view: reflection.aio.ReflectionServicer(
-            (*names, health.SERVICE_NAME, *VERSIONS),
+            (*names, *VERSIONS),
             pool=cast(descriptor_pool.DescriptorPool, _Pool(pool, files)),
         )
         for view, names, files in (
-            ("", service_names, None),
+            ("", (*service_names, health.SERVICE_NAME), None),
             (PUBLIC_VIEW, public, _public_files(pool, public)),
         )
     }
@@ -98,7 +98,6 @@ def _public_files(pool: Any, services: Iterable[str]) -> frozenset[str]:
     found: dict[str, FileDescriptor] = {}
     left = [pool.FindServiceByName(name).file for name in (*services, *VERSIONS)]
     left += [errors_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR]
-    left.append(pool.FindServiceByName(health.SERVICE_NAME).file)
     while left:
         file = left.pop()
         if file.name not in found:

@@ -37,7 +37,7 @@ def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any
 
 
 def test_grpcurl_lists_what_is_served(live: Live, who: Tenant) -> None:
-    common = {"grpc.health.v1.Health", *VERSIONS}
+    common = {HEALTH, *VERSIONS}
     for address, served in ((live.chat, {CHAT, AGENT}), (live.automation, {AUTOMATION, NOTICES})):
         done = grpcurl(who, address, "list")
         assert set(done.stdout.split()) == served | common
@@ -69,6 +69,7 @@ def reflect(address: str, *symbols: str, version: str = VERSIONS[0], token: str 
     return served, {name for name, answer in pairs if answer.HasField("file_descriptor_response")}
 
 
+HEALTH = "grpc.health.v1.Health"
 REASONS = "rota.errors.v1.ErrorReason"
 
 
@@ -82,13 +83,13 @@ def test_an_operator_sees_all_that_is_served(live: Live, version: str) -> None:
     internal = METHODS[INTERNAL[0]].input_type.full_name
     symbols = (version, f"{CHAT}.GetThread", REASONS, AGENT, internal)
     served, found = reflect(live.chat, *symbols, f"{CHAT}.Nothing", version=version)
-    assert served >= {CHAT, AGENT, *VERSIONS}
+    assert served >= {CHAT, AGENT, HEALTH, *VERSIONS}
     assert found == {*symbols}
 
 
 def test_the_gateway_reflects_what_is_public_and_no_more(live: Live, who: Tenant) -> None:
-    public = {CHAT, AUTOMATION, "grpc.health.v1.Health", *VERSIONS}
-    hidden = [AGENT, NOTICES, *(METHODS[name].input_type.full_name for name in INTERNAL)]
+    public = {CHAT, AUTOMATION, *VERSIONS}
+    hidden = [AGENT, NOTICES, HEALTH, *(METHODS[name].input_type.full_name for name in INTERNAL)]
     served, found = reflect(live.gateway, *public, REASONS, *hidden, token=who.token())
     assert (served, found) == (public, {*public, REASONS})
     with pytest.raises(grpc.RpcError) as caught:
