@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
-from gateway.http import exchange
+from gateway.http import exchange, failure
 from gateway.http.contract import Call, Contract
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.messages import message_writer
@@ -18,6 +18,8 @@ from gateway.http.sse import cursor
 from gateway.http.sse.encoder import SseEncoder
 from gateway.http.sse.event_stream import EventStream
 from gateway.http.stream_tickets import StreamTickets
+
+_STALE: Final = "ETAG_MISMATCH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +96,12 @@ class Api:
                 response_deserializer=call.response.FromString,
             )(asked.request, timeout=self.call_seconds, metadata=asked.metadata)
         )
-        message = await exchange.or_gone(made, receive)
+        try:
+            message = await exchange.or_gone(made, receive)
+        except Refusal as refusal:
+            raise _of_if_match(refusal, scope) from None
         told = _etag(message) | (exchange.SECRET if call.secret else {})
-        if "etag" in told and told["etag"] in exchange.header(scope, b"if-none-match"):
+        if _is_held(told.get("etag"), exchange.header(scope, b"if-none-match")):
             await exchange.answer(send, HTTPStatus.NOT_MODIFIED, told, b"", method)
             return
         written = await exchange.beside(
@@ -134,7 +139,21 @@ def _http_request(scope: Scope, body: bytes) -> HttpRequest:
         content_type=exchange.header(scope, b"content-type"),
         content_encoding=exchange.header(scope, b"content-encoding"),
         if_match=exchange.header(scope, b"if-match"),
+        if_none_match=exchange.header(scope, b"if-none-match"),
     )
+
+
+def _of_if_match(refusal: Refusal, scope: Scope) -> Refusal:
+    """HTTP has a status of its own for the header If-Match; the body stays."""
+    stale = failure.reason_of(refusal.status) == _STALE
+    if stale and exchange.header(scope, b"if-match"):
+        return Refusal(refusal.status, http=HTTPStatus.PRECONDITION_FAILED, headers=refusal.headers)
+    return refusal
+
+
+def _is_held(etag: str | None, header: str) -> bool:
+    """True for what If-None-Match says that the caller has; `*` is whatever there is."""
+    return header.strip() == "*" or (etag is not None and etag in header)
 
 
 def _etag(message: Any) -> dict[str, str]:

@@ -32,7 +32,7 @@ def from_call(error: grpc.aio.AioRpcError) -> Refusal:
         code: int = error.code().value[0]
         reason, message = _DEFAULTS.get(code, _OTHER)
         return refuse(code, reason, message)
-    is_large = _reason(status) == TOO_LARGE
+    is_large = reason_of(status) == TOO_LARGE
     return Refusal(
         _with_message(status),
         http=HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else None,
@@ -60,7 +60,8 @@ def _with_message(status: status_pb2.Status) -> status_pb2.Status:
     return status
 
 
-def _reason(status: status_pb2.Status) -> str:
+def reason_of(status: status_pb2.Status) -> str:
+    """Returns the reason of a status; empty for none."""
     info = error_details_pb2.ErrorInfo()
     return next((str(info.reason) for detail in status.details if detail.Unpack(info)), "")
 

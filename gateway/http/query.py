@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.http.contract import WHOLE_BODY, Binding
 from gateway.http.messages.message_reader import MessageReader, put_well_known
 from gateway.http.messages.names import fields_of, nearest
-from gateway.http.messages.scalar import WELL_KNOWN, WrongValue, read_word
+from gateway.http.messages.scalar import WELL_KNOWN, WrongValue, read_well_known, read_word
 
 LONGEST: Final = 32_768
 MOST_PARAMETERS: Final = 200
@@ -111,7 +111,22 @@ def _set(
     try:
         _put(holder, last, [str(value) for value in values])
     except WrongValue as exc:
-        reader.add(name, str(exc), "INVALID")
+        hint = "; write + as %2B" if _lost_plus(last, values) else ""
+        reader.add(name, f"{exc}{hint}", "INVALID")
+
+
+def _lost_plus(field: FieldDescriptor, values: list[str | None]) -> bool:
+    """True for a value that would be one if each blank were the + that it may have been."""
+    (text, *_) = [value for value in values if value and " " in value] or [""]
+    kind = field.message_type
+    try:
+        if kind is not None:
+            read_well_known(kind.full_name, text.replace(" ", "+"))
+        else:
+            read_word(field, text.replace(" ", "+"))
+    except (WrongValue, KeyError):
+        return False
+    return bool(text)
 
 
 def _put(holder: Any, field: FieldDescriptor, values: list[str]) -> None:

@@ -33,6 +33,7 @@ class HttpRequest:
     content_type: str = ""
     content_encoding: str = ""
     if_match: str = ""
+    if_none_match: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class RequestReader:
         query.read(reader, message, given.query, binding)
         if given.if_match:
             _put_etag(reader, message, binding, given.if_match)
+        if given.if_none_match and binding.method != "GET":
+            reader.add("If-None-Match", "belongs to GET and HEAD alone", "UNKNOWN_FIELD")
         if binding.method == "PATCH" and not reader.violations:
             self._require_change(reader, message, route, body)
             _fill_mask(message, binding, body)
@@ -177,14 +180,12 @@ def _put_variable(reader: MessageReader, message: Any, name: str, value: str) ->
 
 def _put_etag(reader: MessageReader, message: Any, binding: Binding, header: str) -> None:
     """Sets the etag that the call has, in its request or in the resource that it changes."""
-    if header.strip() == "*":
-        return  # whatever there is; a call on what is not there is refused anyway
-    field = binding.body_field
-    resource = getattr(message, field.name) if field is not None else message
-    holder = next((one for one in (message, resource) if "etag" in fields_of(one.DESCRIPTOR)), None)
+    holder = _etag_holder(message, binding)
     found = _ETAG.fullmatch(header.strip())
-    if binding.method == "GET" or holder is None:
-        reader.add("If-Match", "this call has no etag", "UNKNOWN_FIELD")
+    if holder is None:
+        reader.add("If-Match", "this call has no etag; leave the header out", "UNKNOWN_FIELD")
+    elif header.strip() == "*":
+        return  # whatever there is; a call on what is not there is refused anyway
     elif found is None:
         said = 'must be one etag in quotes, such as "abc", as the header ETag says it'
         reader.add("If-Match", said, "INVALID")
@@ -192,3 +193,11 @@ def _put_etag(reader: MessageReader, message: Any, binding: Binding, header: str
         reader.add("If-Match", "contradicts the field etag", "DUPLICATE_FIELD")
     else:
         holder.etag = found[1]
+
+
+def _etag_holder(message: Any, binding: Binding) -> Any:
+    """The message whose etag a call compares; None for a call that reads or creates."""
+    field = binding.body_field
+    changed = getattr(message, field.name) if field and binding.method == "PATCH" else message
+    holders = () if binding.method == "GET" else (message, changed)
+    return next((one for one in holders if "etag" in fields_of(one.DESCRIPTOR)), None)

@@ -8,7 +8,10 @@ from typing import Any
 import grpc
 import httpx2
 import pytest
+from google.protobuf import any_pb2
 from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
@@ -226,8 +229,30 @@ def test_head_answers_as_get_without_a_body(client: httpx2.Client, replica: Repl
 
 def test_what_is_still_held_is_not_sent_again(client: httpx2.Client, replica: Replica) -> None:
     replica.answers["ChatService/GetThread"] = cp.Thread(name="x", etag="e1")
-    for tag, status in (('"e1"', 304), ('W/"e1"', 304), ('"e0", "e1"', 304), ('"e2"', 200)):
+    for tag, status in (
+        ('"e1"', 304),
+        ('W/"e1"', 304),
+        ('"e0", "e1"', 304),
+        ('"e2"', 200),
+        ("*", 304),
+    ):
         assert client.get(THREAD, headers={"if-none-match": tag}).status_code == status
+
+
+def test_a_stale_etag_is_412_where_the_header_said_it(
+    client: httpx2.Client, replica: Replica
+) -> None:
+    def act(method: str, context: grpc.ServicerContext) -> None:
+        info, packed = error_details_pb2.ErrorInfo(reason="ETAG_MISMATCH"), any_pb2.Any()
+        packed.Pack(info)
+        status = status_pb2.Status(code=10, message="stale", details=[packed])
+        context.abort_with_status(rpc_status.to_status(status))
+
+    replica.act = act
+    by_body = client.patch(THREAD, json={"display_name": "x", "etag": "e1"})
+    by_header = client.patch(THREAD, json={"display_name": "x"}, headers={"if-match": '"e1"'})
+    assert (by_body.status_code, by_header.status_code) == (409, 412)
+    assert by_body.json() == by_header.json()
 
 
 def test_if_match_is_the_etag_of_a_call(client: httpx2.Client, replica: Replica) -> None:

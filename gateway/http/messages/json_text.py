@@ -14,6 +14,12 @@ class JsonError(ValueError):
     """The text is no JSON; the message says what is wrong and where."""
 
 
+class _LongNumber(ValueError):
+    def __init__(self, digits: str) -> None:
+        super().__init__(digits)
+        self.digits = digits
+
+
 class Doubled(dict[str, Any]):
     """An object in which `names` stand more than once."""
 
@@ -21,7 +27,8 @@ class Doubled(dict[str, Any]):
 
 
 def parse(body: bytes) -> Any:
-    """Returns the value; an object that names a member twice is a Doubled.
+    """Returns the value; an object that names a member twice is a Doubled, and a number that is
+    too large for a double is infinite.
 
     Raises JsonError for what is no UTF-8, begins with a byte order mark, holds NaN, or has more
     than MOST_ELEMENTS elements.
@@ -46,6 +53,12 @@ def parse(body: bytes) -> Any:
     except json.JSONDecodeError as exc:
         where = f"line {exc.lineno}, column {exc.colno}"
         raise JsonError(f"the body is not JSON at {where}: {_told(exc.msg)}") from None
+    except _LongNumber as exc:
+        # So many digits hardly stand twice.
+        at = json.JSONDecodeError("", text, text.index(exc.digits))
+        where = f"line {at.lineno}, column {at.colno}"
+        said = f"the body has a number of more than {LONGEST_NUMBER} digits at {where}"
+        raise JsonError(said) from None
     except RecursionError:
         raise JsonError("the body nests too deeply") from None
 
@@ -77,15 +90,12 @@ def _integer(digits: str) -> int:
 
 def _float(digits: str) -> float:
     _bound_digits(digits)
-    found = float(digits)
-    if found in (float("inf"), float("-inf")):
-        raise JsonError("the body has a number that is too large")
-    return found
+    return float(digits)
 
 
 def _bound_digits(digits: str) -> None:
     if len(digits) > LONGEST_NUMBER:
-        raise JsonError(f"the body has a number of more than {LONGEST_NUMBER} digits")
+        raise _LongNumber(digits)
 
 
 def _told(message: str) -> str:

@@ -1,5 +1,6 @@
 """JSON values as messages, by their descriptors; what does not fit is a violation with its path."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -192,7 +193,10 @@ class MessageReader:
     def _number(self, message: Any, value: float, at: Place) -> None:
         try:
             message.number_value = value
+            too_large = math.isinf(value)
         except OverflowError:
+            too_large = True
+        if too_large:
             self._refuse(at, "is too large", "NOT_CANONICAL")
 
     def _values(self, message: Any, value: Any, at: Place, depth: int) -> None:
