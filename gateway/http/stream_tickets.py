@@ -15,7 +15,7 @@ from gateway.http.refusal import Refusal, Violation, refuse, refuse_fields, refu
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Route, Router
 from gateway.http.sse import ticket
-from gateway.http.sse.ticket import TicketError, TicketOffice
+from gateway.http.sse.ticket import TicketError, TicketExpired, TicketOffice
 
 PATH: Final = "/v1/streamTickets"
 _ADDRESS: Final = re.compile(r"/[!\"$-~]*")
@@ -57,11 +57,11 @@ class StreamTickets:
         try:
             request = self.reader.read(route, HttpRequest(query=query, body=body))
             token = self.office.open(shown[0], route.binding.call.path, request)
+        except TicketExpired:
+            raise _unauthenticated("the ticket has expired; ask for another") from None
         except (Refusal, TicketError):
             # There is no ticket for what can't be read.
-            raise _unauthenticated(
-                "the ticket opens another stream, or no stream any more"
-            ) from None
+            raise _unauthenticated("the ticket does not open this stream") from None
         return request, [*metadata, (_AUTHORIZATION, f"Bearer {token}")]
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,6 +79,10 @@ class StreamTickets:
                 headers=_ALLOWED,
             )
         token = _bearer(scope)
+        for header in ("If-Match", "If-None-Match"):
+            if exchange.header(scope, header.lower().encode()):
+                said = "this call has no etag; leave the header out"
+                raise _invalid(said, "UNKNOWN_FIELD", field=header)
         path = _path(await exchange.read_body(receive))
         body = message_writer.dump(self._seal(token, path))
         await exchange.answer(
@@ -88,13 +92,21 @@ class StreamTickets:
     def _seal(self, token: str, address: str) -> dict[str, str]:
         path, _, query = address.partition("?")
         route = self._stream(path)
-        request = self.reader.read(route, HttpRequest(query=query.encode(), body=b""))
+        request = self._read(route, query)
         sealed, expiry = self.office.seal(token, route.binding.call.path, request)
         return {
             "ticket": sealed,
             "url": f"{path}?{query}{'&' if query else ''}ticket={sealed}",
             "expire_time": expiry.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
+
+    def _read(self, route: Route, query: str) -> Any:
+        """What is wrong with the query is a fault of the member `path`. Raises Refusal."""
+        try:
+            return self.reader.read(route, HttpRequest(query=query.encode(), body=b""))
+        except Refusal as refusal:
+            said = refusal.status.message
+        raise _invalid(f"the query is wrong: {said}", "INVALID") from None
 
     def _stream(self, path: str) -> Route:
         try:
@@ -118,7 +130,8 @@ def _path(body: bytes) -> str:
         raise _invalid("stands twice in this object", "DUPLICATE_FIELD", field=value.names[0])
     for name in value:
         if name != "path":
-            raise _invalid("is not a field of this object", "UNKNOWN_FIELD", field=name[:200])
+            said = "is not a field of this object; its one field is path"
+            raise _invalid(said, "UNKNOWN_FIELD", field=name[:200])
     path = value.get("path")
     if path is None:
         raise _invalid("is required: the path of a stream, with its query", "REQUIRED")

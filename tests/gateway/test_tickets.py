@@ -108,7 +108,9 @@ def test_a_ticket_that_has_expired_opens_nothing(scripted: Scripted) -> None:
         path = "/rota.chat.v1.ChatService/WatchTurn"
         return office.seal("a.b.c", path, cp.WatchTurnRequest(name=TURN))[0]
 
-    assert reason(shown(scripted, f"{PATH}?ticket={sealed(-1)}")) == (401, "UNAUTHENTICATED")
+    expired = shown(scripted, f"{PATH}?ticket={sealed(-1)}")
+    assert reason(expired) == (401, "UNAUTHENTICATED")
+    assert "expired" in expired.json()["message"]
     assert shown(scripted, f"{PATH}?ticket={sealed(60)}").status_code == 200
 
 
@@ -135,9 +137,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a path of gRPC": ({"path": "/rota.chat.v1.ChatService/WatchTurn"}, "path"),
     "an address": ({"path": f"https://other{PATH}"}, "path"),
     "a fragment": ({"path": f"{PATH}#x"}, "path"),
-    "a ticket in it": ({"path": f"{PATH}?ticket=x"}, "ticket"),
-    "a parameter in it that is none": ({"path": f"{PATH}?after=3"}, "after"),
-    "a value in it that is none": ({"path": f"{PATH}?after_sequence=-x"}, "after_sequence"),
+    "a ticket in it": ({"path": f"{PATH}?ticket=x"}, "path"),
+    "a parameter in it that is none": ({"path": f"{PATH}?after=3"}, "path"),
+    "a value in it that is none": ({"path": f"{PATH}?after_sequence=-x"}, "path"),
 }
 
 

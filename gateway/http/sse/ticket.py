@@ -24,7 +24,11 @@ _TIME_BYTES: Final = 8
 
 
 class TicketError(Exception):
-    """The ticket does not open this stream, or not any more."""
+    """The ticket does not open this stream."""
+
+
+class TicketExpired(TicketError):
+    """The ticket opened this stream, and does not any more."""
 
 
 def new_key() -> str:
@@ -67,14 +71,14 @@ class TicketOffice:
         return _write(_VERSION + nonce + sealed), expiry.replace(microsecond=0)
 
     def open(self, ticket: str, path: str, request: Any) -> str:
-        """Returns the token. Raises TicketError."""
+        """Returns the token. Raises TicketError; TicketExpired for one that opened this stream."""
         raw = _read(ticket)
         version, rest = raw[:1], raw[1:]
         if version != _VERSION or len(rest) < _NONCE_BYTES:
             raise TicketError
         content = self._decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _stream(path, request))
         if int.from_bytes(content[:_TIME_BYTES]) <= self.clock().timestamp():
-            raise TicketError
+            raise TicketExpired
         return content[_TIME_BYTES:].decode()
 
     def _decrypt(self, nonce: bytes, sealed: bytes, stream: bytes) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as cp
 
 from gateway.http.sse import ticket
-from gateway.http.sse.ticket import TicketError, TicketOffice
+from gateway.http.sse.ticket import TicketError, TicketExpired, TicketOffice
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 LIFE = timedelta(seconds=60)
@@ -64,8 +64,11 @@ def test_a_ticket_opens_nothing_else(sealed: str, other: str) -> None:
 
 @pytest.mark.parametrize("after", [60, 60.1, 3600, 1e8])
 def test_a_ticket_expires(sealed: str, after: float) -> None:
-    with pytest.raises(TicketError):
+    with pytest.raises(TicketExpired):
         office(after).open(sealed, PATH, TURN)
+    with pytest.raises(TicketError) as refused:
+        office(after).open(sealed, *OTHERS["another turn"])
+    assert not isinstance(refused.value, TicketExpired)
 
 
 def test_no_byte_of_a_ticket_may_change(sealed: str) -> None:
