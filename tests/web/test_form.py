@@ -152,6 +152,11 @@ async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Bro
         plan = json_format.MessageToDict(request.decision.edit.payload)["definition"]["plan"]
         if plan[0]["config"]["prompt"] == "Fail.":
             return refusal(13, "internal", details.BadRequest())
+        if plan[0]["config"]["prompt"] == "{{ inputs.topc }}":
+            wrong = details.BadRequest()
+            path = "decision.edit.payload.definition.plan[0].config.prompt"
+            wrong.field_violations.add(field=path, description="inputs.topc does not exist")
+            return refusal(3, "invalid", wrong)
         consequences = {"runs_per_month": 7, "warnings": [new]}
         return chat.Approval(context=struct({"consequences": consequences}))
 
@@ -186,8 +191,13 @@ async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Bro
     seen = stub.seen("ChatService/PreviewDecision")
     assert {one.decision.approval for one in seen} == {card.name}
     await unfolded(page)
+    await prompt.fill("{{ inputs.topc }}")
+    await expect(page.locator(".card > footer")).to_contain_text("inputs.topc does not exist")
+    await expect(prompt).to_have_attribute("aria-invalid", "true")
+    await expect(box).to_contain_text("Your changes can't be saved like this")
     await prompt.fill("Fail.")
     await expect(box).to_contain_text("Your changes could not be checked")
+    await expect(box).not_to_contain_text("inputs.topc does not exist")
     await page.get_by_role("button", name="Undo changes", exact=True).click()
     await page.get_by_role("button", name="Done editing", exact=True).click()
     await expect(box).to_contain_text(old)

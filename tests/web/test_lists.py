@@ -200,3 +200,15 @@ async def test_a_mention_finds_what_is_beyond_the_first_page(open_page: Open, st
     await box.press_sequentially("as in @alph")
     await expect(page.get_by_role("option", name=re.compile("Alpha.*thread"))).to_be_visible()
     await page.context.close()
+
+
+async def test_what_does_not_exist_is_named_as_it_is_and_not_offered_again(
+    browser: Browser,
+) -> None:
+    gone = refusal(5, "workspaces/w/automations/nope does not exist")
+    answers: Answers = {"AutomationService/GetAutomation": lambda _: gone}
+    page, _ = await stubbed(browser, answers, where="#/automations/nope")
+    notice = page.get_by_role("alert").filter(has_text="does not exist")
+    await expect(notice).to_have_text(re.compile("^workspaces/w/automations/nope does not exist"))
+    await expect(notice.get_by_role("button", name="Try again")).to_have_count(0)
+    await page.context.close()

@@ -55,7 +55,9 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const altered = !same(payload, original);
   const said = useCardContext(approval, payload, altered && !asks, !violations.length);
   const shown = { ...approval, context: said.context };
-  const refused = problem?.violations ?? [];
+  // By an attempt to decide, or by the check of an edit.
+  const refused = problem?.violations ?? said.refused;
+  const more = problem?.more ?? said.more;
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
 
   const faults = [...Object.entries(typed).map(([field, description]) => ({ field, description })), ...violations.filter((each) => !(each.field in typed))];
@@ -119,7 +121,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           payload={payload}
           change={(next) => { change(next); if (problem) blame(undefined); }}
           violations={wrong}
-          more={problem?.more ?? 0}
+          more={more}
           sought={sought}
           preview={preview}
           previewing={previewing}
@@ -131,7 +133,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         <ApprovalBody approval={shown} payload={whole} preview={preview} busy={previewing} />
       )}
       {altered && !asks && <Said said={said} editing={editing && schema !== undefined} />}
-      {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={problem?.more ?? 0} show={show} />}
+      {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={more} show={show} />}
       <footer>
         {problem && !problem.violations.length && <div class="held"><ProblemNotice problem={problem} /></div>}
         {come && <p class="held error" id={`${held}-come`} role="status">{come}</p>}
@@ -165,7 +167,7 @@ function Said({ said, editing }: { said: ContextState; editing: boolean }) {
   const warnings = [...of(objectOf(said.context.consequences).warnings), ...of(said.context.warnings)];
   return (
     <div class="said" role="status" aria-busy={said.busy}>
-      {said.stale && <p class="note">Your changes could not be checked: warnings and cost are those from before them.</p>}
+      {said.stale && <p class="note">Your changes {said.refused.length ? "can't be saved like this" : "could not be checked"}: warnings and cost are those from before them.</p>}
       {editing && <Warnings value={warnings} />}
     </div>
   );

@@ -22,6 +22,7 @@ export interface Problem {
   more: number;
 }
 
+const NAMED = /^\w+\//;
 const PREFIX = /^(?:decision\.edit\.payload|automation|model_config|config)\.?/;
 
 export function problemOf(thrown: unknown): Problem {
@@ -66,6 +67,7 @@ function worded(code: Code, message: string): string {
   if (/failed to fetch|networkerror|load failed/i.test(message)) {
     return "The gateway can't be reached. Is the network there?";
   }
-  if (message) return message.charAt(0).toUpperCase() + message.slice(1);
+  // A name is written as it is.
+  if (message) return NAMED.test(message) ? message : message.charAt(0).toUpperCase() + message.slice(1);
   return `It failed: ${Code[code]}.`;
 }

@@ -1,5 +1,6 @@
 /** Components that several screens share. */
 import type { ComponentChildren } from "preact";
+import { Code } from "@connectrpc/connect";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../lib/problem.js";
 import { refusalText } from "../card/labels.js";
@@ -30,6 +31,7 @@ export function Skeleton({ rows = 3, what = "Loading" }: { rows?: number; what?:
   );
 }
 
+/** `again` is not offered where it can't help: what does not exist does not come by itself. */
 export function ProblemNotice({ problem, again }: { problem: Problem; again?: () => void }) {
   return (
     <div class="trouble" role="alert">
@@ -38,7 +40,7 @@ export function ProblemNotice({ problem, again }: { problem: Problem; again?: ()
         <p>{problem.message}</p>
         {problem.reason && <p class="faint">{problem.reason}</p>}
       </div>
-      {again && <button type="button" class="quiet" onClick={again}>Try again</button>}
+      {again && problem.code !== Code.NotFound && <button type="button" class="quiet" onClick={again}>Try again</button>}
     </div>
   );
 }
