@@ -98,7 +98,7 @@ def _check(
     if isinstance(parsed, list):
         return [*parsed, *_of_parts(create, catalogue, parsed)]
     definition = parsed.definition
-    return [
+    found = [
         *_size(definition),
         *_strings(dump(parsed), ""),
         *_unique_ids(definition),
@@ -106,7 +106,16 @@ def _check(
         *_triggers(definition, catalogue),
         *_steps(definition, catalogue),
         *_budget(definition, catalogue),
-        *_templates(definition, catalogue),
+    ]
+    told = {one.field for one in found}
+    # What its field refuses, such as a text that is too long, is told once.
+    return [
+        *found,
+        *(
+            one
+            for one in _templates(definition, catalogue)
+            if one.reason != FieldReason.INVALID_TEMPLATE or one.field not in told
+        ),
     ]
 
 

@@ -284,4 +284,6 @@ def _method_fault(here: Any, use: Use) -> str | None:
         return None
     if use.called in known:
         return None
-    return f"{path} is {kind}, which has no {use.called}(); methods: {', '.join(sorted(known))}"
+    near, listed = find_near(use.called, known)
+    hint = f" (did you mean {near}()?)" if near else ""
+    return f"{path} is {kind}, which has no {use.called}(){hint}; methods: {listed}"

@@ -552,3 +552,12 @@ def test_the_path_of_a_fault_leads_to_it_wherever_it_is(
         if one.reason == _FAULTS[fault]
     ]
     assert found == [[D, "metadata", *inner, last]]
+
+
+@pytest.mark.parametrize("length", [8_001, 8_193, 9_000])
+def test_a_prompt_that_is_too_long_is_refused_once(length: int) -> None:
+    definition = deepcopy(GOOD)
+    end = "{{ inputs.topic }}"
+    definition["definition"]["plan"][0]["config"]["prompt"] = "x" * (length - len(end)) + end
+    (told,) = check(definition, CATALOGUE)
+    assert told.message == f"must have at most 8,000 characters; has {length:,}"

@@ -134,7 +134,12 @@ def test_a_name_that_exists_is_accepted(prompt: str) -> None:
         ("{{ inputs.max_items }}", "did you mean inputs['max-items']?"),
         ("{{ inputs.page.sise }}", "did you mean inputs.page.size?"),
         ("{{ inputs.topic.size }}", "inputs.topic is a text"),
-        ("{{ inputs.topic.encode() }}", "inputs.topic is a text, which has no encode()"),
+        (
+            "{{ inputs.topic.uper() }}",
+            "inputs.topic is a text, which has no uper() (did you mean upper()?); "
+            "methods: upper, isupper, isnumeric, lower, capitalize, casefold, center, count "
+            "and 37 more",
+        ),
         ("{{ input.topic }}", "'input' is not a name here (did you mean inputs?"),
         ("{{ inputs.topic | pprint }}", "no filter named 'pprint'"),
         (
