@@ -58,13 +58,10 @@ class Api:
             return
         route = self.router.find("GET" if method == "HEAD" else method, path)
         asked = await self._read(route, scope, receive)
-        if not asked.call.streams:
-            await self._unary(asked, scope, receive, send)
-        elif method == "HEAD":
-            sse = {"content-type": SseEncoder.content_type}
-            await exchange.answer(send, HTTPStatus.OK, sse, b"")
-        else:
+        if asked.call.streams:
             await self._stream(asked, scope, receive, send)
+        else:
+            await self._unary(asked, scope, receive, send)
 
     async def _options(self, path: bytes, send: Send) -> None:
         allowed = self.router.methods(path)
@@ -128,6 +125,7 @@ class Api:
             encoder=SseEncoder(self.contract.pool),
             known=known,
             for_event_source=asked.by_ticket,
+            head_only=scope["method"] == "HEAD",
         )
         await stream.answer(receive, send)
 

@@ -223,8 +223,66 @@ def test_head_answers_as_get_without_a_body(client: httpx2.Client, replica: Repl
     got, asked = client.get(THREAD), client.head(THREAD)
     assert got.headers["etag"] == asked.headers["etag"] == '"e1"'
     assert (asked.status_code, asked.content) == (200, b"")
-    assert client.head(f"{TURN}:watch").headers["content-type"] == "text/event-stream"
-    assert "ChatService/WatchTurn" not in replica.calls
+
+
+@pytest.mark.parametrize(
+    ("code", "frames", "status"),
+    [
+        (None, [1, 2], 200),
+        (None, [], 204),
+        (grpc.StatusCode.NOT_FOUND, [], 404),
+        (grpc.StatusCode.INVALID_ARGUMENT, [], 400),
+    ],
+)
+def test_head_of_a_stream_answers_as_get(
+    client: httpx2.Client,
+    replica: Replica,
+    code: grpc.StatusCode | None,
+    frames: list[int],
+    status: int,
+) -> None:
+    def told(context: grpc.ServicerContext) -> Iterator[Message]:
+        if code is not None:
+            context.abort(code, "no such turn")
+        for sequence in frames:
+            yield cp.TurnEvent(sequence=sequence, text_delta=cp.TextDelta(text="a"))
+
+    replica.frames = told
+    got, asked = client.get(f"{TURN}:watch"), client.head(f"{TURN}:watch")
+    assert (got.status_code, asked.status_code, asked.content) == (status, status, b"")
+    assert got.headers.get("content-type") == asked.headers.get("content-type")
+
+
+@pytest.mark.parametrize(
+    ("request_id", "last", "status", "ids"),
+    [
+        ("6f1c6f0a-0f7e-4a34-9d6a-3f3a3a3f3a3f", 1, 200, [2, 3]),
+        ("6f1c6f0a-0f7e-4a34-9d6a-3f3a3a3f3a3f", 3, 204, []),
+        ("6f1c6f0a-0f7e-4a34-9d6a-3f3a3a3f3a3f", 4, 400, []),
+        ("", 2, 200, [1, 2, 3]),
+    ],
+)
+def test_a_message_goes_on_only_where_it_is_said_again(
+    client: httpx2.Client,
+    replica: Replica,
+    request_id: str,
+    last: int,
+    status: int,
+    ids: list[int],
+) -> None:
+    replica.frames = lambda context: (
+        cp.TurnEvent(sequence=sequence, text_delta=cp.TextDelta(text="a")) for sequence in (1, 2, 3)
+    )
+    body = {"message": {"parts": [{"text": "x"}]}} | (
+        {"request_id": request_id} if request_id else {}
+    )
+    answer = client.post(f"{THREAD}:sendMessage", json=body, headers={"last-event-id": str(last)})
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert violations(answer) == [("Last-Event-ID", "INVALID")]
+    else:
+        told = event_stream.messages(answer.text.splitlines())
+        assert [one["sequence"] for one in told] == ids
 
 
 def test_what_is_still_held_is_not_sent_again(client: httpx2.Client, replica: Replica) -> None:

@@ -4,13 +4,14 @@ import re
 from typing import Any, Final
 
 from gateway.http.messages.names import fields_of
-from gateway.http.refusal import Violation, refuse_fields
+from gateway.http.refusal import Refusal, Violation, refuse_fields
 from gateway.http.sse.encoder import is_heartbeat, sequence_of
 
 _NUMBER: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LARGEST: Final = (1 << 31) - 1
 # The field of a request that names the last message that its caller has.
 _AFTER: Final = "after_sequence"
+_REQUEST_ID: Final = "request_id"
 
 
 def parse(header: str) -> int:
@@ -19,24 +20,34 @@ def parse(header: str) -> int:
         return 0
     found = int(header) if _NUMBER.fullmatch(header) else _LARGEST + 1
     if found > _LARGEST:
-        said = "must be the id of an event of this stream, a whole number"
-        one = Violation(field="Last-Event-ID", description=said, reason="INVALID")
-        raise refuse_fields([one])
+        raise _invalid("must be the id of an event of this stream, a whole number")
     return found
+
+
+def beyond(last: int) -> Refusal:
+    """Returns the refusal of an id that no event of a stream has; `last` is its last one."""
+    return _invalid(f"is beyond the end: the last event is {last}")
 
 
 def apply(request: Any, last: int) -> int:
     """Lets the service begin after the last event, if its call can.
 
-    Returns the sequence up to which messages are to be left out: 0, or `last` for a call that
-    repeats its stream from the first message.
+    Returns the sequence up to which messages are to be left out: `last` for a call that repeats
+    its stream from the first message, by its request_id; 0 for a call that makes a new one.
     """
-    if last and _AFTER in fields_of(request.DESCRIPTOR):
+    known = fields_of(request.DESCRIPTOR)
+    if last and _AFTER in known:
         request.after_sequence = last
         return 0
-    return last
+    return last if _REQUEST_ID in known and request.request_id else 0
 
 
 def is_known(message: Any, last: int) -> bool:
     """True for a message that the caller has."""
     return not is_heartbeat(message) and 0 < sequence_of(message) <= last
+
+
+def _invalid(description: str) -> Refusal:
+    return refuse_fields(
+        [Violation(field="Last-Event-ID", description=description, reason="INVALID")]
+    )

@@ -13,6 +13,7 @@ from gateway.http import exchange, failure
 from gateway.http.exchange import Receive, Send
 from gateway.http.refusal import Refusal
 from gateway.http.sse import cursor
+from gateway.http.sse.encoder import sequence_of
 from gateway.http.stream import StreamEncoder
 
 
@@ -21,13 +22,15 @@ class EventStream:
     """Messages up to `known` are left out.
 
     EventSource gives up for good on any status but 200. So a caller that is one is told of a
-    failure that passes by an event, and connects again.
+    failure that passes by an event, and connects again. With `head_only` the answer ends where its
+    body would begin.
     """
 
     call: Any
     encoder: StreamEncoder
     known: int = 0
     for_event_source: bool = False
+    head_only: bool = False
 
     async def answer(self, receive: Receive, send: Send) -> None:
         """Raises Refusal for a call that fails before its first message, and Gone."""
@@ -46,6 +49,7 @@ class EventStream:
             if not (self.for_event_source and passes(refusal)):
                 raise refusal from None
             await self._open(send)
+            await exchange.send_part(send, self.encoder.opening())
             await self._fail(send, refusal)
         else:
             if first is None:
@@ -53,18 +57,24 @@ class EventStream:
                 await exchange.answer(send, HTTPStatus.NO_CONTENT, {}, b"")
                 return
             await self._open(send)
-            await exchange.send_part(send, self.encoder.frame(first))
-            await self._rest(messages, send)
+            if not self.head_only:
+                await exchange.send_part(send, self.encoder.opening())
+                await exchange.send_part(send, self.encoder.frame(first))
+                await self._rest(messages, send)
         await exchange.send_end(send)
 
     async def _messages(self) -> AsyncIterator[Any]:
+        """Raises Refusal for a stream that ends before what is known."""
+        last = 0
         async for message in self.call:
+            last = max(last, sequence_of(message))
             if not cursor.is_known(message, self.known):
                 yield message
+        if 0 < last < self.known:
+            raise cursor.beyond(last)
 
     async def _open(self, send: Send) -> None:
         await send(exchange.start(HTTPStatus.OK, {"content-type": self.encoder.content_type}))
-        await exchange.send_part(send, self.encoder.opening())
 
     async def _rest(self, messages: AsyncIterator[Any], send: Send) -> None:
         try:
@@ -72,6 +82,8 @@ class EventStream:
                 await exchange.send_part(send, self.encoder.frame(message))
         except grpc.aio.AioRpcError as exc:
             await self._fail(send, failure.from_call(exc))
+        except Refusal as refusal:
+            await self._fail(send, refusal)
 
     async def _fail(self, send: Send, refusal: Refusal) -> None:
         await exchange.send_part(send, self.encoder.failure(failure.to_json(refusal)))

@@ -29,7 +29,8 @@ def test_a_call_with_a_cursor_begins_there() -> None:
 
 
 def test_a_call_that_repeats_itself_is_left_out_up_to_there() -> None:
-    known = cursor.apply(cp.SendMessageRequest(), 2)
+    known = cursor.apply(cp.SendMessageRequest(request_id="r"), 2)
+    assert cursor.apply(cp.SendMessageRequest(), 2) == 0  # a new message
     frames = [cp.TurnEvent(sequence=n, text_delta=cp.TextDelta()) for n in (1, 2, 3)]
     assert [cursor.is_known(frame, known) for frame in frames] == [True, True, False]
     assert not cursor.is_known(cp.TurnEvent(sequence=1, heartbeat=cp.Heartbeat()), known)
