@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from shared.templates import filters
 from shared.templates.calls import SEARCHES, make_mapping
 from shared.templates.compiler import BoundedCompiler
-from shared.templates.faults import TemplateFault, describe_kind
+from shared.templates.faults import TemplateFault, describe_kind, explain_arguments
 from shared.templates.hyphens import join_hyphens
 from shared.templates.lists import Row, settle
 from shared.templates.sizes import (
@@ -52,6 +52,9 @@ _LOOP: Final = frozenset(
         "revindex0",
     }
 )
+# Python tells no signature of these.
+_WITHOUT_ARGUMENTS: Final = frozenset({"copy", "items", "keys", "values"})
+_SHOWN_BITS: Final = 128  # of a whole number in a fault
 _JSON: Final = (dict, list, tuple, str, int, float, KeysView, ValuesView, ItemsView)
 # The step ids with hyphens that the source which is read may name, and the names of all steps
 # where a fault is to be told.
@@ -220,6 +223,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         except (TypeError, ValueError, UndefinedError) as error:
             kinds = f"{describe_kind(left)} and {describe_kind(right)}"
             raise TemplateFault(f"`{operator}` can't take {kinds}", values=(left, right)) from error
+        except ArithmeticError as error:
+            zero = isinstance(error, ZeroDivisionError)
+            told = "is a division by zero" if zero else "is too large a number"
+            done = f"{_write_number(left)} {operator} {_write_number(right)}"
+            raise TemplateFault(f"`{done}` {told}") from error
         return settle(bound_value(found) if isinstance(found, int) else found)
 
     def call_method(
@@ -238,6 +246,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         try:
             return self.bound(self._call_plain(owner, name, *args, **options))
         except (TypeError, ValueError, LookupError, AttributeError) as error:
+            if wrong := _explain_call(owner, name, args, options):
+                raise TemplateFault(wrong) from error
             raise TemplateFault(
                 f"`{name}()` can't take this of {describe_kind(owner)}", values=(owner, *args)
             ) from error
@@ -290,6 +300,22 @@ class _Fields(BoundedFields):
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             value = write_text(value)
         return super().format_field(value, format_spec)
+
+
+def _explain_call(
+    owner: Any, name: str, args: tuple[Any, ...], options: Mapping[str, Any]
+) -> str | None:
+    """Returns what is wrong with the number or the names of a method's arguments, or None."""
+    if name in _WITHOUT_ARGUMENTS:
+        return f"`{name}()` takes no arguments" if args or options else None
+    method = getattr(type(owner), name, None)
+    return method and explain_arguments(f"{name}()", method, (owner, *args), options)
+
+
+def _write_number(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return "a number"
+    return write_text(value)
 
 
 def _is_nothing(value: Any) -> bool:

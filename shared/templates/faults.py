@@ -1,8 +1,9 @@
 """What is wrong with a template, in words of the one who wrote it."""
 
 import difflib
+import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
@@ -48,6 +49,14 @@ _NOT_ABLE: Final = re.compile(r"(?:argument of type )?'(\w+)' object is not (\w+
 _UNARY: Final = re.compile(r"bad operand type for unary (\S): '(\w+)'")
 _CONTAINS: Final = re.compile(r"argument of type '(\w+)' is not|requires string as left operand")
 _UNPACKED: Final = re.compile(r"(?:not enough|too many) values to unpack|cannot unpack")
+_UNEXPECTED: Final = re.compile(r"Unexpected keyword argument '(.+)'")
+_UNNAMED: Final = re.compile(r"requires a filter argument|Missing parameter for attribute name")
+_NEEDED: Final[Mapping[str, str]] = {
+    "map": "the name of a filter, or its argument `attribute`",
+    "rejectattr": "the name of an attribute",
+    "selectattr": "the name of an attribute",
+}
+_BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _ABLE: Final[Mapping[str, str]] = {
     "iterable": "gone through",
     "subscriptable": "read by place",
@@ -167,6 +176,65 @@ def explain_filter(name: str, value: Any, given: str, error: Exception) -> str:
         more = "; `attribute` says what of it to add" if found[2] == "dict" else ""
         return f"`sum` can't add {_kind(found[2])} to {_kind(found[1])}{more}"
     return f"`{name}{given}` can't take {describe_kind(value)}"
+
+
+def explain_arguments(
+    name: str,
+    call: Callable[..., Any],
+    given: Sequence[Any],
+    options: Mapping[str, Any],
+    *,
+    own: int = 1,
+    error: Exception | None = None,
+) -> str | None:
+    """Returns what is wrong with the number or the names of arguments, or None.
+
+    The first `own` of those that are given are not written as arguments. `error` is what the
+    call raised.
+    """
+    if found := _UNEXPECTED.search(str(error)):
+        return f"`{name}` has no argument `{found[1]}`"
+    if _UNNAMED.search(str(error)):
+        return f"`{name}` needs {_NEEDED[name]}"
+    try:
+        signature = inspect.signature(call)
+    except ValueError:  # a call in C that tells none
+        return None
+    try:
+        signature.bind(*given, **options)
+    except TypeError:
+        return _explain_binding(name, [*signature.parameters.values()][own:], given[own:], options)
+    return None
+
+
+def _explain_binding(
+    name: str,
+    parameters: list[inspect.Parameter],
+    given: Sequence[Any],
+    options: Mapping[str, Any],
+) -> str | None:
+    known = [each.name for each in parameters]
+    if not known:
+        return f"`{name}` takes no arguments"
+    by_name = [each.name for each in parameters if each.kind in _BY_NAME]
+    told = ", ".join(known)
+    for option in options:
+        if option in known and option not in by_name:
+            return f"`{name}` takes its arguments by place: {told}"
+        if option not in by_name:
+            near, _ = find_near(option, by_name)
+            hint = f" (did you mean `{near}`?)" if near else ""
+            return f"`{name}` has no argument `{option}`{hint}; arguments: {told}"
+        if option in known[: len(given)]:
+            return f"`{name}` has its argument `{option}` twice"
+    if len(given) > len(known):
+        return f"`{name}` takes at most {len(known)} arguments: {told}"
+    missing = [
+        each.name
+        for each in parameters[len(given) :]
+        if each.default is inspect.Parameter.empty and each.name not in options
+    ]
+    return f"`{name}` needs its argument `{missing[0]}`" if missing else None
 
 
 def _kind(name: str) -> str:

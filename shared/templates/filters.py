@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import escape
 
 from shared.templates.dates import write_date
-from shared.templates.faults import TemplateFault, describe_kind, explain_filter
+from shared.templates.faults import TemplateFault, describe_kind, explain_arguments, explain_filter
 from shared.templates.lists import settle
 from shared.templates.sizes import (
     FILTER_SIZES,
@@ -299,6 +299,9 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
             UndefinedError,
             ValueError,
         ) as error:
+            wrong = explain_arguments(name, filter_, given, options, own=own + 1, error=error)
+            if wrong is not None:
+                raise TemplateFault(wrong) from error
             value, more = given[own] if len(given) > own else None, given[own + 1 :]
             told = explain_filter(name, value, _write_arguments(more, options), error)
             raise TemplateFault(told, values=(value, *more)) from error

@@ -268,7 +268,7 @@ async def test_a_template_that_fails_fails_its_step(rota: Running, clock: Manual
     run = await ran(rota, clock, plan(step("one", "a\n{{ 1 / (inputs.count - 3) }}")))
     assert (run.state, statuses(run)) == (pb.Run.FAILED, {"one": "FAILED"})
     assert "TEMPLATE_FAILED" in str(run.error)
-    assert run.error.message == "step one, prompt, line 2: a division by zero"
+    assert run.error.message == "step one, prompt, line 2: `1 / 0` is a division by zero"
 
 
 async def test_a_prompt_has_what_earlier_steps_gave_cut_to_its_limit(

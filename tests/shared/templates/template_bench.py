@@ -17,6 +17,8 @@ from shared.templates.rules import PRESENT
 from shared.templates.sizes import FILTER_SIZES, MAX_RENDERED, METHOD_SIZES, OWN_FILTER_SIZES
 
 CPU_SECONDS = 2.0  # of one render, whose own limit is a twentieth of it
+# Of what is interrupted; the rest is what can't be.
+LIMIT_SECONDS = 0.1
 MEMORY_BYTES = 400 << 20  # more than the program has when it begins
 
 TEXTS = {
@@ -191,13 +193,13 @@ def render(source: str) -> object:
         "outputs": {},
         "hyphenated": [],
     }
-    outcome = render_step(job)
+    outcome = render_step(job, seconds=LIMIT_SECONDS)
     return outcome.get("config")
 
 
 def render_earlier(source: str) -> object:
     try:
-        return earlier.render(source, NAMES)
+        return earlier.render(source, NAMES, seconds=LIMIT_SECONDS)
     except errors.RotaError:
         return None
 

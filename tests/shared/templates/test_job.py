@@ -196,7 +196,7 @@ def test_the_wants_of_deep_fields_are_found() -> None:
         ("{{ inputs.text.foo() }}", "prompt, line 1: `inputs.text` is a text; "
          "a text has no `foo()`"),
         ("{{ -inputs.text }}", "prompt, line 1: `inputs.text` is a text; `-` can't take a text"),
-        ("{{ 1 / 0 }}", "prompt, line 1: a division by zero"),
+        ("{{ 1 / 0 }}", "prompt, line 1: `1 / 0` is a division by zero"),
         ("{{ range }}!", "prompt, line 1: this can't be written"),
         ("{{ inputs.text(1) }}", "prompt, line 1: `inputs.text` is a text; "
          "`text` is a key here, with a text, so it can't be called"),
@@ -240,6 +240,33 @@ def test_a_fault_names_its_field_its_line_and_the_value(source: str, words: str)
          "this date is outside of the calendar, which has the years 1 to 9999"),
         ("'0001-01-01T00:00:00Z' | date(zone='America/New_York')",
          "this date is outside of the calendar, which has the years 1 to 9999"),
+        ("run.slot_time | date(day=1)", "`date` has no argument `day` (did you mean `days`?); "
+         "arguments: format, zone, days"),
+        ("run.slot_time | date('%d', 'UTC', 1, 2)",
+         "`date` takes at most 3 arguments: format, zone, days"),
+        ("run.slot_time | date('%d', format='%d')", "`date` has its argument `format` twice"),
+        ("inputs.text | upper('x')", "`upper` takes no arguments"),
+        ("inputs.text | upper(x=1)", "`upper` takes no arguments"),
+        ("inputs.text | replace('x')", "`replace` needs its argument `new`"),
+        ("inputs.list | join(',', sep=1)", "`join` has no argument `sep`; arguments: d, attribute"),
+        ("inputs.list | sort(revers=true)", "`sort` has no argument `revers` (did you mean "
+         "`reverse`?); arguments: reverse, case_sensitive, attribute"),
+        ("inputs.list | map(atribute='a')", "`map` needs the name of a filter, or its argument "
+         "`attribute`"),
+        ("inputs.list | map(attribute='a', defalt=1)", "`map` has no argument `defalt`"),
+        ("inputs.list | selectattr", "`selectattr` needs the name of an attribute"),
+        ("inputs.list | map('upper', 'x')", "`upper` takes no arguments"),
+        ("inputs.text.upper('x')", "`upper()` takes no arguments"),
+        ("inputs.text.removeprefix()", "`removeprefix()` needs its argument `prefix`"),
+        ("inputs.text.removeprefix(prefix='h')",
+         "`removeprefix()` takes its arguments by place: prefix"),
+        ("inputs.text.split(separator=',')", "`split()` has no argument `separator` (did you mean "
+         "`sep`?); arguments: sep, maxsplit"),
+        ("inputs.deep.items(1)", "`items()` takes no arguments"),
+        ("inputs.deep.get()", "`get()` needs its argument `key`"),
+        ("inputs.n // (inputs.n - 3)", "`3 // 0` is a division by zero"),
+        ("2 ** 200 % 0", "`a number % 0` is a division by zero"),
+        ("2.5 ** 9999", "`2.5 ** 9999` is too large a number"),
     ],
 )  # fmt: skip
 def test_a_fault_of_an_operation_says_what_is_in_the_way(expression: str, words: str) -> None:
