@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken, VisitError
 
 from shared import errors
 
@@ -37,6 +37,9 @@ FIELD: /[^\s()=<>!"':\\]+/
 WORD: /[^\s()=<>!"'\\]+/
 %ignore /\s+/
 """
+_JUNCTIONS: Final = frozenset({"AND", "OR", "NOT"})
+# Tokens before which a comparison is whole.
+_ENDS: Final = frozenset({"$END", "AND", "OR", "RPAR"})
 _ORDER: Final = ("=", "!=", "<", "<=", ">", ">=")
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
@@ -111,10 +114,8 @@ def parse(text: str, fields: Mapping[str, Kind]) -> Filter | None:
         found: Filter = _Reader(fields).transform(tree)
     except VisitError as error:
         raise errors.invalid("filter", str(error.orig_exc)) from None
-    except UnexpectedEOF:
-        raise errors.invalid("filter", "ends where a comparison goes on") from None
     except UnexpectedToken as error:
-        raise errors.invalid("filter", _unexpected(error)) from None
+        raise errors.invalid("filter", _unexpected(error, fields)) from None
     except UnexpectedCharacters as error:
         raise errors.invalid("filter", _unreadable(text, error.column)) from None
     if _count(found) > MAX_COMPARISONS:
@@ -138,7 +139,7 @@ class _Reader(Transformer[Token, Any]):
     def comparison(self, field: Token, operator: Token, value: Token) -> Filter:
         kind = self._fields.get(field)
         if kind is None:
-            raise ValueError(f"{field} is no field of this filter: {', '.join(self._fields)}")
+            raise ValueError(_unknown_field(field, self._fields))
         if operator not in kind.operators:
             raise ValueError(f"{field} takes {' '.join(kind.operators)}, not {operator}")
         return FieldComparison(str(field), str(operator), kind.read(_unquote(value)))
@@ -173,15 +174,54 @@ def _count(found: Filter) -> int:
             return _count(part)
 
 
-def _unexpected(error: UnexpectedToken) -> str:
-    token = error.token
-    if token.type == "$END":
-        return "ends where a comparison goes on"
+def _unknown_field(field: str, fields: Mapping[str, Kind]) -> str:
+    listed = ", ".join(fields)
+    if field.startswith("-") and field[1:] in fields:
+        return f"{field} begins with '-', which is not supported; write NOT {field[1:]}"
+    return f"{field} is no field of this filter: {listed}"
+
+
+def _unexpected(error: UnexpectedToken, fields: Mapping[str, Kind]) -> str:
+    token, last = error.token, _last_token(error)
+    for one in (last, token):  # a word is a field where a comparison begins
+        if one is not None and (word := one.upper()) in _JUNCTIONS and word != one:
+            return f"{str(one)!r} at {one.column} is written {word}"
     if token.startswith(":"):
         return f"':' at {token.column} is not supported; write ="
-    if (word := token.upper()) in ("AND", "OR", "NOT") and word != token:
-        return f"{str(token)!r} at {token.column} is written {word}"
+    if last is not None and last.type == "FIELD" and token.type in _ENDS:
+        return _lone(last, fields)
+    if token.type == "$END":
+        return _cut(error, last)
     return f"{str(token)!r} at {token.column} is not expected: a comparison is `field = value`"
+
+
+def _last_token(error: UnexpectedToken) -> Token | None:
+    """The token before the one that is not expected; None after a whole comparison."""
+    stack = error.interactive_parser.parser_state.value_stack
+    return stack[-1] if stack and isinstance(stack[-1], Token) else None
+
+
+def _lone(word: Token, fields: Mapping[str, Kind]) -> str:
+    """What a word lacks that neither an operator nor a value follows."""
+    if word in _JUNCTIONS:
+        return f"lacks a comparison before {word} at {word.column}"
+    if word in fields:
+        return f"{word} at {word.column} lacks an operator and a value, as in `{word} = value`"
+    if word.startswith("-") and word[1:] in fields:
+        return _unknown_field(word, fields)
+    return (
+        f"{str(word)!r} at {word.column} lacks a field, as in `field = {word}`; "
+        f"fields: {', '.join(fields)}"
+    )
+
+
+def _cut(error: UnexpectedToken, last: Token | None) -> str:
+    """What is missing at the end of a filter."""
+    if last is not None and last.type == "OPERATOR":
+        return f"lacks a value after {last}"
+    if "RPAR" in error.accepts:
+        return "lacks a ) at its end"
+    return f"lacks a comparison after {last}"
 
 
 def _unreadable(text: str, column: int) -> str:
