@@ -16,7 +16,7 @@ from automation_service.scheduling import slot_skips
 from shared import errors, filters, resources
 from shared.aip import Page
 from shared.clock import Clock, rfc3339, shift
-from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome
 from shared.schedule import description, notes, zones
 from shared.schedule import slots as schedule_slots
 from shared.schedule.config import ScheduleTriggerConfig
@@ -25,6 +25,14 @@ from shared.validation.violations import from_pydantic
 
 DEFAULT_COUNT: Final = 10
 LARGEST_COUNT: Final = 100
+_ENDS: Final = {
+    RunStatus.PENDING: "has not begun",
+    RunStatus.RUNNING: "is not at its end",
+    RunStatus.SUCCEEDED: "succeeded",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "was cancelled",
+    RunStatus.TIMED_OUT: "took too long",
+}
 # The slots of a rare schedule are years apart; the rarest comes within 40 years.
 PREVIEW_SPAN: Final = timedelta(days=50 * 366)
 
@@ -91,9 +99,9 @@ class Slots:
             if owner is None:
                 raise errors.ResourceNotFound(name)
             slot = await rows.find_at(connection, owner.id, parts["trigger"], moment)
-        if slot is not None:
-            return LedgerExplanation(text=_said(slot), slot=slot)
         trigger = next((t for t in owner.triggers if t.trigger_id == parts["trigger"]), None)
+        if slot is not None:
+            return LedgerExplanation(text=_said(slot, _zone(owner, trigger)), slot=slot)
         if trigger is None:
             raise errors.ResourceNotFound(name)
         return self._without_row(owner, trigger, moment)
@@ -120,7 +128,7 @@ class Slots:
             return LedgerExplanation(text="It is older than the ledger is kept.")
         if moment <= trigger.create_time:
             return LedgerExplanation(text="The trigger did not exist yet.")
-        return LedgerExplanation(text=_undecided(trigger))
+        return LedgerExplanation(text=_undecided(trigger, config.timezone))
 
 
 def _find_beginning(config: ScheduleTriggerConfig, start: datetime) -> datetime:
@@ -161,7 +169,13 @@ def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[Planne
     return found[: spent[0] + 1] if spent else found
 
 
-def _said(slot: Slot) -> str:
+def _zone(owner: Automation, trigger: Trigger | None) -> str:
+    """The zone of a schedule; UTC for one that is gone or can't be read."""
+    config = None if trigger is None else slot_skips.read_schedule(owner, trigger)
+    return "UTC" if config is None else config.timezone
+
+
+def _said(slot: Slot, zone: str) -> str:
     words = {
         SlotOutcome.FIRED: "It fired on time.",
         SlotOutcome.CAUGHT_UP: "It was caught up.",
@@ -172,18 +186,16 @@ def _said(slot: Slot) -> str:
         SlotOutcome.REJECTED: "It was rejected.",
         SlotOutcome.SKIPPED_REQUESTED: "It was skipped.",
     }
-    said = (words[slot.outcome], slot.reason, _describe_backfill(slot.backfill))
+    said = (words[slot.outcome], slot.reason, _describe_backfill(slot.backfill, zone))
     return " ".join(part for part in said if part)
 
 
-def _describe_backfill(found: SlotBackfill | None) -> str:
+def _describe_backfill(found: SlotBackfill | None, zone: str) -> str:
     if found is None:
         return ""
-    who = resources.USER.format(user=found.requester) if found.requester else "A deleted user"
-    asked = f"{who} had it run afterwards, at {rfc3339(found.create_time)}"
-    if found.status is None:
-        return f"{asked}; that run is no longer kept."
-    return f"{asked}: run {found.run} is {found.status.name}."
+    when = description.describe_moment(found.create_time, zone)
+    asked = f"{found.requester or 'A deleted user'} had it run afterwards, on {when}"
+    return f"{asked}: that run {_ENDS[found.status] if found.status else 'is no longer kept'}."
 
 
 def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
@@ -214,9 +226,10 @@ def _reason_skipped(trigger: Trigger, slot: PlannedSlot) -> str:
     return ""
 
 
-def _undecided(trigger: Trigger) -> str:
+def _undecided(trigger: Trigger, zone: str) -> str:
     if not trigger.enabled:
-        since = f" since {rfc3339(trigger.disabled_time)}" if trigger.disabled_time else ""
+        disabled = trigger.disabled_time
+        since = f" since {description.describe_moment(disabled, zone)}" if disabled else ""
         return f"The trigger is disabled{since}. {trigger.disabled_reason}".strip()
     if trigger.next_fire_time is None:
         return "The schedule had ended, or the automation is archived."

@@ -1,9 +1,9 @@
 """A schedule in English: one sentence, made of the sets or the times that it names."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
-from shared.schedule import cron
+from shared.schedule import cron, zones
 from shared.schedule.config import Every, ScheduleTriggerConfig
 from shared.schedule.cron import WEEK, Cron
 from shared.schedule.slots import read_cron
@@ -74,6 +74,18 @@ def _date(day: date) -> str:
 
 def _time(local: datetime) -> str:
     return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+
+
+def describe_moment(moment: datetime, zone: str) -> str:
+    """A moment to the second, such as `23 November 2026 at 09:02:05, Europe/Paris`.
+
+    In UTC at the ends of the calendar.
+    """
+    try:
+        local = moment.astimezone(zones.load(zone))
+    except OverflowError:
+        local, zone = moment.astimezone(UTC), "UTC"
+    return f"{_date(local.date())} at {local:%H:%M:%S}, {zone}"
 
 
 def describe_cron(found: Cron) -> str:

@@ -124,7 +124,9 @@ async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Pag
     await page.get_by_label("Why?").fill("a move")
     await until.fill("2020-01-01T09:30")
     await pause.click()
-    await expect(page.get_by_role("alert")).to_have_text(re.compile(r"^is past \(it is \w"))
+    await expect(page.get_by_role("alert")).to_have_text(
+        re.compile(r"^This moment is past \(it is \w")
+    )
     await expect(page.get_by_label("Why?")).to_have_value("a move")
     await until.fill(end)
     await pause.click()

@@ -146,8 +146,8 @@ async def test_a_slot_is_run_with_its_own_time_under_the_present_revision(
         "ExplainSlot", pb.ExplainSlotRequest(trigger=slot.trigger, time=slot.slot_time)
     )
     assert explained.explanation == (
-        f"It was missed. {slot.reason} users/ada had it run afterwards, at 2026-11-23T08:02:05Z: "
-        f"run {id_of(made.run)} is SUCCEEDED."
+        f"It was missed. {slot.reason} ada had it run afterwards, on 23 November 2026 at 08:02:05, "
+        "UTC: that run succeeded."
     )
     after = await rota.get(name)
     assert after == before

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from shared.schedule import cron
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.description import describe, describe_cron
+from shared.schedule.description import describe, describe_cron, describe_moment
 from tests.support.cron_oracles import draw_many
 from tests.support.schedule_words import Times, read_times, read_words, split_exceptions
 
@@ -166,3 +166,10 @@ def test_the_words_of_what_people_write_are_read_back() -> None:
 def test_the_words_of_any_expression_are_read_back() -> None:
     for expression in _drawn(2, 300):
         _assert_read_back(expression)
+
+
+def test_a_moment_is_said_to_the_second_in_its_zone() -> None:
+    moment = datetime(2026, 11, 30, 23, 18, 14, 293775, tzinfo=UTC)
+    assert describe_moment(moment, "Europe/Paris") == "1 December 2026 at 00:18:14, Europe/Paris"
+    end = datetime.max.replace(tzinfo=UTC)
+    assert describe_moment(end, "Asia/Tokyo") == "31 December 9999 at 23:59:59, UTC"

@@ -118,7 +118,7 @@ export function TextPrompt(props: {
     }
     show(false);
   };
-  const atMoment = props.moment && problem?.violations.length ? problem.violations.map(({ description }) => refusalText(description)).join(" ") : "";
+  const atMoment = props.moment && problem?.violations.length ? problem.violations.map(({ description }) => `This moment ${refusalText(description)}.`).join(" ") : "";
   if (!open) {
     return (
       <button ref={opener} type="button" class={props.kind ?? "quiet"} disabled={props.disabled} onClick={() => show(true)}>
