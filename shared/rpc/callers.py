@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from shared import errors
@@ -95,13 +95,15 @@ def require_caller(
 class Method:
     """`path` is `/{service}/{method}`. `field` is the path of the resource name, if there is one.
 
-    `name_of` returns the name in a request; empty if it has none.
+    `name_of` returns the name in a request; empty if it has none. `request` is the type of the
+    request, if the descriptors have the method.
     """
 
     path: str
     field: str = ""
     role: Role = "editor"
     name_of: Callable[[Message], str] = lambda request: ""
+    request: Descriptor | None = None
 
 
 @cache
@@ -115,8 +117,14 @@ def find_method(path: str) -> Method:
         return Method(path=path)
     field = _field(method)
     if not field:
-        return Method(path=path, role=_role(path))
-    return Method(path=path, field=field, role=_role(path), name_of=attrgetter(field))
+        return Method(path=path, role=_role(path), request=method.input_type)
+    return Method(
+        path=path,
+        field=field,
+        role=_role(path),
+        name_of=attrgetter(field),
+        request=method.input_type,
+    )
 
 
 def _role(path: str) -> Role:

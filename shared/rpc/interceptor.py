@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 
 from shared import errors, resources
 from shared.aio import take_turn
-from shared.rpc import status
+from shared.rpc import status, wire
 from shared.rpc.access import Role
 from shared.rpc.callers import Method, find_method, require_caller
 from shared.rpc.open_streams import OpenCalls, OpenStreams
@@ -41,12 +41,13 @@ log = logs.logger(__name__)
 class ServerInterceptor(grpc.aio.ServerInterceptor):
     """The guard of every call: who calls, how much is sent, what it says, and where.
 
-    It looks at the token before it reads the request, at the size before it parses, and at the
-    membership before it tells what is wrong with the message. Health and reflection take any
-    caller. `translate` turns a fault of a library into a refusal, or gives None. `limits` are
-    request sizes in bytes by method; `limit` is the size for the rest. `admit` admits the caller
-    to a resource name with a role, as Access does; without it only the token is asked. `streams`
-    and `calls` are those that it serves, `stream_limits` bound streams by person and workspace.
+    It looks at the token before it reads the request, at the size and the count of fields before
+    it parses, and at the membership before it tells what is wrong with the message. Health and
+    reflection take any caller. `translate` turns a fault of a library into a refusal, or gives
+    None. `limits` are request sizes in bytes by method; `limit` is the size for the rest. `admit`
+    admits the caller to a resource name with a role, as Access does; without it only the token is
+    asked. `streams` and `calls` are those that it serves, `stream_limits` bound streams by person
+    and workspace.
     """
 
     verifier: caller.Verifier
@@ -96,7 +97,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                         self.calls.add(deadline)
                         name = ""
                         try:
-                            request = self._parse(method.path, parse, await context.read())
+                            request = self._parse(method, parse, await context.read())
                             name = _require_member(scope.caller, method.name_of(request))
                             await _take_turn(request, name)
                             with scope:
@@ -128,7 +129,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                     scope = caller.CallerScope(self._authenticate(method.path, headers))
                     del headers
                     async with asyncio.timeout(UNARY_LIMIT_SECONDS):
-                        request = self._parse(method.path, parse, await context.read())
+                        request = self._parse(method, parse, await context.read())
                         name = _require_member(scope.caller, method.name_of(request))
                         await _take_turn(request, name)
                     counted = self._count(scope.caller, name)
@@ -203,9 +204,12 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         require_caller(path, who)
         return who
 
-    def _parse(self, path: str, parse: Parse, raw: Any) -> Any:
-        if isinstance(raw, bytes) and len(raw) > (limit := self.limits.get(path, self.limit)):
+    def _parse(self, method: Method, parse: Parse, raw: Any) -> Any:
+        limit = self.limits.get(method.path, self.limit)
+        if isinstance(raw, bytes) and len(raw) > limit:
             raise errors.RequestTooLarge(size=len(raw), limit=limit)
+        if method.request is not None and isinstance(raw, bytes) and len(raw) > LARGE_REQUEST:
+            wire.check_field_count(method.request, raw)
         return _read(parse, raw)
 
     async def _admit_first(

@@ -4,18 +4,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
 from typing import Any, Final, cast
 
 import protovalidate
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from shared import errors, rule_words
 from shared.errors import FieldReason, FieldViolation
 from shared.json_path import join_path
+from shared.rpc import wire
 
 # In the open objects of a request together. A definition has no more.
 MAX_VALUES: Final = 20_000
@@ -26,7 +25,6 @@ MAX_ITEMS: Final = 1_000
 MAX_VIOLATIONS: Final = 100
 _MOST_TOLD: Final = 32 * 1024
 
-_KNOWN_TYPES: Final = "google.protobuf."
 _STRUCT: Final = "google.protobuf.Struct"
 _OPEN: Final = (_STRUCT, "google.protobuf.ListValue", "google.protobuf.Value")
 # The reason by the rule of buf.validate. A rule of ours in CEL has an entry by the name of its id.
@@ -51,6 +49,10 @@ _ASK_FOR_A_VALUE: Final = frozenset({"min_items", "min_len", "pattern", "uuid"})
 _ID: Final = re.compile(r"\{\w+\}")
 _NUL: Final = "must not hold NUL"
 _NUMBER: Final = "holds a number that JSON can't say"
+_UNKNOWN: Final = "is not a field of this message"
+_UNKNOWN_IN_ENTRY: Final = "has an entry with a field that no entry has"
+_NO_KIND: Final = "has no value; null is one"
+_NULL: Final = "has a null other than NULL_VALUE"
 
 
 def check_request(request: Message) -> None:
@@ -168,6 +170,10 @@ class _Reading:
             self._read(request, "")
         except _TooMuch as found:
             raise errors.invalid(found.at, found.what, FieldReason.TOO_LARGE) from None
+        known = type(request)()
+        known.CopyFrom(request)
+        known.DiscardUnknownFields()
+        self._find_unknown(request, known, "")
 
     def _read(self, message: Message, at: str) -> None:
         match message.DESCRIPTOR.full_name:
@@ -182,9 +188,7 @@ class _Reading:
                 self._count_items(len(paths), at)
                 if any("\0" in path for path in paths):
                     self._add(self.unstorable, _not_canonical(at, _NUL))
-            case name:
-                if not name.startswith(_KNOWN_TYPES):
-                    self._unknown(message, at)
+            case _:
                 for field, value in message.ListFields():
                     self._field(field, value, join_path(at, [field.name]))
 
@@ -216,15 +220,37 @@ class _Reading:
             self._add(self.unstorable, _not_canonical(at, _NUL))
         return found
 
-    def _unknown(self, message: Message, at: str) -> None:
-        for unknown in islice(cast(Iterable[Any], UnknownFieldSet(message)), MAX_VIOLATIONS):
-            path = f"{at}.#{unknown.field_number}" if at else f"#{unknown.field_number}"
-            violation = FieldViolation(
-                field=path,
-                description="is not a field of this message",
-                reason=FieldReason.UNKNOWN_FIELD,
-            )
-            self._add(self.unknown, violation)
+    def _find_unknown(self, message: Any, known: Any, at: str) -> None:
+        """Finds the fields that a message has more than `known`, its copy without unknown ones.
+
+        Only what differs is looked at, so that a request without unknown fields costs a copy.
+        """
+        if message.ByteSize() == known.ByteSize() or self._is_told():
+            return
+        self._tell_unknown(message, at)
+        for way, part, same in _pair_parts(message, known):
+            if self._is_told():
+                return
+            if part.ByteSize() != same.ByteSize():
+                self._find_unknown(part, same, join_path(at, way))
+
+    def _tell_unknown(self, message: Message, at: str) -> None:
+        fields = cast(Descriptor, message.DESCRIPTOR).fields_by_number
+        entries: dict[int, int] = {}
+        for number in wire.list_numbers(message.SerializeToString()):
+            if self._is_told():
+                return
+            if (field := fields.get(number)) is None:
+                path, problem = f"{at}.#{number}" if at else f"#{number}", _UNKNOWN
+                self._add(self.unknown, _unknown_field(path, problem))
+            elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+                entries[number] = entries.get(number, 0) + 1
+                # The library keeps an entry with an unknown field beside its map.
+                if entries[number] > len(getattr(message, field.name)):
+                    own = message.DESCRIPTOR.full_name == _STRUCT
+                    path = at if own else join_path(at, [field.name])
+                    self._add(self.unknown, _unknown_field(path, _UNKNOWN_IN_ENTRY))
+                    return
 
     def _inner(self, holder: Any, way: _Way) -> None:
         """Reads the values of a Struct or of a ListValue."""
@@ -248,19 +274,29 @@ class _Reading:
             elif kind == "number_value":
                 if not math.isfinite(value.number_value):
                     self._fault((way, step), _NUMBER)
+            elif kind is None:
+                self._fault((way, step), _NO_KIND, FieldReason.INVALID)
+            elif kind == "null_value":
+                if value.null_value:
+                    self._fault((way, step), _NULL, FieldReason.INVALID)
             elif kind == "struct_value":
                 self._inner(value.struct_value, (way, step))
             elif kind == "list_value":
                 self._inner(value.list_value, (way, step))
 
-    def _fault(self, way: _Way, problem: str) -> None:
+    def _fault(
+        self, way: _Way, problem: str, reason: FieldReason = FieldReason.NOT_CANONICAL
+    ) -> None:
         if not self._is_told():
             parts: list[str | int] = []
             while way is not None:
                 way, step = way
                 if step is not None:
                     parts.append(step)
-            self._add(self.unstorable, _not_canonical(join_path(self._at, parts[::-1]), problem))
+            path = join_path(self._at, parts[::-1])
+            self._add(
+                self.unstorable, FieldViolation(field=path, description=problem, reason=reason)
+            )
 
     def _add(self, found: list[FieldViolation], one: FieldViolation) -> None:
         if not self._is_told():
@@ -285,6 +321,41 @@ class _Reading:
             raise _TooMuch(
                 at, f"is too much: all lists of a request have at most {MAX_ITEMS} items"
             )
+
+
+def _pair_parts(message: Any, known: Any) -> Iterator[tuple[list[str | int], Any, Any]]:
+    """Yields the messages in a message: the JSON's way to each, it, and the same part of `known`.
+
+    What the service writes is left out.
+    """
+    match message.DESCRIPTOR.full_name:
+        case "google.protobuf.Struct":
+            for key in message.fields:
+                yield [key], message.fields[key], known.fields[key]
+        case "google.protobuf.ListValue":
+            for index, value in enumerate(message.values):
+                yield [index], value, known.values[index]
+        case "google.protobuf.Value":
+            kind = message.WhichOneof("kind")
+            if kind in ("struct_value", "list_value"):
+                yield [], getattr(message, kind), getattr(known, kind)
+        case _:
+            for field, value in message.ListFields():
+                if field.message_type is None or is_ignored(field):
+                    continue
+                same = getattr(known, field.name)
+                if not field.is_repeated:
+                    yield [field.name], value, same
+                elif not field.message_type.GetOptions().map_entry:
+                    for index, part in enumerate(value):
+                        yield [field.name, index], part, same[index]
+                elif field.message_type.fields_by_name["value"].message_type is not None:
+                    for key in value:
+                        yield [field.name, _format_key(key)], value[key], same[key]
+
+
+def _unknown_field(path: str, problem: str) -> FieldViolation:
+    return FieldViolation(field=path, description=problem, reason=FieldReason.UNKNOWN_FIELD)
 
 
 @cache

@@ -11,7 +11,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from shared import errors
-from shared.rpc import client, interceptor
+from shared.rpc import client, interceptor, wire
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.request_check import check_request
 from shared.rpc.server import RpcServer
@@ -171,6 +171,21 @@ async def test_a_request_that_is_too_large_is_refused(stub: Any, keys: Keys) -> 
     request.automation.description = "x" * 200
     refused = await refusal(stub.CreateAutomation(request, metadata=keys.user_headers()))
     assert refused.code.name == "RESOURCE_EXHAUSTED"
+
+
+async def test_a_small_message_of_many_fields_is_refused_before_it_is_parsed(
+    stub: Any, keys: Keys
+) -> None:
+    request = pb.UpdateAutomationRequest()
+    request.automation.name = "workspaces/w/automations/a"
+    for _ in range(wire.MAX_FIELDS):
+        request.automation.definition.plan.add()
+    call = stub.UpdateAutomation(
+        request, metadata=keys.user_headers(), compression=grpc.Compression.Gzip
+    )
+    [found] = (await refusal(call)).violations
+    assert found.field == "automation.definition.plan"
+    assert str(wire.MAX_FIELDS) in found.description
 
 
 async def test_unknown_fields_are_refused_wherever_they_are() -> None:

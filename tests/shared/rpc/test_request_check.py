@@ -238,7 +238,7 @@ def list_of(count: int) -> struct_pb2.Struct:
     found = struct_pb2.Struct()
     items = found.fields["a"].list_value.values
     for _ in range(count - 1):
-        items.add()
+        items.add().null_value = struct_pb2.NULL_VALUE
     items[-1].string_value = "\0"
     return found
 
@@ -301,6 +301,55 @@ def test_a_list_of_far_too_many_items_is_refused_before_it_is_looked_at() -> Non
     masked = automation_pb2.UpdateAutomationRequest()
     masked.update_mask.paths.extend([""] * (MAX_ITEMS + 1))
     assert violations(masked) == [("update_mask", FieldReason.TOO_LARGE)]
+
+
+# A struct's bytes: what is at fault, the path of it, and its reason. 99 is no field of theirs.
+_EXTRA = b"\x9a\x06\x01x"
+_NULL = b"\x08\x00"
+
+
+def part(number: int, inner: bytes) -> bytes:
+    assert len(inner) < 128
+    return bytes([number << 3 | 2, len(inner)]) + inner
+
+
+def entry(value: bytes, more: bytes = b"") -> bytes:
+    """A member `a` of a struct."""
+    return part(1, part(1, b"a") + part(2, value) + more)
+
+
+@pytest.mark.parametrize(
+    ("struct", "path", "reason"),
+    [
+        (entry(_NULL) + _EXTRA, "config.#99", FieldReason.UNKNOWN_FIELD),
+        (entry(_NULL + _EXTRA), "config.a.#99", FieldReason.UNKNOWN_FIELD),
+        (entry(_NULL, _EXTRA), "config", FieldReason.UNKNOWN_FIELD),
+        (entry(part(6, _EXTRA)), "config.a.#99", FieldReason.UNKNOWN_FIELD),
+        (entry(part(6, part(1, _NULL + _EXTRA))), "config.a[0].#99", FieldReason.UNKNOWN_FIELD),
+        (entry(part(5, entry(_NULL, _EXTRA))), "config.a", FieldReason.UNKNOWN_FIELD),
+        (entry(b""), "config.a", FieldReason.INVALID),
+        (part(1, part(1, b"a")), "config.a", FieldReason.INVALID),
+        (entry(part(6, part(1, b""))), "config.a[0]", FieldReason.INVALID),
+        (entry(b"\x08\x05"), "config.a", FieldReason.INVALID),
+    ],
+)
+def test_an_object_is_read_as_strictly_as_its_json(
+    struct: bytes, path: str, reason: FieldReason
+) -> None:
+    request = automation_pb2.PreviewScheduleRequest()
+    request.config.MergeFromString(struct)
+    assert (path, reason) in violations(request)
+
+
+def test_unknown_fields_are_found_wherever_they_stand() -> None:
+    request = automation_pb2.CreateAutomationRequest()
+    request.automation.definition.triggers.add()
+    request.automation.definition.triggers.add().MergeFromString(_EXTRA)
+    found = {path for path, reason in violations(request) if reason is FieldReason.UNKNOWN_FIELD}
+    assert found == {"automation.definition.triggers[1].#99"}
+    preview = automation_pb2.PreviewScheduleRequest()
+    preview.start_time.MergeFromString(_EXTRA)
+    assert ("start_time.#99", FieldReason.UNKNOWN_FIELD) in violations(preview)
 
 
 def test_what_the_service_writes_is_not_looked_at() -> None:
