@@ -23,7 +23,8 @@ class LocalReply:
     """What is answered in place of Envoy's own answer with an HTTP status.
 
     Where `or_above` is true, it is for that status and all above it. `path` narrows it to paths
-    that contain this, in any case.
+    that contain this, in any case; `details` to what Envoy gives as its own reason, which contains
+    this.
     """
 
     http: int
@@ -34,6 +35,7 @@ class LocalReply:
     answered: int = 0  # with this HTTP status, where it is not Envoy's own
     or_above: bool = False
     path: str = ""
+    details: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,6 +45,13 @@ _LATE: Final = "the service did not answer in time"
 
 # The first that matches applies.
 REFUSALS: Final = (
+    LocalReply(
+        http=401,
+        details="Jwt_is_expired",
+        code=code_pb2.UNAUTHENTICATED,
+        reason="UNAUTHENTICATED",
+        message="the token has expired",
+    ),
     LocalReply(
         http=401,
         code=code_pb2.UNAUTHENTICATED,
@@ -107,6 +116,35 @@ REFUSALS: Final = (
         retry_seconds=1,
     ),
     LocalReply(http=504, code=code_pb2.DEADLINE_EXCEEDED, reason="TIMED_OUT", message=_LATE),
+    LocalReply(
+        http=400,
+        details="path_normalization_failed",
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="the path has an escaped slash or backslash, an escaped zero byte, or a #",
+    ),
+    LocalReply(
+        http=400,
+        details="unexpected_underscore",
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="the name of a header has an underscore",
+    ),
+    LocalReply(
+        http=400,
+        details="invalid_characters",
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="a header has characters that HTTP has not",
+    ),
+    LocalReply(
+        http=400,
+        details="codec_error",
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="the request is not HTTP: its method is unknown, or its address or a header has"
+        " characters that HTTP has not",
+    ),
     # Anything else that Envoy may say.
     LocalReply(
         http=500,
@@ -223,7 +261,20 @@ def _applies(refusal: LocalReply) -> list[dict[str, Any]]:
     if refusal.path:
         match = {"contains": refusal.path, "ignore_case": True}
         found.append({"header_filter": {"header": {"name": ":path", "string_match": match}}})
+    if refusal.details:
+        found.append({"extension_filter": _expression(refusal.details)})
     return found
+
+
+def _expression(details: str) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    return {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": {
+            "@type": kind,
+            "expression": f"response.code_details.contains('{details}')",
+        },
+    }
 
 
 def _details(refusal: LocalReply) -> str:

@@ -77,6 +77,12 @@ class TestAuthentication:
                     request, metadata=list(headers.items())
                 )
             assert reason(failed.value) == "UNAUTHENTICATED"
+            told = [
+                answer.json()["message"],
+                by_web.headers["grpc-message"],
+                failed.value.details(),
+            ]
+            assert [one == "the token has expired" for one in told] == [token == expired] * 3
 
     def test_the_front_page_and_the_health_check_need_none(self, gateway: Gateway) -> None:
         page = patient.get(f"{gateway.url}/")
