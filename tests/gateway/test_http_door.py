@@ -209,6 +209,38 @@ def test_a_path_that_is_none_is_404_and_not_found(client: httpx2.Client, method:
         assert answer.json()["code"] == 5
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/nothing", "/foo", "/v2/workspaces/w/threads/t", "/v1", "/x/y"]
+)
+def test_every_path_that_is_none_is_answered_alike(client: httpx2.Client, path: str) -> None:
+    answer = client.get(path)
+    (info,) = answer.json()["details"]
+    assert (answer.status_code, info["reason"]) == (404, "RESOURCE_NOT_FOUND")
+    assert info["metadata"] == {"resource": path}
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "said"),
+    [
+        (f"FOO {THREAD}", "", "its method is unknown"),
+        ("GET /v1/w%2Fx", "", "the path has an escaped slash"),
+        ("GET /v1/w%00x", "", "an escaped zero byte"),
+        (f"GET {THREAD}", "x_y: 1\r\n", "the name of a header has an underscore"),
+        (f"GET {THREAD}", "x: a\0b\r\n", "a header has characters"),
+    ],
+)
+def test_what_envoy_refuses_is_told_why(gateway: Front, line: str, header: str, said: str) -> None:
+    host, _, port = gateway.listen.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        (token,) = gateway.auth().values()
+        head = f"{line} HTTP/1.1\r\nhost: rota\r\nauthorization: {token}\r\n{header}"
+        connection.sendall(f"{head}connection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "REQUEST_MALFORMED" in answer
+    assert said in answer
+
+
 @pytest.mark.parametrize("path", ["/v1/%0A/threads", "/%0A", "/v1/workspaces/w%0D/threads/t%0A:x"])
 def test_a_path_with_a_line_break_is_answered_like_any_other(
     client: httpx2.Client, path: str
