@@ -28,6 +28,12 @@ DEFAULTS: Final = {
     "ROTA_UNUSED_SECONDS": "30",
     "ROTA_TICKET_SECONDS": "60",
 }
+# Names of headers that gRPC's core parses, each in a way of its own, and names that it refuses. A
+# value that it can't parse may stay in the table of a connection that all callers share.
+PARSED_HEADERS: Final = (
+    r".*-bin|lb-.*|grpc-(status|message|retry-pushback-ms|previous-rpc-attempts|internal-.*)"
+    r"|.*[^a-z0-9_.:-].*"
+)
 
 
 def render(settings: Mapping[str, str]) -> str:
@@ -49,6 +55,11 @@ def render(settings: Mapping[str, str]) -> str:
         "unused_seconds": _number("ROTA_UNUSED_SECONDS", settings),
         # JSON is YAML, so what is made here goes in as it is.
         "refusals": json.dumps(local_replies.mappers(patterns["ticket_paths"])),
+        "malformed_timeout": local_replies.MALFORMED_TIMEOUT,
+        "unserved_encoding": local_replies.UNSERVED_ENCODING,
+        "unserved_content_type": local_replies.UNSERVED_CONTENT_TYPE,
+        "without_trailers": local_replies.WITHOUT_TRAILERS,
+        "parsed_headers": PARSED_HEADERS,
         "page": str(PAGE),
         "page_policy": page.policy(PAGE.read_text()),
         "page_tag": page.tag(PAGE.read_bytes()),

@@ -16,6 +16,11 @@ DOMAIN: Final = "rota.dev"
 # Bytes of a request as the routes limit them.
 REQUEST_BYTES: Final = 1 << 20
 MESSAGE_BYTES: Final = 8 << 20
+# What the routes refuse of gRPC by a status that Envoy has no use for.
+MALFORMED_TIMEOUT: Final = 460
+UNSERVED_ENCODING: Final = 461
+WITHOUT_TRAILERS: Final = 462
+UNSERVED_CONTENT_TYPE: Final = 415
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,13 @@ REFUSALS: Final = (
         metadata={"limit_bytes": str(REQUEST_BYTES)},
     ),
     LocalReply(
+        http=UNSERVED_CONTENT_TYPE,
+        code=code_pb2.UNIMPLEMENTED,
+        reason="NOT_SERVED",
+        message="this content-type of gRPC is not served; send application/grpc+proto, "
+        "application/grpc-web+proto or application/grpc-web-text+proto",
+    ),
+    LocalReply(
         http=429,
         code=code_pb2.RESOURCE_EXHAUSTED,
         reason="RATE_LIMITED",
@@ -107,6 +119,35 @@ REFUSALS: Final = (
         code=code_pb2.RESOURCE_EXHAUSTED,
         reason="REQUEST_TOO_LARGE",
         message="the headers of the request are too large",
+    ),
+    LocalReply(
+        http=MALFORMED_TIMEOUT,
+        answered=400,
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="grpc-timeout must be up to eight digits and one of H, M, S, m, u and n",
+    ),
+    LocalReply(
+        http=UNSERVED_ENCODING,
+        answered=415,
+        code=code_pb2.UNIMPLEMENTED,
+        reason="NOT_SERVED",
+        message="this grpc-encoding is not served; it is identity, deflate or gzip",
+    ),
+    LocalReply(
+        http=WITHOUT_TRAILERS,
+        answered=400,
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message="gRPC needs HTTP/2 and the header te: trailers; HTTP/1.1 carries gRPC-Web, "
+        "Connect and JSON",
+    ),
+    # A transfer encoding that nobody knows.
+    LocalReply(
+        http=501,
+        code=code_pb2.UNIMPLEMENTED,
+        reason="NOT_SERVED",
+        message="the gateway reads no such transfer-encoding",
     ),
     LocalReply(
         http=503,
@@ -211,17 +252,12 @@ def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
             "headers_to_add": web,
             "body_format_override": _text(""),
         },
-        # Once it has passed the filter for gRPC-Web, which looks at what is answered again.
+        # Also what has passed the filter for gRPC-Web, which looks at what is answered again.
         {
-            "filter": _all(*applies, _has("x-grpc-web")),
+            "filter": _all(*applies, _content_type("application/grpc")),
             "status_code": 200,
             "headers_to_add": [*grpc, _header("content-type", "application/grpc"), web[-1]],
             "body_format_override": _text(""),
-        },
-        {
-            "filter": _all(*applies, _content_type("application/grpc")),
-            "headers_to_add": grpc,
-            "body_format_override": _text(refusal.message),
         },
         {
             "filter": _all(*applies, _content_type("application/connect+")),
@@ -324,10 +360,6 @@ def _content_type(prefix: str) -> dict[str, Any]:
 
 def _path_prefix(prefix: str) -> dict[str, Any]:
     return {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": prefix}}}}
-
-
-def _has(header: str) -> dict[str, Any]:
-    return {"header_filter": {"header": {"name": header, "present_match": True}}}
 
 
 def _header(key: str, value: str) -> dict[str, Any]:

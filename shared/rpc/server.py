@@ -23,6 +23,9 @@ OPTIONS: Final = [
     # read only when its caller is known.
     ("grpc.max_receive_message_length", 32 << 20),
     ("grpc.max_send_message_length", 16 << 20),
+    # More headers than the gateway lets through: core refuses what is more in words of its own.
+    ("grpc.max_metadata_size", 64 << 10),
+    ("grpc.absolute_max_metadata_size", 64 << 10),
     # A gateway pings streams that are silent while a model thinks.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_time_ms", 60_000),

@@ -14,6 +14,7 @@ import httpx2
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from shared.rpc.server import OPTIONS
 from tests.support import gateway_processes
 from tests.support.gateway_processes import GatewayProcesses
 from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS
@@ -45,9 +46,7 @@ class Replica(grpc.GenericRpcHandler):
 
     def __post_init__(self) -> None:
         self.health = health.HealthServicer()
-        self.server = grpc.server(
-            ThreadPoolExecutor(32), handlers=[self], options=[("grpc.so_reuseport", 0)]
-        )
+        self.server = grpc.server(ThreadPoolExecutor(32), handlers=[self], options=OPTIONS)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
 
     @property
