@@ -14,6 +14,7 @@ from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import ActionDefinition
 from shared.resources import RUN
+from shared.retry import RetryPolicy, exponential, is_unavailable
 from shared.sandbox.pool import JobFailed, Sandbox
 from shared.schedule import zones
 from shared.templates.deadline import MAX_SECONDS
@@ -40,6 +41,9 @@ LONG_SECONDS: Final = MAX_SECONDS + 5
 # read first.
 _RENDER_COST: Final = 1_000
 _CHARACTER_COST: Final = 4
+# Of a process that ended under its job, or did not start: that is no fault of the step, so it
+# costs none of the step's tries. The waits take a minute in all.
+RENDER_RETRIES: Final = RetryPolicy(interval=exponential(0.5, 30.0), maximum_attempts=8)
 # Members of a step, beside its output, status and error.
 _TOLD: Final = ("attempts", "started_at", "finished_at")
 
@@ -75,7 +79,13 @@ def build_job(
     }
 
 
-async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutcome:
+async def render(
+    sandbox: Sandbox,
+    job: StepJob,
+    *,
+    workspace: str,
+    retries: RetryPolicy = RENDER_RETRIES,
+) -> StepOutcome:
     """Renders a step: here when that is quick whatever it is given, else in the sandbox.
 
     Raises TemplateFailed or OutputTooLarge for what the sandbox gives up, and ServiceUnavailable.
@@ -85,10 +95,11 @@ async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutco
     await take_turn(_RENDER_COST + _CHARACTER_COST * count_characters(job), by=workspace)
     if (quick := render_quick(job)) is not None:
         return quick
+    seconds = RENDER_SECONDS if is_short(job) else LONG_SECONDS
     try:
-        seconds = RENDER_SECONDS if is_short(job) else LONG_SECONDS
-        outcome: StepOutcome = await sandbox.run(
-            "render_step", job, workspace=workspace, seconds=seconds
+        outcome: StepOutcome = await retries.call(
+            lambda: sandbox.run("render_step", job, workspace=workspace, seconds=seconds),
+            transient=_is_process_lost,
         )
     except JobFailed as failed:
         if failed.cause == "time" and not is_short(job):
@@ -97,6 +108,13 @@ async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutco
             raise errors.OutputTooLarge("what the step uses or renders is too large") from failed
         raise errors.TemplateFailed(_GIVEN_UP[failed.cause]) from failed
     return outcome
+
+
+def _is_process_lost(error: BaseException) -> bool:
+    """Whether a job may be done by another process: its own ended, or none could be started."""
+    if isinstance(error, JobFailed):
+        return error.cause == "crash"
+    return is_unavailable(error)
 
 
 _TOO_LONG: Final = "the templates of the step are too long to be read; save it with shorter ones"

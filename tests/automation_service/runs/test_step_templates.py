@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from automation_service.runs import step_templates
 from shared import errors
 from shared.definition.execution import PlanStep
 from shared.registries.actions.agent_task import AGENT_TASK, MAX_RENDERED_PROMPT
+from shared.retry import linear
+from shared.sandbox import pool
 from shared.sandbox.pool import Sandbox
 from shared.templates.deadline import briefly
 from shared.templates.job import StepJob, is_quick, is_short, render_quick, render_step
@@ -32,6 +35,7 @@ SLOW = [
     "{{ ('a' * 100) | center(50000) }}",
     "{{ steps.get.output.items | sum }}",
 ]
+AT_ONCE = replace(step_templates.RENDER_RETRIES, interval=linear(0.0))
 ENDLESS = "{% for i in range(9999) %}{% for i in range(9999) %}{% endfor %}{% endfor %}"
 
 
@@ -158,8 +162,48 @@ async def test_what_the_sandbox_gives_up_is_told_in_words(
     sandbox = Sandbox(module=module)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(error, match=words):
         patch.setattr(step_templates, "RENDER_SECONDS", 0.2)
-        await step_templates.render(sandbox, build_job(SLOW[0], NAMES), workspace="w")
+        job = build_job(SLOW[0], NAMES)
+        await step_templates.render(sandbox, job, workspace="w", retries=AT_ONCE)
     await sandbox.close()
+
+
+async def test_a_step_is_rendered_though_processes_end_under_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that begin and are killed, and those that do not begin."""
+    start, started = pool._Process.start, 0
+
+    async def fated(module: str) -> pool._Process:
+        nonlocal started
+        started += 1
+        if started == 1:
+            raise pool._Ended
+        made = await start(module)
+        if started <= 3:
+            made.popen.kill()
+        return made
+
+    monkeypatch.setattr(pool._Process, "start", fated)
+    sandbox, job = Sandbox(module=SANDBOX_JOBS), build_job(SLOW[0], NAMES)
+    found = await step_templates.render(sandbox, job, workspace="w", retries=AT_ONCE)
+    await sandbox.close()
+    assert found == render_step(job)
+    assert started == 4
+
+
+async def test_a_step_that_no_process_renders_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = 0
+
+    async def end(module: str) -> pool._Process:
+        nonlocal started
+        started += 1
+        raise pool._Ended
+
+    monkeypatch.setattr(pool._Process, "start", end)
+    sandbox, job = Sandbox(module=SANDBOX_JOBS), build_job(SLOW[0], NAMES)
+    with pytest.raises(errors.ServiceUnavailable):
+        await step_templates.render(sandbox, job, workspace="w", retries=AT_ONCE)
+    assert started == step_templates.RENDER_RETRIES.maximum_attempts
 
 
 @pytest.mark.parametrize(
