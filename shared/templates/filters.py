@@ -37,6 +37,10 @@ _GROUP: Final = re.compile(r"\\(\d|\\)")
 _RE2_OPTIONS: Final = re2.Options()
 _RE2_OPTIONS.max_mem = 1 << 20
 _RE2_OPTIONS.log_errors = False
+_QUICK_OPTIONS: Final = re2.Options()
+_QUICK_OPTIONS.max_mem = 1 << 16
+_QUICK_OPTIONS.log_errors = False
+_TOO_LARGE: Final = "too large"
 # Of Jinja's filters, those that do not make the same of the same, that write what is no JSON,
 # that reach for what is no key, or that write HTML.
 ABSENT: Final = frozenset({"attr", "pprint", "random", "urlize", "xmlattr"})
@@ -187,6 +191,33 @@ def slugify(value: Any, separator: str = "-") -> str:
     return write_text(separator).join(_WORD.findall(letters))
 
 
+def check_pattern(pattern: Any, replacement: Any) -> None:
+    """Raises TemplateFault for a pattern or a replacement that no run of `regex_replace` takes.
+
+    A pattern that takes much memory is left to the run, as it takes long to compile.
+    """
+    _limit_pattern(pattern)
+    try:
+        compiled = re2.compile(pattern, _QUICK_OPTIONS)
+    except (re2.error, UnicodeError) as error:
+        if _TOO_LARGE in str(error):
+            return
+        raise _bad_pattern(pattern) from error
+    if isinstance(replacement, str):
+        for name in _GROUP.findall(replacement):
+            if name.isdigit() and int(name) > compiled.groups:
+                raise TemplateFault(f"the pattern has no group {name}")
+
+
+def _limit_pattern(pattern: Any) -> None:
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise TemplateFault(f"a pattern is a text of at most {MAX_PATTERN} characters")
+
+
+def _bad_pattern(pattern: str) -> TemplateFault:
+    return TemplateFault(f"the pattern {pattern[:80]!r} is none that RE2 reads")
+
+
 def replace_matches(value: Any, pattern: str, replacement: Any = "", count: int = 0) -> str:
     r"""Returns a text with what a pattern matches replaced, `count` times or every time.
 
@@ -194,8 +225,7 @@ def replace_matches(value: Any, pattern: str, replacement: Any = "", count: int 
     replacement is the first group.
     """
     text, put = write_text(value), write_text(replacement)
-    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-        raise TemplateFault(f"a pattern is a text of at most {MAX_PATTERN} characters")
+    _limit_pattern(pattern)
     limit_size(len(text))
     try:
         compiled = re2.compile(pattern, _RE2_OPTIONS)
@@ -210,7 +240,7 @@ def replace_matches(value: Any, pattern: str, replacement: Any = "", count: int 
             if done == count:
                 break
     except (re2.error, UnicodeError) as error:
-        raise TemplateFault(f"the pattern {pattern[:80]!r} is none that RE2 reads") from error
+        raise _bad_pattern(pattern) from error
     return "".join([*pieces, text[end:]])
 
 
@@ -248,7 +278,7 @@ def _write_texts(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
     return written
 
 
-def _check_numbers(name: str, given: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+def check_numbers(name: str, given: tuple[Any, ...], options: Mapping[str, Any]) -> None:
     """Raises TemplateFault for an argument that is no number or too small."""
     if (known := _NUMBERS.get(name)) is None:
         return
@@ -287,7 +317,7 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
         if given[own:] and (given[own] is None or isinstance(given[own], Undefined)):
             nothing = None if name in _OF_NUMBER else _NOTHING
             given = (*given[:own], nothing, *given[own + 1 :])
-        _check_numbers(name, given[own + 1 :], options)
+        check_numbers(name, given[own + 1 :], options)
         try:
             return settle(filter_(*given, **options))
         except (

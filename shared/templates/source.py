@@ -1,10 +1,10 @@
 """Templates and expressions inside a definition: how they are read, not how they are run."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.compiler import Frame
@@ -76,6 +76,7 @@ _INSIDE: Final = {
 }
 _EQUAL: Final = ("eq", "ne")
 _LISTED: Final = ("in", "notin")
+_ORDER: Final = {"gt": ">", "gteq": ">=", "lt": "<", "lteq": "<="}
 
 Part = str | int
 
@@ -107,12 +108,45 @@ class Comparison:
     line: int = 1
 
 
+class Unknown:
+    """Stands for a value that is known in a run only."""
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterUse:
+    """A filter, with the arguments that it is given as far as they are literals.
+
+    `parts` are those of the name of the run that it is given, and empty for another value.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    options: Mapping[str, Any]
+    parts: tuple[Part, ...]
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """A name of the run that a template compares with a literal by `<`, `<=`, `>` or `>=`."""
+
+    parts: tuple[Part, ...]
+    operator: str
+    literal: Any
+    line: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a template names, each once."""
 
     uses: tuple[Use, ...]
     comparisons: tuple[Comparison, ...]
+    filters: tuple[FilterUse, ...] = ()
+    orderings: tuple[Ordering, ...] = ()
 
 
 class _NameCollector(TemplateCompiler):
@@ -308,7 +342,12 @@ def _read(tree: nodes.Template) -> Reading:
     walk = _Walk(names.found - set(_GLOBALS))
     walk.visit(tree)
     env.compile(tree)
-    return Reading(tuple(dict.fromkeys(walk.uses)), tuple(dict.fromkeys(walk.comparisons)))
+    return Reading(
+        tuple(dict.fromkeys(walk.uses)),
+        tuple(dict.fromkeys(walk.comparisons)),
+        tuple(walk.filters),
+        tuple(walk.orderings),
+    )
 
 
 def _name_inside(filter_: nodes.Filter) -> Iterator[tuple[str, str]]:
@@ -334,6 +373,8 @@ class _Walk:
     roots: set[str]
     uses: list[Use] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    filters: list[FilterUse] = field(default_factory=list)
+    orderings: list[Ordering] = field(default_factory=list)
 
     def visit(self, node: nodes.Node) -> None:
         match node:
@@ -344,8 +385,12 @@ class _Walk:
                 for argument in (*node.args, *node.kwargs, node.dyn_args, node.dyn_kwargs):
                     if argument is not None:
                         self.visit(argument)
+            case nodes.Filter():
+                self._filter(node)
+                self._visit_children(node)
             case nodes.Compare():
                 self._compare(node)
+                self._order(node)
                 self._visit_children(node)
             case _:
                 self._visit_children(node)
@@ -378,6 +423,34 @@ class _Walk:
                 return
         self.uses.append(Use(tuple(parts), inner.lineno, called))
 
+    def _filter(self, node: nodes.Filter) -> None:
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            return
+        args = tuple(map(_read_literal, node.args))
+        options = {str(pair.key): _read_literal(pair.value) for pair in node.kwargs}
+        parts = self._parts_of(node.node)
+        self.filters.append(FilterUse(node.name, args, options, parts, node.lineno))
+        if node.name == "map" and args and isinstance(args[0], str):
+            self.filters.append(FilterUse(args[0], args[1:], options, (), node.lineno))
+
+    def _order(self, node: nodes.Compare) -> None:
+        left: nodes.Node = node.expr
+        for operand in node.ops:
+            if (sign := _ORDER.get(operand.op)) is not None:
+                for named, other in ((left, operand.expr), (operand.expr, left)):
+                    parts, literal = self._parts_of(named), _read_literal(other)
+                    if parts and literal is not UNKNOWN:
+                        self.orderings.append(Ordering(parts, sign, literal, node.lineno))
+            left = operand.expr
+
+    def _parts_of(self, node: nodes.Node | None) -> tuple[Part, ...]:
+        """Returns the parts of a whole name of the run, or none for another expression."""
+        if not isinstance(node, nodes.Getattr | nodes.Getitem):
+            return ()
+        walk = _Walk(self.roots)
+        walk._visit_chain(node)
+        return walk.uses[0].parts if len(walk.uses) == 1 and not walk.uses[0].more else ()
+
     def _compare(self, node: nodes.Compare) -> None:
         for operand in node.ops:
             given: list[nodes.Node] = []
@@ -397,6 +470,19 @@ class _Walk:
             for each in given:
                 if isinstance(each, nodes.Const) and isinstance(each.value, str) and not use.more:
                     self.comparisons.append(Comparison(use.parts, each.value, use.line))
+
+
+def _read_literal(node: nodes.Node) -> Any:
+    """Returns the value of a literal, or UNKNOWN."""
+    match node:
+        case nodes.Const(value=value):
+            return value
+        case nodes.Neg(node=nodes.Const(value=int() | float() as value)):
+            return -value
+        case nodes.List(items=items) | nodes.Tuple(items=items):
+            each = [_read_literal(item) for item in items]
+            return UNKNOWN if UNKNOWN in each else each
+    return UNKNOWN
 
 
 def _problem(exc: Exception, source: str) -> str:

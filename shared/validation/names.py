@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from shared.definition.execution import PlanStep
 from shared.definition.states import StepStatus, TriggerType
 from shared.registries.actions.types import ActionDefinition
-from shared.templates.faults import find_near, write_path
+from shared.templates.faults import describe_kind, find_near, write_path
 from shared.templates.fields import FieldSchema
 from shared.templates.sizes import METHOD_SIZES
 from shared.templates.source import Comparison, Part, Reading, Use
@@ -41,15 +41,39 @@ _STEP: Final[Names] = {
     "started_at": _TEXT,
     "finished_at": _TEXT_OR_NOTHING,
 }
-_RUN: Final[Names] = dict.fromkeys(
-    ("id", "name", "slot_time", "local_date", "local_time", "time_zone"), _TEXT
-)
-_PREVIOUS: Final[Names] = dict.fromkeys(
-    ("run", "slot_time", "local_date", "local_time"), _TEXT_OR_NOTHING
-)
-_FIRED: Final[Names] = dict.fromkeys(
-    ("trigger_id", "type", "fired_at", "scheduled_for", "last_fired_at"), _TEXT_OR_NOTHING
-)
+_NAME: Final = FieldSchema({"type": ["string", "null"], "format": "name"})
+_TIME: Final = FieldSchema({"type": ["string", "null"], "format": "time"})
+_RUN: Final[Names] = {
+    "id": _NAME,
+    "name": _NAME,
+    "slot_time": _TEXT,
+    "local_date": _TEXT,
+    "local_time": _TIME,
+    "time_zone": _NAME,
+}
+_PREVIOUS: Final[Names] = {
+    "run": _NAME,
+    "slot_time": _TEXT_OR_NOTHING,
+    "local_date": _TEXT_OR_NOTHING,
+    "local_time": _TIME,
+}
+_FIRED: Final[Names] = {
+    "trigger_id": _NAME,
+    "type": _NAME,
+    **dict.fromkeys(("fired_at", "scheduled_for", "last_fired_at"), _TEXT_OR_NOTHING),
+}
+# Formats of texts of which no date is made.
+_NO_DATES: Final[Mapping[str, str]] = {
+    "time": "a time",
+    "duration": "a duration",
+    "name": "a name",
+    "uuid": "a UUID",
+    "uri": "an address",
+    "email": "an address",
+    "hostname": "an address",
+}
+# The types of JSON Schema that `<` and `>` compare with each other.
+_ORDERED: Final = (frozenset({"boolean", "integer", "number"}), frozenset({"string"}))
 _END_ERROR: Final[Names] = {
     "step_id": _TEXT,
     "code": _NUMBER,
@@ -71,6 +95,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "boolean": "true or false",
     "integer": "a number",
     "null": "nothing",
+    "object": "an object",
     "number": "a number",
     "string": "a text",
 }
@@ -136,6 +161,32 @@ class Scope:
         for compared in reading.comparisons:
             if (problem := self._state_fault(compared)) is not None:
                 yield compared.line, problem
+
+    def find_kind_faults(self, reading: Reading) -> Iterator[tuple[int, str]]:
+        """Yields each value of a known type that a filter or a comparison can't take."""
+        for filtered in reading.filters:
+            here = self._find(filtered.parts) if filtered.name == "date" else None
+            if here is not None and (problem := _date_fault(here, filtered.parts)):
+                yield filtered.line, problem
+        for ordering in reading.orderings:
+            here = self._find(ordering.parts)
+            if here is None or isinstance(ordering.literal, list):
+                continue
+            able = next((kinds for kinds in _ORDERED if kinds & _types_of(ordering.literal)), ())
+            if here.types - {"null"} and not here.types & frozenset(able):
+                path, other = write_path(list(ordering.parts)), describe_kind(ordering.literal)
+                told = f"`{ordering.operator}` can't compare it with {other}"
+                yield ordering.line, f"{path} is {_describe_types(here)}; {told}"
+
+    def _find(self, parts: tuple[Part, ...]) -> FieldSchema | None:
+        """Returns the schema of a name, if it has one."""
+        here: Any = {**self.names, "steps": self.steps} if parts else None
+        for part in parts:
+            if isinstance(here, Mapping):
+                here = here.get(part)
+            elif isinstance(here, FieldSchema):
+                here = here.item(part) if isinstance(part, int) else here.member(part)
+        return here if isinstance(here, FieldSchema) else None
 
     def _fault(self, use: Use, known: Names) -> str | None:
         if use.parts in (("previous",), ("previous", "steps")):
@@ -246,14 +297,38 @@ def _list_inputs(
     return names | dict.fromkeys(RUNTIME_INPUTS, _TEXT_OR_NOTHING) if scheduled else names
 
 
+def _describe_types(here: FieldSchema) -> str:
+    kinds = dict.fromkeys(_KINDS.get(kind, kind) for kind in sorted(here.types - {"null"}))
+    return " or ".join(kinds) or "nothing"
+
+
+def _types_of(literal: Any) -> frozenset[str]:
+    if isinstance(literal, str):
+        return frozenset({"string"})
+    return frozenset({"number"} if isinstance(literal, int | float) else ())
+
+
+def _date_fault(here: FieldSchema, parts: tuple[Part, ...]) -> str | None:
+    """Why no date can be made of a value of a schema, or None when one may be."""
+    path = write_path(list(parts))
+    if here.types and not here.types & {"string", "null"}:
+        return f"{path} is {_describe_types(here)}, of which `date` makes no date"
+    formats = [schema["format"] for schema in here.schemas if "format" in schema]
+    words = [_NO_DATES[each] for each in formats if isinstance(each, str) and each in _NO_DATES]
+    if not words or len(words) < len(here.schemas):
+        return None
+    moment = write_path([*parts[:-1], "slot_time"])
+    hint = f"; write {moment} | date('%H:%M')" if here is _TIME else ""
+    return f"{path} is {words[0]}, of which `date` makes no date{hint}"
+
+
 def _member_fault(here: FieldSchema, parts: tuple[Part, ...], part: Part) -> str | None:
     """Why a value of a schema can't have a member, or None when it may."""
     types = here.types
     path = write_path(list(parts))
     able = {"object"} if isinstance(part, str) else {"array", "object", "string"}
     if types and not types & able:
-        kinds = " or ".join(dict.fromkeys(_KINDS[kind] for kind in sorted(types - {"null"})))
-        return f"{path} is {kinds or 'nothing'}, so {write_path([*parts, part])} does not exist"
+        return f"{path} is {_describe_types(here)}, so {write_path([*parts, part])} does not exist"
     if "object" not in types or not isinstance(part, str):
         return None
     names: set[str] = set()

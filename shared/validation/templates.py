@@ -11,11 +11,13 @@ from shared.json_path import join_path
 from shared.templates.marks import is_template
 from shared.templates.source import (
     BadTemplate,
+    Reading,
     count_operations,
     read_condition,
     read_template,
     write_condition,
 )
+from shared.validation.filters import find_argument_fault
 from shared.validation.names import Scope
 from shared.validation.violations import Violation
 
@@ -93,7 +95,16 @@ def _faults(source: str, path: str, scope: Scope, *, expression: bool) -> Iterat
         yield Violation(path, FieldReason.INVALID_TEMPLATE, str(exc))
         return
     several = "\n" in source
-    for line, problem in scope.find_faults(reading):
-        yield Violation(
-            path, FieldReason.UNKNOWN_NAME, f"line {line}: {problem}" if several else problem
-        )
+    kinds = [*_argument_faults(reading), *scope.find_kind_faults(reading)]
+    for reason, faults in (
+        (FieldReason.UNKNOWN_NAME, scope.find_faults(reading)),
+        (FieldReason.INVALID_TEMPLATE, dict.fromkeys(kinds)),
+    ):
+        for line, problem in faults:
+            yield Violation(path, reason, f"line {line}: {problem}" if several else problem)
+
+
+def _argument_faults(reading: Reading) -> Iterator[tuple[int, str]]:
+    for use in reading.filters:
+        if (problem := find_argument_fault(use)) is not None:
+            yield use.line, problem
