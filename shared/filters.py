@@ -7,7 +7,7 @@ quote or a backslash. Bare words, `:` , `-` and functions are refused.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -121,6 +121,18 @@ def parse(text: str, fields: Mapping[str, Kind]) -> Filter | None:
     if _count(found) > MAX_COMPARISONS:
         raise errors.invalid("filter", f"has more than {MAX_COMPARISONS} comparisons")
     return found
+
+
+def find_values(found: Filter | None, field: str) -> Iterator[Any]:
+    """Yields what a filter compares a field with."""
+    match found:
+        case FieldComparison(field=compared, value=value) if compared == field:
+            yield value
+        case Junction(parts=parts):
+            for part in parts:
+                yield from find_values(part, field)
+        case Negation(part=part):
+            yield from find_values(part, field)
 
 
 @cache

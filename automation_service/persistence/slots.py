@@ -1,6 +1,6 @@
 """Queries of the ledger of slots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -83,6 +83,15 @@ async def find_at(
     )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else read_slot(row)
+
+
+async def find_trigger_ids(
+    connection: AsyncConnection, automation_id: UUID, wanted: Collection[str]
+) -> set[str]:
+    """Finds which of these triggers the automation has slots of, also if they are deleted."""
+    query = sa.select(slots.c.trigger_id).distinct()
+    query = query.where(slots.c.automation_id == automation_id, slots.c.trigger_id.in_(wanted))
+    return set((await connection.execute(query)).scalars())
 
 
 async def list_last_outcomes(

@@ -83,10 +83,19 @@ class Slots:
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> Sequence[Slot]:
-        """Returns a page and one more if there is one."""
+        """Returns a page and one more if there is one.
+
+        Raises InvalidRequest for a filter by a trigger that the automation neither has nor has
+        slots of.
+        """
         wanted = filters.parse(filter_, _filter_fields(workspace, automation))
+        asked = set(filters.find_values(wanted, "trigger"))
         async with self.db.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
+            if unknown := asked - {trigger.trigger_id for trigger in owner.triggers}:
+                unknown -= await rows.find_trigger_ids(connection, owner.id, unknown)
+            if unknown:
+                raise errors.invalid("filter", _no_trigger(min(unknown), owner))
             return await rows.page(
                 connection, owner.id, size=page.size, after=page.after_time_and_id(), filter_=wanted
             )
@@ -241,6 +250,11 @@ def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlo
     before = schedule_slots.find_last_slot(config, moment)
     after = schedule_slots.next_slots(config, moment, 1)[:1]
     return after if before is None else [before, *after]
+
+
+def _no_trigger(trigger_id: str, owner: Automation) -> str:
+    listed = ", ".join(trigger.trigger_id for trigger in owner.triggers) or "none"
+    return f"{trigger_id!r} is no trigger of this automation; triggers: {listed}"
 
 
 def _filter_fields(workspace: str, automation: str) -> Mapping[str, filters.Kind]:

@@ -217,6 +217,12 @@ def test_runs_are_listed_of_one_automation_or_of_all(rota_command: Rota, kept: P
     ]
 
 
+@pytest.mark.parametrize("command", ["automations", "runs", "slots news"])
+def test_a_list_is_filtered(rota_command: Rota, kept: Peer, command: str) -> None:
+    done = rota_command(*command.split(), "--filter", "state = FAILED")
+    assert (done.exit_code, kept.automations.calls[-1][1].filter) == (0, "state = FAILED")
+
+
 @pytest.mark.parametrize("name", ["r1", "news/r1", "automations/news/runs/r1", RUN])
 def test_a_run_is_found_by_any_of_its_names(rota_command: Rota, kept: Peer, name: str) -> None:
     done = rota_command("run", name)

@@ -70,7 +70,13 @@ def test_slots_are_found_by_the_id_and_by_the_name_of_their_trigger(stage: Stage
     by_id = count(asked(stage, method, "trigger = t"))
     assert by_id == count(asked(stage, method, f'trigger = "{parent}/triggers/t"')) > 0
     assert count(asked(stage, method, "trigger != t")) == 0
-    for other in (f"{parent}x/triggers/t", f"{parent}/runs/t", "a/b"):
+    for other in (
+        f"{parent}x/triggers/t",
+        f"{parent}/runs/t",
+        "a/b",
+        "nosuch",
+        f"{parent}/triggers/x",
+    ):
         with pytest.raises(grpc.RpcError) as caught:
             asked(stage, method, f'trigger = "{other}"')
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -29,10 +29,13 @@ class Automations:
         request = automation_v1.GetAutomationRequest(name=name)
         return await self._calls.unary(self.automations.get_automation, request)
 
-    def list_automations(self, *, page_token: str = "") -> Pager[automation_v1.Automation]:
+    def list_automations(
+        self, *, filter_: str = "", page_token: str = ""
+    ) -> Pager[automation_v1.Automation]:
+        """A filter of this and the other lists is one of AIP-160, such as `state = PAUSED`."""
         return self._calls.pager(
             self.automations.list_automations,
-            automation_v1.ListAutomationsRequest(parent=self.workspace),
+            automation_v1.ListAutomationsRequest(parent=self.workspace, filter=filter_),
             lambda page: page.automations,
             page_token,
         )
@@ -55,21 +58,25 @@ class Automations:
             f"none of the last {MAX_PAGE} runs is {run!r}: give an older one as AUTOMATION/RUN"
         )
 
-    def list_runs(self, of: str = "-", *, page_token: str = "") -> Pager[automation_v1.Run]:
+    def list_runs(
+        self, of: str = "-", *, filter_: str = "", page_token: str = ""
+    ) -> Pager[automation_v1.Run]:
         """Lists the runs of one automation, or of all."""
         parent = complete_name(self.workspace, "automations", of)
         return self._calls.pager(
             self.automations.list_runs,
-            automation_v1.ListRunsRequest(parent=parent),
+            automation_v1.ListRunsRequest(parent=parent, filter=filter_),
             lambda page: page.runs,
             page_token,
         )
 
-    def list_slots(self, of: str, *, page_token: str = "") -> Pager[automation_v1.Slot]:
+    def list_slots(
+        self, of: str, *, filter_: str = "", page_token: str = ""
+    ) -> Pager[automation_v1.Slot]:
         parent = complete_name(self.workspace, "automations", of)
         return self._calls.pager(
             self.automations.list_slots,
-            automation_v1.ListSlotsRequest(parent=parent),
+            automation_v1.ListSlotsRequest(parent=parent, filter=filter_),
             lambda page: page.slots,
             page_token,
         )

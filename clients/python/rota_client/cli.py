@@ -14,6 +14,7 @@ from rota_client.terminal.chat import Chat, run_chat
 from rota_client.terminal.command import (
     MAX_INT64,
     Every,
+    Filter,
     GlobalOptions,
     Json,
     Limit,
@@ -215,6 +216,7 @@ def reject(
 @app.command()
 def automations(
     context: typer.Context,
+    filter_: Filter = "",
     limit: Limit = None,
     every: Every = False,
     page_token: PageToken = "",
@@ -224,7 +226,7 @@ def automations(
     print_list(
         context,
         "automations",
-        lambda rota: rota.list_automations(page_token=page_token),
+        lambda rota: rota.list_automations(filter_=filter_, page_token=page_token),
         tables.automations,
         limit=limit,
         every=every,
@@ -244,6 +246,7 @@ def automation(context: typer.Context, name: str, as_json: Json = False) -> None
 def runs(
     context: typer.Context,
     automation: Annotated[str, typer.Argument(help="Default: all automations.")] = "-",
+    filter_: Filter = "",
     limit: Limit = None,
     every: Every = False,
     page_token: PageToken = "",
@@ -253,7 +256,7 @@ def runs(
     print_list(
         context,
         "runs",
-        lambda rota: rota.list_runs(automation, page_token=page_token),
+        lambda rota: rota.list_runs(automation, filter_=filter_, page_token=page_token),
         tables.runs,
         limit=limit,
         every=every,
@@ -271,6 +274,7 @@ def run(context: typer.Context, name: str, as_json: Json = False) -> None:
 def slots(
     context: typer.Context,
     automation: str,
+    filter_: Filter = "",
     limit: Limit = None,
     every: Every = False,
     page_token: PageToken = "",
@@ -280,7 +284,7 @@ def slots(
     print_list(
         context,
         "slots",
-        lambda rota: rota.list_slots(automation, page_token=page_token),
+        lambda rota: rota.list_slots(automation, filter_=filter_, page_token=page_token),
         tables.slots,
         limit=limit,
         every=every,

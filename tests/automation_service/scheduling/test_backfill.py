@@ -111,6 +111,17 @@ async def still(url: str, keys: Keys, clock: ManualClock) -> Any:
         yield service
 
 
+async def test_the_slots_of_a_deleted_trigger_are_still_found(
+    rota: Running, clock: ManualClock
+) -> None:
+    name, slots = await missed(rota, clock, 1)
+    await rota.call("DeleteTrigger", pb.DeleteTriggerRequest(name=slots[0].trigger))
+    trigger_id = slots[0].trigger.rpartition("/")[2]
+    assert slots[0] in await rota.slots(name, f"trigger = {trigger_id}")
+    found = await refusal(rota.slots(name, f"trigger = {trigger_id} OR trigger = nosuch"))
+    assert "'nosuch' is no trigger of this automation; triggers: none" in found.message
+
+
 async def test_a_slot_is_run_with_its_own_time_under_the_present_revision(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:

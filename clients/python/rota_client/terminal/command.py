@@ -30,6 +30,10 @@ M = TypeVar("M", bound=betterproto2.Message)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the contract names fields.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="List at most this many. Else 50.")]
 Every = Annotated[bool, typer.Option("--all", help="List all of them.")]
+Filter = Annotated[
+    str,
+    typer.Option("--filter", metavar="FILTER", help="List only these: 'state = FAILED'."),
+]
 PageToken = Annotated[
     str, typer.Option(metavar="TOKEN", help="Continue after a list that printed this token.")
 ]

@@ -34,6 +34,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "note": "--note",
     "page_size": "--limit",
     "page_token": "--page-token",
+    "filter": "--filter",
     "parent": "--workspace",
     "resume_time": "--until",
     "revision": "N",
