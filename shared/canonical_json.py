@@ -42,7 +42,7 @@ def normalise(value: Any, max_depth: int = MAX_DEPTH) -> Any:
     try:
         return _copy(value, max_depth)
     except _NotPlain:
-        return _normalise(value, "", max_depth)
+        return _normalise(value, "", max_depth, max_depth)
 
 
 class _NotPlain(Exception):
@@ -96,7 +96,8 @@ def _plain_number(value: int | float) -> int | float:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _normalise(value: Any, path: str, levels: int) -> Any:
+def _normalise(value: Any, path: str, levels: int, most: int) -> Any:
+    """Copies what may have `levels` more; `most` is how many the whole may have."""
     match value:
         case None | bool():
             return value
@@ -105,15 +106,17 @@ def _normalise(value: Any, path: str, levels: int) -> Any:
         case int() | float():
             return _number(value, path)
     if levels == 0:
-        raise NotCanonical(path, "nested too deeply")
+        raise NotCanonical(path, f"nests too deeply: at most {most} levels")
     match value:
         case Mapping():
             return {
-                _key(key, path): _normalise(item, join_path(path, [key]), levels - 1)
+                _key(key, path): _normalise(item, join_path(path, [key]), levels - 1, most)
                 for key, item in value.items()
             }
         case list() | tuple():
-            return [_normalise(item, f"{path}[{i}]", levels - 1) for i, item in enumerate(value)]
+            return [
+                _normalise(item, f"{path}[{i}]", levels - 1, most) for i, item in enumerate(value)
+            ]
     raise NotCanonical(path, f"{type(value).__name__} is not a JSON type")
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared import errors, rule_words
+from shared.canonical_json import NotCanonical
 from shared.errors import FieldReason
 from shared.json_path import append_path, join_path
 
@@ -66,6 +67,10 @@ def from_pydantic(exc: ValidationError, base: str, model: type[BaseModel]) -> It
         path = join_path(base, [part for part in loc if part != "[key]"])
         if not loc and (named := error.get("ctx", {}).get("field")):
             path = append_path(base, named)
+        cause = error.get("ctx", {}).get("error")
+        if isinstance(cause, NotCanonical):
+            yield Violation(append_path(path, cause.path), FieldReason.NOT_CANONICAL, cause.problem)
+            continue
         near = meant.get(tuple(loc))
         hint = f"; did you mean {near}?" if near else ""
         yield Violation(path, _reason(error), f"{_message(error)}{hint}")

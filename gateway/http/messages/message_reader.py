@@ -23,6 +23,9 @@ from gateway.http.refusal import Violation
 DEEPEST_MESSAGE: Final = 96
 # What is wrong beyond so many violations is not looked for.
 MOST_VIOLATIONS: Final = 1000
+# The limit of what a definition holds, which is less than parsers take.
+DEEPEST_OBJECT: Final = 24
+_TOO_DEEP: Final = f"nests too deeply: at most {DEEPEST_OBJECT} levels"
 _HALF: Final = "holds half of a surrogate pair"
 _STRUCT: Final = "google.protobuf.Struct"
 _VALUE: Final = "google.protobuf.Value"
@@ -44,7 +47,7 @@ class MessageReader:
         kind: Descriptor = message.DESCRIPTOR
         special = _SPECIAL.get(kind.full_name)
         if depth > DEEPEST_MESSAGE:
-            self._refuse(at, "nests too deeply", "NOT_CANONICAL")
+            self._refuse(at, _TOO_DEEP, "NOT_CANONICAL")
         elif special is not None:
             special(self, message, value, at, depth)
         elif kind.full_name in WELL_KNOWN:
@@ -176,7 +179,7 @@ class MessageReader:
         elif value is None:
             message.null_value = 0
         elif depth > DEEPEST_MESSAGE:
-            self._refuse(at, "nests too deeply", "NOT_CANONICAL")
+            self._refuse(at, _TOO_DEEP, "NOT_CANONICAL")
         elif kind is list:
             message.list_value.SetInParent()
             self._values(message.list_value, value, at, depth + 1)

@@ -13,6 +13,8 @@ from gateway.http.messages.message_reader import MessageReader
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Router
+from shared.canonical_json import NotCanonical, normalise
+from shared.definition.fields import MAX_OBJECT_DEPTH
 from tests.gateway.http.places import Place
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())
@@ -295,6 +297,16 @@ def test_a_plus_that_became_a_blank_is_told(value: bytes, hint: bool | None) -> 
 def test_a_number_with_too_many_digits_has_a_place() -> None:
     said, _ = Sent("POST", f"{AUTOMATION}:pause", b'{\n "note": ' + b"1" * 500 + b"}").refusal()
     assert said["message"].endswith("at line 2, column 10")
+
+
+def test_what_nests_too_deeply_is_told_in_the_words_of_the_service() -> None:
+    value: Any = 1
+    for _ in range(MAX_OBJECT_DEPTH + 1):
+        value = [value]
+    with pytest.raises(NotCanonical) as refused:
+        normalise(value, MAX_OBJECT_DEPTH)
+    said, _ = Sent("POST", AUTOMATIONS, deep(33)).refusal()
+    assert said["message"].endswith(f": {refused.value.problem}")
 
 
 def test_an_action_needs_no_body() -> None:

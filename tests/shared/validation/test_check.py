@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.definition.envelope import AutomationCreate, AutomationDefinition
+from shared.definition.fields import MAX_OBJECT_DEPTH
 from shared.errors import FieldReason
 from shared.json_path import read_path
 from shared.registries.actions.agent_task import AGENT_TASK
@@ -119,6 +120,18 @@ def test_a_good_definition_has_no_violations_in_any_of_its_forms() -> None:
     assert check(GOOD, CATALOGUE) == []
     assert check(create, CATALOGUE) == []
     assert check(create.definition, CATALOGUE) == []
+
+
+@pytest.mark.parametrize("path", [[D, "metadata"], [D, "inputs", "schema"]])
+def test_what_nests_too_deeply_is_told_where_and_how_deep_it_may_be(path: Path) -> None:
+    def deep(levels: int) -> Any:
+        return {"a": deep(levels - 1)} if levels else 1
+
+    assert check(_with(path, deep(MAX_OBJECT_DEPTH)), CATALOGUE) == []
+    (fault,) = check(_with(path, deep(MAX_OBJECT_DEPTH + 1)), CATALOGUE)
+    assert fault.field == ".".join(map(str, path)) + ".a" * MAX_OBJECT_DEPTH
+    assert fault.reason == "NOT_CANONICAL"
+    assert fault.message == f"nests too deeply: at most {MAX_OBJECT_DEPTH} levels"
 
 
 CASES: list[tuple[Path, Any, str, str]] = [
