@@ -251,6 +251,10 @@ def test_a_caret_in_a_template_is_offered_names_and_filters_that_exist() -> None
     assert bare["options"] == ["inputs.topic"]
     [offered] = calls("card/template.ts", "complete", [["{{ a | ", 7, known]])
     assert set(offered["options"]) <= set(FILTERS)
+    dates = ["run.local_date", "previous.slot_time", "run.local_time", "previous.local_time"]
+    texts_at = [f"{{{{ {name} | da" for name in dates]
+    found = calls("card/template.ts", "complete", [[text, len(text), known] for text in texts_at])
+    assert [each and each["options"] for each in found] == [["date"], ["date"], None, None]
     source = (ROOT / "gateway/web/src/card/template.ts").read_text()
     listed = source.split("export const FILTERS = [")[1].split("];")[0]
     assert set(re.findall(r'"(\w+)"', listed)) == set(FILTERS)

@@ -73,6 +73,8 @@ export const FILTERS = [
   "selectattr", "slice", "slugify", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique",
   "upper", "urlencode", "wordcount", "wordwrap",
 ];
+/** Names of which `date` makes no date: times and names. */
+const NO_DATE = /\b(?:(?:run|previous)\.local_time|run\.(?:id|name|time_zone)|previous\.run|trigger\.(?:trigger_id|type)|steps\.[\w-]+\.(?:status|attempts))\s*\|\s*\w*$/;
 const STEP = ["output", "status", "error", "attempts", "started_at", "finished_at"];
 const RUN = ["slot_time", "local_date", "local_time", "time_zone", "id", "name"];
 const PREVIOUS = ["output", "run", "slot_time", "local_date", "local_time"];
@@ -114,7 +116,8 @@ export function complete(text: string, caret: number, known: string[], bare = fa
   const filter = /\|\s*(\w*)$/.exec(code);
   const typed = filter ? filter[1]! : /[\w.\-']*(?:\['?[\w -]*)?$/.exec(code)![0];
   if (!filter && !typed && (bare || !/\s$/.test(code))) return undefined;
-  const options = (filter ? FILTERS : known).filter((each) => each.startsWith(typed) && each !== typed).slice(0, MOST);
+  const fitting = NO_DATE.test(code) ? FILTERS.filter((each) => each !== "date") : FILTERS;
+  const options = (filter ? fitting : known).filter((each) => each.startsWith(typed) && each !== typed).slice(0, MOST);
   return options.length ? { from: caret - typed.length, to: caret, options } : undefined;
 }
 
