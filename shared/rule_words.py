@@ -29,6 +29,8 @@ _PATTERNS: Final[Mapping[str, str]] = {
     r"^users/.+$": "must be a name like users/{user}",
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
+_IDS: Final = "[^/]{1,63}"
+_LONG_ID: Final = "has an id of more than 63 characters"
 _NAME: Final = "^workspaces/"
 _UPPER: Final = re.compile(r"[A-Z]")
 _LONGEST_NAME: Final = 100  # characters of an unknown name that are compared with others
@@ -49,16 +51,26 @@ def to_snake(name: str) -> str:
     return _UPPER.sub(lambda found: "_" + found[0].lower(), name)
 
 
-def pattern_words(pattern: str) -> str:
+def pattern_words(pattern: str, value: object = "") -> str:
     """Says what a pattern of ours asks for: `must be a name like workspaces/{workspace}/…`.
 
-    One that it does not know is a value of another form.
+    And that an id in a name is too long, if that alone is wrong. A pattern that it does not know
+    asks for another form.
     """
+    if _IDS in pattern and re.fullmatch(pattern.replace(_IDS, "[^/]+"), str(value)):
+        return _LONG_ID
     if (words := _PATTERNS.get(pattern)) is not None:
         return words
     if pattern.startswith(_NAME):
         return f"must be a name like {_name_template(pattern)}"
     return "must have another form"
+
+
+def name_words(template: str, value: str) -> str:
+    """Says what is wrong with a name of another form than `workspaces/{workspace}/…`."""
+    if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), value):
+        return _LONG_ID
+    return f"must be a name like {template}"
 
 
 def least_words(value: Any, least: int) -> str:

@@ -47,6 +47,7 @@ RULES: Final[Mapping[str, FieldReason]] = {
 }
 _ASK_FOR_A_VALUE: Final = frozenset({"min_items", "min_len", "pattern", "uuid"})
 _ID: Final = re.compile(r"\{\w+\}")
+_REQUIRED: Final = "is required"
 _NUL: Final = "must not hold NUL"
 _NUMBER: Final = "holds a number that JSON can't say"
 _UNKNOWN: Final = "is not a field of this message"
@@ -76,12 +77,13 @@ def check_request(request: Message) -> None:
 def to_violation(request: Message, found: protovalidate.Violation) -> FieldViolation:
     """Returns a broken rule in our words, with the path of the request's JSON."""
     path, choice = _read_path(cast(Descriptor, request.DESCRIPTOR), found.proto.field)
-    members = ", ".join(member.name for member in choice.fields) if choice else ""
-    return FieldViolation(
-        field=path,
-        description=f"needs one of {members}" if members else _describe(found),
-        reason=find_reason(found.proto.rule_id, is_empty=not found.field_value),
-    )
+    reason = find_reason(found.proto.rule_id, is_empty=not found.field_value)
+    if choice:
+        members = [member.name for member in choice.fields if not _is_output(member)]
+        described = f"needs one of {', '.join(members)}"
+    else:
+        described = _REQUIRED if reason is FieldReason.REQUIRED else _describe(found)
+    return FieldViolation(field=path, description=described, reason=reason)
 
 
 def find_reason(rule: str, *, is_empty: bool = False) -> FieldReason:
@@ -118,7 +120,7 @@ def find_misnamed(request: Message) -> Iterator[FieldViolation]:
         if request.HasField(field) and not re.fullmatch(_ID.sub("[^/]{1,63}", template), name):
             yield FieldViolation(
                 field=f"{field}.name",
-                description=f"must be a name like {template}",
+                description=rule_words.name_words(template, name) if name else _REQUIRED,
                 reason=FieldReason.INVALID if name else FieldReason.REQUIRED,
             )
 
@@ -361,8 +363,13 @@ def _unknown_field(path: str, problem: str) -> FieldViolation:
 @cache
 def is_ignored(field: FieldDescriptor) -> bool:
     """Whether a field holds messages that the service writes, so that a request says nothing."""
+    return field.message_type is not None and _is_output(field)
+
+
+def _is_output(field: FieldDescriptor) -> bool:
+    """Whether the service alone writes a field."""
     behavior = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-    return field.message_type is not None and field_behavior_pb2.OUTPUT_ONLY in behavior
+    return field_behavior_pb2.OUTPUT_ONLY in behavior
 
 
 def _leave_rules(request: Message) -> Message:
@@ -421,7 +428,7 @@ def _describe(found: protovalidate.Violation) -> str:
     value, rule = found.field_value, found.rule_value
     match found.proto.rule_id:
         case "string.pattern":
-            return rule_words.pattern_words(str(rule))
+            return rule_words.pattern_words(str(rule), value)
         case "string.min_len" | "repeated.min_items":
             return rule_words.least_words(value, int(rule))
         case "string.max_len" | "repeated.max_items":

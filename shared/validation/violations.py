@@ -114,7 +114,7 @@ def _message(error: ErrorDetails) -> str:
         case "too_long" | "string_too_long":
             return rule_words.most_words(given, said["max_length"])
         case "string_pattern_mismatch":
-            return rule_words.pattern_words(said["pattern"])
+            return rule_words.pattern_words(said["pattern"], given)
         case kind:
             return _MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ")
 

@@ -76,7 +76,7 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
         found = value
         if isinstance(value, str):
             if not _WHOLE.fullmatch(value) or len(value) > 20:
-                raise WrongValue(f"must be a whole number from {least} to {most}")
+                raise WrongValue("must be a whole number")
             found = int(value)
         elif isinstance(value, float) and value.is_integer():
             found = int(value)
@@ -85,7 +85,8 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
         if isinstance(found, bool) or not isinstance(found, int):
             raise WrongValue(f"must be a whole number, not {describe(value)}")
         if not least <= found <= most:
-            raise WrongValue(f"must be a whole number from {least} to {most}")
+            # Of the wire's kind: what the field itself takes is the service's to say.
+            raise WrongValue("is too large" if found > most else "is too small")
         return found
 
     return read

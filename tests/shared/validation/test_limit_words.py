@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from buf.validate import validate_pb2
+from google.protobuf.message import Message
 from rota.agent.v1 import agent_pb2
 from rota.automation.v1 import automation_pb2, webhook_pb2
 from rota.chat.v1 import chat_pb2
@@ -147,6 +148,48 @@ def test_a_request_that_breaks_a_limit_is_told_in_words() -> None:
         ),
         ("note", "must have at most 1,000 characters; has 1,001", "INVALID"),
     ]
+
+
+LONG = f"workspaces/w/automations/{'a' * 64}"
+TOO_LONG = "has an id of more than 63 characters"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "said", "reason"),
+    [
+        (automation_pb2.GetAutomationRequest(), "name", "is required", "REQUIRED"),
+        (
+            automation_pb2.UpdateAutomationRequest(automation={"description": "x"}),
+            "automation.name",
+            "is required",
+            "REQUIRED",
+        ),
+        (automation_pb2.CreateAutomationRequest(), "automation", "is required", "REQUIRED"),
+        (chat_pb2.SendMessageRequest(), "request_id", "is required", "REQUIRED"),
+        (automation_pb2.GetAutomationRequest(name=LONG), "name", TOO_LONG, "INVALID"),
+        (
+            automation_pb2.UpdateAutomationRequest(automation={"name": LONG}),
+            "automation.name",
+            TOO_LONG,
+            "INVALID",
+        ),
+        (
+            chat_pb2.SendMessageRequest(message={"parts": [{}]}),
+            "message.parts[0]",
+            "needs one of text, image, mention",
+            "REQUIRED",
+        ),
+    ],
+)
+def test_what_lacks_is_told_in_one_way_and_a_long_id_by_its_length(
+    request_: Message, field: str, said: str, reason: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_request(request_)
+    told = {v.field: (v.description, v.reason) for v in refused.value.violations}
+    assert told[field] == (said, reason)
+    lacking = {text for text, why in told.values() if why == "REQUIRED"}
+    assert all(text == "is required" or text.startswith("needs one of ") for text in lacking)
 
 
 def test_every_pattern_of_a_request_has_words() -> None:
