@@ -203,19 +203,20 @@ def explain_arguments(
     try:
         signature.bind(*given, **options)
     except TypeError:
-        return _explain_binding(name, [*signature.parameters.values()][own:], given[own:], options)
+        return explain_binding(name, [*signature.parameters.values()][own:], given[own:], options)
     return None
 
 
-def _explain_binding(
+def explain_binding(
     name: str,
     parameters: list[inspect.Parameter],
     given: Sequence[Any],
     options: Mapping[str, Any],
 ) -> str | None:
+    """Returns what is wrong with the number or the names of arguments of these parameters."""
     known = [each.name for each in parameters]
     if not known:
-        return f"`{name}` takes no arguments"
+        return f"`{name}` takes no arguments" if given or options else None
     by_name = [each.name for each in parameters if each.kind in _BY_NAME]
     told = ", ".join(known)
     for option in options:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from shared import errors, json_schema
 from shared.templates.dates import write_date
 from shared.templates.deadline import limited
 from shared.templates.environment import environment
-from shared.templates.faults import TemplateFault, describe_kind, find_near
+from shared.templates.faults import TemplateFault, describe_kind, explain_binding
 from shared.templates.filters import FILTERS, check_numbers, check_pattern
 from shared.templates.source import UNKNOWN, FilterUse
 
@@ -67,8 +67,8 @@ def find_argument_fault(use: FilterUse) -> str | None:
     parameters = _list_parameters(use.name)
     if parameters is None:
         return None
-    for problem in _name_faults(use, parameters):
-        return f"`{use.name}` {problem}"
+    if problem := explain_binding(use.name, [*parameters.values()], use.args, use.options):
+        return problem
     given = dict(zip(parameters, use.args, strict=False)) | dict(use.options)
     for name, value in given.items():
         if isinstance(parameters[name].default, bool) and isinstance(value, str | list):
@@ -95,25 +95,6 @@ def _list_parameters(name: str) -> Mapping[str, inspect.Parameter] | None:
     if any(one.kind is not _PLACES for one in each):
         return None
     return {one.name: one for one in each}
-
-
-def _name_faults(use: FilterUse, parameters: Mapping[str, inspect.Parameter]) -> Iterator[str]:
-    listed = ", ".join(parameters)
-    if not parameters and (use.args or use.options):
-        yield "takes no arguments"
-    elif len(use.args) > len(parameters):
-        yield f"takes no more arguments than {listed}"
-    placed = list(parameters)[: len(use.args)]
-    for name in use.options:
-        if name not in parameters:
-            near = find_near(name, parameters)[0]
-            hint = f" (did you mean `{near}`?)" if near else ""
-            yield f"has no argument `{name}`{hint}; arguments: {listed}"
-        if name in placed:
-            yield f"is given `{name}` twice"
-    for name, one in parameters.items():
-        if one.default is one.empty and name not in placed and name not in use.options:
-            yield f"needs `{name}`"
 
 
 def _try(

@@ -113,7 +113,7 @@ def test_a_filter_takes_the_literals_that_fit_it_and_no_others(name: str) -> Non
         ("date(zone='Paris')", "`date`: unknown time zone 'Paris'; write Europe/Paris"),
         ("date(day=1)", "`date` has no argument `day` (did you mean `days`?); arguments: format"),
         ("upper('x')", "`upper` takes no arguments"),
-        ("replace('a')", "`replace` needs `new`"),
+        ("replace('a')", "`replace` needs its argument `new`"),
         ("truncate('x')", "`truncate`: `length` is a whole number, not a text"),
         ("sort('age')", "`sort`: `reverse` is true or false, not a text"),
         ("map('truncate', 'x')", "`truncate`: `length` is a whole number"),
