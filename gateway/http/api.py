@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """`call_seconds` is how long a call may take; a stream has no such limit."""
+    """`call_seconds` is how long a body and a call may take; a stream has no such limit."""
 
     contract: Contract
     router: Router
@@ -71,7 +71,7 @@ class Api:
 
     async def _read(self, route: Route, scope: Scope, receive: Receive) -> Asked:
         call = route.binding.call
-        body = await exchange.read_body(receive, call.name)
+        body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
         if call.streams and scope["method"] == "GET":
             admitted = self.tickets.admit(route, scope, body)
             if admitted is not None:

@@ -29,6 +29,7 @@ def build(settings: Settings) -> Starlette:
         router=router,
         reader=RequestReader(contract=known),
         office=TicketOffice(keys=settings.ticket_keys, life=settings.ticket_life),
+        body_seconds=settings.call_seconds,
     )
     api = Api(
         contract=known,

@@ -46,9 +46,20 @@ class Gone(Exception):
     """The caller left before the answer."""
 
 
-async def read_body(receive: Receive, call_name: str = "") -> bytes:
-    """Returns the body of a request for a call. Raises Refusal when it is too large, and Gone."""
+async def read_body(receive: Receive, call_name: str = "", *, seconds: float) -> bytes:
+    """Returns the body of a request for a call.
+
+    Raises Refusal when it is too large or does not come whole within `seconds`, and Gone.
+    """
     limit = LARGEST_BODIES.get(call_name, REQUEST_BYTES)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_parts(receive, limit)
+    except TimeoutError:
+        raise _late() from None
+
+
+async def _read_parts(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -184,6 +195,15 @@ def _too_large(limit: int) -> Refusal:
         f"the request has too many bytes; the limit is {limit}",
         metadata={"limit_bytes": str(limit)},
         http=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
+
+
+def _late() -> Refusal:
+    return refuse(
+        code_pb2.DEADLINE_EXCEEDED,
+        "TIMED_OUT",
+        "the request did not come in time",
+        http=HTTPStatus.REQUEST_TIMEOUT,
     )
 
 

@@ -28,6 +28,7 @@ class StreamTickets:
     router: Router
     reader: RequestReader
     office: TicketOffice
+    body_seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def refused(refusal: Refusal) -> None:
@@ -83,7 +84,7 @@ class StreamTickets:
             if exchange.header(scope, header.lower().encode()):
                 said = "this call has no etag; leave the header out"
                 raise _invalid(said, "UNKNOWN_FIELD", field=header)
-        path = _path(await exchange.read_body(receive))
+        path = _path(await exchange.read_body(receive, seconds=self.body_seconds))
         body = message_writer.dump(self._seal(token, path))
         await exchange.answer(
             send, HTTPStatus.OK, {"content-type": exchange.JSON, **exchange.SECRET}, body

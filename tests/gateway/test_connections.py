@@ -2,10 +2,13 @@
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
+from rota.chat.v1 import chat_pb2
 
 from tests.gateway.replicas import Front, Replica, front, serving
 
@@ -22,10 +25,14 @@ BEGUN = {
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def replica() -> Replica:
+    return Replica()
+
+
+@pytest.fixture(scope="module")
+def gateway(replica: Replica, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder: Path = tmp_path_factory.mktemp("connections")
-    replica = Replica()
-    brief = {"ROTA_SILENT_SECONDS": "1", "ROTA_UNUSED_SECONDS": "2"}
+    brief = {"ROTA_SILENT_SECONDS": "1", "ROTA_UNUSED_SECONDS": "2", "ROTA_CALL_SECONDS": "1"}
     with serving(replica), front(folder, [replica.address], **brief) as made:
         yield made
 
@@ -63,3 +70,33 @@ def test_a_connection_is_kept_for_the_next_request(gateway: Front) -> None:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: rota\r\n\r\n")
             assert b"200 OK" in connection.recv(4096)
         assert read_to_end(connection) == b""
+
+
+LATE = {
+    ("/v1/workspaces/w/threads", "application/json"): b'"TIMED_OUT"',
+    ("/v1/workspaces/w/threads/t:sendMessage", "application/json"): b'"TIMED_OUT"',
+    ("/rota.chat.v1.ChatService/GetThread", "application/proto"): b'"deadline_exceeded"',
+    ("/rota.chat.v1.ChatService/GetThread", "application/grpc-web"): b"grpc-status: 4",
+}
+
+
+def test_a_body_comes_in_time_and_a_stream_takes_longer(gateway: Front, replica: Replica) -> None:
+    told = threading.Event()
+
+    def frames(context: object) -> Iterator[Message]:
+        yield chat_pb2.TurnEvent(sequence=1)
+        told.wait(60)
+        yield chat_pb2.TurnEvent(sequence=2)
+
+    replica.frames = frames
+    token = gateway.auth()["authorization"]
+    head = f"HTTP/1.1\r\nhost: rota\r\nauthorization: {token}\r\ncontent-length: 100\r\n"
+    with gateway.calls() as calls, connected(gateway, len(LATE)) as connections:
+        stream = calls.begin("ChatService/WatchTurn")
+        next(stream)
+        for connection, (path, kind) in zip(connections, LATE, strict=True):
+            connection.sendall(f"POST {path} {head}content-type: {kind}\r\n\r\n{{".encode())
+        for connection, said in zip(connections, LATE.values(), strict=True):
+            assert said in read_to_end(connection)
+        told.set()
+        assert len(list(stream)) == 1

@@ -22,7 +22,10 @@ from gateway.http.services import Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectApi:
-    """`calls` are by their path. `call_seconds` is how long one may take; a stream has no limit."""
+    """`calls` are by their path. `call_seconds` is how long a body and a call may take.
+
+    A stream has no such limit.
+    """
 
     contract: Contract
     calls: Mapping[str, Call]
@@ -65,7 +68,7 @@ class ConnectApi:
         self, call: Call, asked: ConnectRequest, scope: Scope, receive: Receive, send: Send
     ) -> None:
         codec = Codec(call=call, is_json=asked.is_json, pool=self.contract.pool)
-        body = await exchange.read_body(receive, call.name)
+        body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
         message = await exchange.beside(len(body), lambda: codec.read(body))
         # The messages are bytes.
         unary: Any = self.services[call.cluster].channel().unary_unary(call.path)
@@ -87,7 +90,7 @@ class ConnectApi:
         await send(exchange.start(HTTPStatus.OK, {"content-type": asked.content_type}))
         end: dict[str, Any] = {}
         try:
-            body = await exchange.read_body(receive, call.name)
+            body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
             message = await exchange.beside(len(body), lambda: codec.read(envelope.unwrap(body)))
             stream: Any = self.services[call.cluster].channel().unary_stream(call.path)
             frames = stream(

@@ -1,9 +1,11 @@
 """An exchange that fails: refused while nothing was sent, and cut off afterwards."""
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from google.rpc import code_pb2
 
 from gateway.http import exchange
 from gateway.http.exchange import Send
@@ -12,6 +14,14 @@ from gateway.http.refusal import Refusal
 
 class Broken(Exception):
     pass
+
+
+async def test_a_body_that_never_ends_is_refused_in_time() -> None:
+    parts = asyncio.Queue[MutableMapping[str, Any]]()
+    parts.put_nowait({"type": "http.request", "body": b"{", "more_body": True})
+    with pytest.raises(Refusal) as refused:
+        await exchange.read_body(parts.get, seconds=0.01)
+    assert (refused.value.http, refused.value.status.code) == (408, code_pb2.DEADLINE_EXCEEDED)
 
 
 @pytest.mark.parametrize("begun", [False, True])
