@@ -11,6 +11,9 @@ from jinja2.exceptions import SecurityError, TemplateRuntimeError
 
 from shared import errors
 
+# In Python's words for a whole number that has too many digits to be read or written.
+TOO_LONG_NUMBER: Final = "integer string conversion"
+_TOO_MANY_DIGITS: Final = "a number has too many digits"
 MAX_REASON: Final = 500  # characters
 MAX_NAMES: Final = 8
 _KINDS: Final[Mapping[str, str]] = {
@@ -155,13 +158,15 @@ def _read_python(message: str) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
         return f"`in` can't look for this in {kind}", (kind,), ()
     if _UNPACKED.search(message):
         return "the items do not have as many parts as the loop has names", (), ()
-    if "integer string conversion" in message:
-        return "a number has too many digits", (), ()
+    if TOO_LONG_NUMBER in message:
+        return _TOO_MANY_DIGITS, (), ()
     return "this can't be done with these values", (), ()
 
 
 def explain_filter(name: str, value: Any, given: str, error: Exception) -> str:
     """Returns why a filter can't take a value. `given` are its arguments as they are written."""
+    if TOO_LONG_NUMBER in str(error):
+        return _TOO_MANY_DIGITS
     if name in _ORDERING and (found := _COMPARED.search(str(error))):
         left, right = (
             _PLURALS.get(_kind(found[2]), "values"),

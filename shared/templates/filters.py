@@ -16,7 +16,13 @@ from jinja2.runtime import Context
 from markupsafe import escape
 
 from shared.templates.dates import write_date
-from shared.templates.faults import TemplateFault, describe_kind, explain_arguments, explain_filter
+from shared.templates.faults import (
+    TOO_LONG_NUMBER,
+    TemplateFault,
+    describe_kind,
+    explain_arguments,
+    explain_filter,
+)
 from shared.templates.lists import settle
 from shared.templates.sizes import (
     FILTER_SIZES,
@@ -98,6 +104,18 @@ def join(environment: Any, value: Iterable[Any], d: Any = "", attribute: Any = N
 def escape_html(value: Any) -> str:
     """Returns the text with `&`, `<`, `>` and quotes as HTML has them."""
     return str(escape(write_text(value)))
+
+
+def to_int(value: Any, default: Any = 0, base: int = 10) -> Any:
+    """Returns a whole number, or `default` for what is none. One of too many digits is a fault."""
+    try:
+        return int(value, base) if isinstance(value, str) else int(value)
+    except ValueError as error:
+        if TOO_LONG_NUMBER in str(error):
+            raise
+    except TypeError:
+        pass
+    return JINJA["int"](value, default, base)
 
 
 def to_json(value: Any, indent: int | str | None = None) -> str:
@@ -349,6 +367,7 @@ _OWN: Final[Mapping[str, Callable[..., Any]]] = {
     "escape": escape_html,
     "forceescape": escape_html,
     "format": format_text,
+    "int": to_int,
     "join": join,
     "safe": write_text,
     "string": write_text,

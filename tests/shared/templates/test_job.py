@@ -201,6 +201,8 @@ def test_the_wants_of_deep_fields_are_found() -> None:
         ("{{ inputs.text(1) }}", "prompt, line 1: `inputs.text` is a text; "
          "`text` is a key here, with a text, so it can't be called"),
         ("{{ 2 ** 15000 }}!", "prompt, line 1: a number has too many digits"),
+        ("{{ ('9' * 5000) | int }}", "prompt, line 1: a number has too many digits"),
+        ("{{ ('9' * 5000) | int(7) }}", "prompt, line 1: a number has too many digits"),
     ],
 )  # fmt: skip
 def test_a_fault_names_its_field_its_line_and_the_value(source: str, words: str) -> None:
