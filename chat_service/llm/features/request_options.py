@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal
@@ -31,6 +32,20 @@ _OUR_HEADERS: Final = frozenset(
 )
 # left out of requests to people's own models, since the SDK sets them from the environment
 _NOT_OF_PEOPLE: Final = frozenset({"openai-organization", "openai-project"})
+# Words of which a name has one that holds a secret, and ends of names without what divides words.
+_SECRET_WORDS: Final = frozenset(
+    {"apikey", "authorization", "bearer", "cookie", "credential", "credentials", "passphrase"}
+    | {"passwd", "password", "passwords", "pwd", "secret", "secrets"}
+)
+_SECRET_ENDS: Final = (
+    *("apikey", "apikeys", "accesskey", "accesskeyid", "privatekey", "authkey", "authtoken"),
+    *("accesstoken", "bearertoken", "refreshtoken", "idtoken", "sessiontoken", "securitytoken"),
+    *("clientsecret", "secretkey", "subscriptionkey", "signingkey", "password"),
+)
+# Words of the tokens that a model reads and writes: `eos_token` is no secret.
+_OF_VOCABULARY: Final = frozenset(
+    {"bos", "eos", "pad", "stop", "unk", "mask", "sep", "cls", "start", "end", "special", "next"}
+)
 # members of a request that the SDK or Rota may send
 _MEMBERS: Final = frozenset(CompletionCreateParamsBase.__annotations__) | {"stream"}
 
@@ -69,6 +84,41 @@ def _few(headers: dict[str, str]) -> dict[str, str]:
     if refused := sorted(_NOT_OF_PEOPLE & set(names)):
         raise ValueError(f"{refused[0]} is set by Rota")
     return headers
+
+
+def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError for a member that is called as a secret, wherever it stands in a body."""
+    inner: list[tuple[str, Any]] = [("", body)]
+    while inner:
+        at, held = inner.pop()
+        if isinstance(held, list):
+            inner += [(f"{at}[{index}]", each) for index, each in enumerate(held)]
+        elif isinstance(held, dict):
+            for name, each in held.items():
+                path = f"{at}.{name}" if at else name
+                # A schema in a body may describe such a member.
+                described = at.rpartition(".")[2] == "properties" and isinstance(each, dict)
+                if is_secret_name(name) and not described:
+                    raise ValueError(
+                        f"{path} looks like a secret, and a body is stored and shown as it is: "
+                        "use api_key or extra_headers, which are encrypted"
+                    )
+                inner.append((path, each))
+    return body
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a member is called as what is secret: `api_key`, `Authorization`, `userToken`.
+
+    A number of tokens is none, and neither is a token of a model: `max_tokens`, `eos_token`.
+    """
+    words = re.findall(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+", name)
+    words = [word.lower() for word in words]
+    if any(word in _SECRET_WORDS for word in words):
+        return True
+    if words[-1:] == ["token"] and not _OF_VOCABULARY & set(words):
+        return True
+    return "".join(words).endswith(_SECRET_ENDS)
 
 
 def _small(body: dict[str, Any]) -> dict[str, Any]:
@@ -124,4 +174,6 @@ class OwnRequestOptions(RequestOptions):
     extra_headers: Annotated[dict[Header, HeaderValue], AfterValidator(_few)] = Field(
         default_factory=dict
     )
-    extra_body: Annotated[dict[_Member, Any], AfterValidator(_small)] = Field(default_factory=dict)
+    extra_body: Annotated[
+        dict[_Member, Any], AfterValidator(_small), AfterValidator(_without_secrets)
+    ] = Field(default_factory=dict)

@@ -1689,7 +1689,9 @@ class RequestSettings(betterproto2.Message):
     """
     Other members of a request, such as `{"seed": 7}`: at most 16 KiB as JSON.
     Members that are Rota's own (the model, messages, tools, the stream) are
-    refused.
+    refused, and so are members that are called as a secret (`api_key`,
+    `authorization`, `token`, `password`), at any depth: this is stored and
+    shown as it is. Use `api_key` or `extra_headers`, which are encrypted.
     """
 
 
