@@ -27,6 +27,14 @@ _PATTERNS: Final[Mapping[str, str]] = {
         "workspaces/{workspace}/automations/{automation}"
     ),
     r"^users/.+$": "must be a name like users/{user}",
+    r"^[a-z]{1,20}$": "must have 1 to 20 lower-case letters",
+    r"^[A-Za-z0-9-]{1,100}$": "must have 1 to 100 characters: letters, digits and -",
+    r"^[A-Za-z0-9_]{1,100}$": "must have 1 to 100 characters: letters, digits and _",
+    r"^[\x20-\x7e]{1,2000}$": "must have 1 to 2,000 visible ASCII characters or spaces",
+    r"^([a-z_]{1,40}|schema\.[$A-Za-z]{1,40})$": (
+        "must be the name of a part of a request, such as stream_options, or of a keyword of "
+        "tools' schemas, such as schema.pattern"
+    ),
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
 _IDS: Final = "[^/]{1,63}"

@@ -32,6 +32,7 @@ from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.secretbox import DecryptionError
 from shared.settings import SECRET_KEYS
+from shared.validation.violations import describe_fault
 
 MAX_MODELS: Final = 50  # of one user in one workspace
 _HINT: Final = 4
@@ -342,7 +343,7 @@ def _fault(fault: ErrorDetails) -> errors.FieldViolation:
     named = [name for name in more if name != "[key]"] if where == "extra_headers" else []
     base = "model_config" if where == "extra_headers" else "model_config.settings"
     # never what was given: a header may hold a secret
-    said = fault["msg"].removeprefix("Value error, ")
+    said = describe_fault(fault)
     return errors.FieldViolation(
         field=join_path(base, [where, *named[:1]]), description=said[:1].lower() + said[1:]
     )

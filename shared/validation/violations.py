@@ -73,7 +73,7 @@ def from_pydantic(exc: ValidationError, base: str, model: type[BaseModel]) -> It
             continue
         near = meant.get(tuple(loc))
         hint = f"; did you mean {near}?" if near else ""
-        yield Violation(path, _reason(error), f"{_message(error)}{hint}")
+        yield Violation(path, _reason(error), f"{describe_fault(error)}{hint}")
 
 
 def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
@@ -106,7 +106,8 @@ def _reason(error: ErrorDetails) -> FieldReason:
     return _REASONS.get(error["type"], FieldReason.INVALID)
 
 
-def _message(error: ErrorDetails) -> str:
+def describe_fault(error: ErrorDetails) -> str:
+    """Says what a model found in words, without what was given."""
     said, given = error.get("ctx", {}), error["input"]
     match error["type"]:
         case "too_short" | "string_too_short":

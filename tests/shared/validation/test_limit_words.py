@@ -192,12 +192,26 @@ def test_what_lacks_is_told_in_one_way_and_a_long_id_by_its_length(
     assert all(text == "is required" or text.startswith("needs one of ") for text in lacking)
 
 
+def patterns_of(rules: Any) -> Iterator[str]:
+    """The patterns of a field, of the items of its list, and of the keys and values of its map."""
+    yield rules.string.pattern
+    for part in (rules.repeated.items, rules.map.keys, rules.map.values):
+        yield part.string.pattern
+
+
+def messages_of(holder: Any) -> Iterator[Any]:
+    for message in holder.values():
+        yield message
+        yield from messages_of(message.nested_types_by_name)
+
+
 def test_every_pattern_of_a_request_has_words() -> None:
     patterns = {
-        field.GetOptions().Extensions[validate_pb2.field].string.pattern
+        pattern
         for module in (agent_pb2, automation_pb2, chat_pb2, webhook_pb2)
-        for message in module.DESCRIPTOR.message_types_by_name.values()
+        for message in messages_of(module.DESCRIPTOR.message_types_by_name)
         for field in message.fields
+        for pattern in patterns_of(field.GetOptions().Extensions[validate_pb2.field])
     } - {""}
     assert len(patterns) > 15
     said = {pattern: pattern_words(pattern) for pattern in patterns}
