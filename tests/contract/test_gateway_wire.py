@@ -210,6 +210,15 @@ def test_a_long_list_of_violations_passes_the_gateway(who: Tenant) -> None:
     assert listed + more == int(info["metadata"]["violations"]) == 40
 
 
+def test_a_field_whose_key_is_there_is_emptied(who: Tenant) -> None:
+    _, _, made = curl(who, "--data", '{"display_name":"A"}', url(who, f"{who.name}/threads"))
+    thread = json.loads(made)
+    assert thread["display_name"] == "A"
+    written = json.dumps(thread | {"display_name": ""})
+    code, _, body = curl(who, "-X", "PATCH", "--data", written, url(who, thread["name"]))
+    assert (code, json.loads(body).get("display_name", "")) == (200, "")
+
+
 def test_an_error_before_the_first_event_is_no_stream(who: Tenant) -> None:
     turn = Stage(who).said("hello")[0].started.turn
     code, kind, body = curl(who, url(who, f"{turn}:watch?after_sequence=999"))
