@@ -72,7 +72,7 @@ GATEWAY: Final[tuple[Row, ...]] = (
     (
         "ROTA_CALL_SECONDS",
         DEFAULTS["ROTA_CALL_SECONDS"],
-        "seconds that a request with its body and a call may take; the answer of a stream has no such limit",
+        "seconds that a body and a call may take; answers of streams have no such limit",
     ),
     (
         "ROTA_IDLE_SECONDS",
