@@ -80,6 +80,7 @@ class Api:
         given = _http_request(scope, body)
         reader = RequestReader(contract=self.contract)
         request = await exchange.beside(len(body), lambda: reader.read(route, given))
+        exchange.check_size(request.ByteSize(), call.name)
         return Asked(call=call, request=request, metadata=exchange.metadata(scope))
 
     async def _unary(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:

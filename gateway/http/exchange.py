@@ -59,6 +59,13 @@ async def read_body(receive: Receive, call_name: str = "", *, seconds: float) ->
         raise _late() from None
 
 
+def check_size(size: int, call_name: str) -> None:
+    """Raises Refusal for JSON that is more bytes as a message than its call takes."""
+    limit = LARGEST_BODIES.get(call_name, REQUEST_BYTES)
+    if size > limit:
+        raise _too_large(limit, f"as a message the request has {size} bytes; the limit is {limit}")
+
+
 async def _read_parts(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
@@ -188,11 +195,11 @@ def _internal(error_id: str) -> Refusal:
     )
 
 
-def _too_large(limit: int) -> Refusal:
+def _too_large(limit: int, said: str = "") -> Refusal:
     return refuse(
         code_pb2.RESOURCE_EXHAUSTED,
         TOO_LARGE,
-        f"the request has too many bytes; the limit is {limit}",
+        said or f"the request has too many bytes; the limit is {limit}",
         metadata={"limit_bytes": str(limit)},
         http=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )

@@ -70,6 +70,8 @@ class ConnectApi:
         codec = Codec(call=call, is_json=asked.is_json, pool=self.contract.pool)
         body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
         message = await exchange.beside(len(body), lambda: codec.read(body))
+        if asked.is_json:
+            exchange.check_size(len(message), call.name)
         # The messages are bytes.
         unary: Any = self.services[call.cluster].channel().unary_unary(call.path)
         made = unary(
@@ -92,6 +94,8 @@ class ConnectApi:
         try:
             body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
             message = await exchange.beside(len(body), lambda: codec.read(envelope.unwrap(body)))
+            if asked.is_json:
+                exchange.check_size(len(message), call.name)
             stream: Any = self.services[call.cluster].channel().unary_stream(call.path)
             frames = stream(
                 message, timeout=asked.stream_seconds, metadata=exchange.metadata(scope)

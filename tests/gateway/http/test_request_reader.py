@@ -7,8 +7,9 @@ import pytest
 from rota.automation.v1 import automation_pb2 as ap
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, failure
+from gateway.http import contract, exchange, failure
 from gateway.http import query as query_reader
+from gateway.http.messages import json_text
 from gateway.http.messages.message_reader import MessageReader
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
@@ -311,3 +312,23 @@ def test_what_nests_too_deeply_is_told_in_the_words_of_the_service() -> None:
 
 def test_an_action_needs_no_body() -> None:
     assert Sent("POST", f"{AUTOMATION}:resume").read().name == "workspaces/dev/automations/a"
+
+
+def many(value: str, count: int) -> bytes:
+    return f'{{"definition":{{"metadata":{{"a":[{",".join([value] * count)}]}}}}}}'.encode()
+
+
+@pytest.mark.parametrize("value", ["1", "{}", '"a,[{"', '"\\",["', "[[]]"])
+def test_values_are_counted_before_they_are_parsed_and_not_in_strings(value: str) -> None:
+    each = 1 + value.count("[") + value.count("{") if '"' not in value else 1
+    most = json_text.MOST_VALUES // each - 10
+    Sent("POST", AUTOMATIONS, many(value, most)).read()
+    said, _ = Sent("POST", AUTOMATIONS, many(value, most + 10)).refusal()
+    assert said["message"] == "the body has more than 40,000 values"
+
+
+def test_json_that_grows_as_a_message_is_told_so() -> None:
+    exchange.check_size(1 << 20, "CreateAutomation")
+    with pytest.raises(Refusal, match="as a message the request has 1048577 bytes") as refused:
+        exchange.check_size((1 << 20) + 1, "CreateAutomation")
+    assert refused.value.http == 413
