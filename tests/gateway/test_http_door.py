@@ -1,5 +1,7 @@
 """JSON through the gateway: as strict as gRPC, and HTTP as it is known."""
 
+import http.client
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -234,11 +236,13 @@ def test_what_envoy_refuses_is_told_why(gateway: Front, line: str, header: str, 
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         (token,) = gateway.auth().values()
         head = f"{line} HTTP/1.1\r\nhost: rota\r\nauthorization: {token}\r\n{header}"
-        connection.sendall(f"{head}connection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
-    assert answer.startswith("HTTP/1.1 400 ")
-    assert "REQUEST_MALFORMED" in answer
-    assert said in answer
+        connection.sendall(f"{head}\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        error = json.loads(answer.read())
+    assert (answer.status, error["code"]) == (400, 3)
+    assert error["details"][0]["reason"] == "REQUEST_MALFORMED"
+    assert said in error["message"]
 
 
 @pytest.mark.parametrize("path", ["/v1/%0A/threads", "/%0A", "/v1/workspaces/w%0D/threads/t%0A:x"])
