@@ -1,5 +1,6 @@
 """Which binding a method and a path mean."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from gateway.http.path_template import REST
 from gateway.http.refusal import Refusal, refuse, refuse_malformed
 
 LONGEST_PATH: Final = 4096
+_LONE_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,11 @@ class Router:
 
 
 def split(path: bytes) -> list[str]:
-    """Returns the decoded segments. Raises Refusal for what is no UTF-8 or far too long."""
+    """Returns the decoded segments. Raises Refusal for what is no path."""
     if len(path) > LONGEST_PATH:
         raise _bad_path(f"is longer than {LONGEST_PATH} bytes")
+    if _LONE_PERCENT.search(path):
+        raise _bad_path("has a % without two hexadecimal digits after it; write %25")
     try:
         return [unquote_to_bytes(one).decode() for one in path.removeprefix(b"/").split(b"/")]
     except UnicodeDecodeError:

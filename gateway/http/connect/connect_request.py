@@ -44,9 +44,7 @@ def read(call: Call, headers: Mapping[bytes, bytes]) -> ConnectRequest:
         raise _invalid("Connect-Protocol-Version", "must be 1")
     encoding = b"connect-content-encoding" if call.streams else b"content-encoding"
     if _header(headers, encoding) not in ("", "identity"):
-        raise refuse(
-            code_pb2.UNIMPLEMENTED, "NOT_SERVED", "the message must not be compressed: identity"
-        )
+        raise refuse(code_pb2.UNIMPLEMENTED, "NOT_SERVED", "the message must not be compressed")
     return ConnectRequest(
         content_type=f"application/{'connect+' if call.streams else ''}{found['codec'].lower()}",
         is_json=found["codec"].lower() == "json",

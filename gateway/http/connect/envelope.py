@@ -22,9 +22,7 @@ def unwrap(body: bytes) -> bytes:
         raise refuse_malformed("the body is not an envelope: a byte of flags and four of length")
     flags, length = _HEAD.unpack_from(body)
     if flags & COMPRESSED:
-        raise refuse(
-            code_pb2.UNIMPLEMENTED, "NOT_SERVED", "the message must not be compressed: identity"
-        )
+        raise refuse(code_pb2.UNIMPLEMENTED, "NOT_SERVED", "the message must not be compressed")
     if flags:
         raise refuse_malformed(f"the envelope has unknown flags, {flags}")
     message = body[_HEAD.size :]

@@ -82,6 +82,8 @@ def _whole(least: int, most: int) -> Callable[[Any], int]:
             found = int(value)
         if isinstance(found, float) and math.isinf(found):
             raise WrongValue("is too large")
+        if isinstance(found, float):
+            raise WrongValue("must be a whole number, without a fraction")
         if isinstance(found, bool) or not isinstance(found, int):
             raise WrongValue(f"must be a whole number, not {describe(value)}")
         if not least <= found <= most:

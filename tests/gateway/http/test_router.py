@@ -35,7 +35,13 @@ def test_no_such_path_is_not_found(path: bytes) -> None:
     assert ROUTER.methods(path) == ()
 
 
-@pytest.mark.parametrize("path", [b"/v1/workspaces/%ff/threads", b"/v1/" + b"a" * 5000])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(b"/v1/workspaces/%s/threads" % name for name in (b"%ff", b"%", b"a%2", b"%zz", b"%%41")),
+        b"/v1/" + b"a" * 5000,
+    ],
+)
 def test_a_path_that_is_none_is_refused(path: bytes) -> None:
     with pytest.raises(Refusal) as refused:
         ROUTER.find("GET", path)

@@ -86,3 +86,8 @@ def test_a_mask_has_the_names_of_the_proto() -> None:
     for bad in ("a b", "a,", ".a", "a..b", ["a"]):
         with pytest.raises(WrongValue):
             read_well_known(mask, bad)
+
+
+def test_a_fraction_is_told_as_one() -> None:
+    with pytest.raises(WrongValue, match="must be a whole number, without a fraction"):
+        read_scalar(FIELDS["int32"], 1.5)
