@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 import protovalidate
+from buf.validate import validate_pb2
 from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
@@ -64,7 +65,12 @@ def check_request(request: Message) -> None:
     """
     reading = _Reading()
     reading.read(request)
-    violations = [*reading.unknown, *reading.unstorable, *find_misnamed(request)]
+    violations = [
+        *reading.unknown,
+        *reading.unstorable,
+        *reading.overlong,
+        *find_misnamed(request),
+    ]
     told = {one.field for one in violations}
     for found in protovalidate.collect_violations(_leave_rules(request)):
         violation = to_violation(request, found)
@@ -162,6 +168,7 @@ class _Reading:
     def __init__(self) -> None:
         self.unknown: list[FieldViolation] = []
         self.unstorable: list[FieldViolation] = []
+        self.overlong: list[FieldViolation] = []  # lists
         self._values_seen, self._items_seen = 0, 0
         self._at = ""  # the field of the open object that is read
         self._told = 0  # characters of the paths of what is wrong
@@ -205,6 +212,10 @@ class _Reading:
             return
         elif field.is_repeated:
             self._count_items(len(value), at)
+            if (most := _most_items(field)) and len(value) > most:
+                told = rule_words.most_words(value, most)
+                violation = FieldViolation(field=at, description=told, reason=FieldReason.INVALID)
+                self._add(self.overlong, violation)
             for index, item in enumerate(value):
                 self._item(item, join_path(at, [index]))
         else:
@@ -307,7 +318,7 @@ class _Reading:
 
     def _is_told(self) -> bool:
         """Whether so much is wrong already that no more of it is told."""
-        count = len(self.unknown) + len(self.unstorable)
+        count = len(self.unknown) + len(self.unstorable) + len(self.overlong)
         return count >= MAX_VIOLATIONS or self._told > _MOST_TOLD
 
     def _count_values(self, count: int) -> None:
@@ -372,8 +383,19 @@ def _is_output(field: FieldDescriptor) -> bool:
     return field_behavior_pb2.OUTPUT_ONLY in behavior
 
 
+@cache
+def _most_items(field: FieldDescriptor) -> int:
+    """How many items a list may have; 0 where the contract does not say."""
+    rules: Any = field.GetOptions().Extensions[cast(Any, validate_pb2.field)]
+    return int(rules.repeated.max_items)
+
+
 def _leave_rules(request: Message) -> Message:
-    """A copy with all that the rules of the contract speak of: open objects in it are empty."""
+    """A copy with all that the rules of the contract speak of.
+
+    Open objects in it are empty, and a list has no more items than it may have, since the rules of
+    each item take time.
+    """
     copy = type(request)()
     copy.CopyFrom(request)
     _empty(copy)
@@ -384,9 +406,12 @@ def _empty(message: Message) -> None:
     for field, value in message.ListFields():
         if is_ignored(field):
             message.ClearField(field.name)
-        elif field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
-        elif field.message_type.full_name in _OPEN:
+        if field.is_repeated and (most := _most_items(field)):
+            del value[most:]
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        if field.message_type.full_name in _OPEN:
             value.Clear()
             value.SetInParent()
         else:

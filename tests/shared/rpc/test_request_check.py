@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import protovalidate
 import pytest
 from buf.validate import validate_pb2
 from google.api import field_behavior_pb2, resource_pb2
@@ -301,6 +302,27 @@ def test_a_list_of_far_too_many_items_is_refused_before_it_is_looked_at() -> Non
     masked = automation_pb2.UpdateAutomationRequest()
     masked.update_mask.paths.extend([""] * (MAX_ITEMS + 1))
     assert violations(masked) == [("update_mask", FieldReason.TOO_LARGE)]
+
+
+def test_the_rules_of_a_list_are_asked_of_as_many_items_as_it_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[Any]()
+    collect = protovalidate.collect_violations
+
+    def count(copy: Any) -> Any:
+        asked.append(len(copy.slots))
+        return collect(copy)
+
+    monkeypatch.setattr(protovalidate, "collect_violations", count)
+    request = automation_pb2.BackfillSlotsRequest(slots=["a"] * MAX_ITEMS)
+    found = violations(request)
+    most = options(
+        request.DESCRIPTOR.fields_by_name["slots"], validate_pb2.field
+    ).repeated.max_items
+    assert asked == [most]
+    assert found.count(("slots", FieldReason.INVALID)) == 1
+    assert len(request.slots) == MAX_ITEMS
 
 
 # A struct's bytes: what is at fault, the path of it, and its reason. 99 is no field of theirs.
