@@ -8,6 +8,8 @@ import grpc
 import httpx2
 import pytest
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from h2.connection import H2Connection
+from h2.events import StreamEnded, StreamReset
 
 from tests.gateway.conftest import Scripted
 from tests.gateway.replicas import Front
@@ -129,3 +131,31 @@ def test_an_unknown_transfer_encoding_is_no_reason_to_try_again(scripted: Script
     assert said.startswith("HTTP/1.1 501 ")
     assert "NOT_SERVED" in said
     assert "retry" not in said.lower()
+
+
+@pytest.mark.parametrize("name", ["grpc-timeout", "x-a-bin", "grpc-status"])
+def test_trailers_of_a_request_reach_nobody(scripted: Scripted, name: str) -> None:
+    front = scripted.front
+    for _ in range(16):
+        with_trailers(front, (name, "zz"))
+        web(front, WEB, ("grpc-timeout", "1n"))
+    assert others(front) == {"OK": 8}
+
+
+def with_trailers(front: Front, *trailers: tuple[str, str]) -> None:
+    """A call by HTTP/2 whose request ends with trailers, to its end."""
+    host, _, port = front.listen.rpartition(":")
+    head = {":method": "POST", ":path": GET, ":scheme": "http", ":authority": "rota"}
+    head |= {**front.auth("mallory"), "content-type": "application/grpc", "te": "trailers"}
+    http = H2Connection()
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        http.initiate_connection()
+        http.send_headers(1, list(head.items()))
+        http.send_data(1, FRAMED)
+        http.send_headers(1, trailers, end_stream=True)
+        connection.sendall(http.data_to_send())
+        while data := connection.recv(4096):
+            events = http.receive_data(data)
+            connection.sendall(http.data_to_send())
+            if any(isinstance(one, StreamEnded | StreamReset) for one in events):
+                return
