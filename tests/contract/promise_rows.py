@@ -56,9 +56,9 @@ PROMISE_ROWS: Final[list[Row]] = [
         f"{M}CreateAutomation",
         "INVALID_REQUEST",
         lambda s: _deep(s, 25),
-        "automation.definition.inputs.schema",
-        "automation.definition.metadata",
-        "automation.definition.triggers[0].static_inputs",
+        f"automation.definition.inputs.schema.default{'.a' * 23}",
+        f"automation.definition.metadata{'.a' * 24}",
+        f"automation.definition.triggers[0].static_inputs{'.a' * 24}",
     ),
     ok(
         f"{M}CreateAutomation",
