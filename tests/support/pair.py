@@ -45,6 +45,7 @@ def automation_settings(
         jwks_file=keys.jwks_file,
         service_jwks_file=keys.service_jwks_file,
         service_key_file=keys.service_key_file("automation_service"),
+        drain_seconds=0,
         grace_seconds=0,
         pool_size=8,
         **more,

@@ -9,7 +9,7 @@ from tests.support.ports import free_port, free_ports
 TAKE = "from tests.support.ports import free_port; print([free_port() for _ in range(250)])"
 
 
-async def take() -> list[int]:
+async def take(taken: asyncio.Barrier) -> list[int]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", f"{TAKE}; input()", stdin=-1, stdout=-1
     )
@@ -17,13 +17,17 @@ async def take() -> list[int]:
     assert process.stdin is not None
     line = await process.stdout.readline()
     own = [free_port() for _ in range(20)]  # while the other process holds its own
+    # What a process that has ended held is free for others.
+    await taken.wait()
     process.stdin.write(b"\n")
     await process.wait()
     return [*own, *map(int, line.decode().strip("[]\n").split(","))]
 
 
 async def test_no_two_processes_take_the_same_port() -> None:
-    taken = [port for ports in await asyncio.gather(take(), take()) for port in ports]
+    all_taken = asyncio.Barrier(2)
+    both = await asyncio.gather(take(all_taken), take(all_taken))
+    taken = [port for ports in both for port in ports]
     assert len(taken) == 2 * 270
     assert len(set(taken)) == len(taken)
 
@@ -33,7 +37,7 @@ import os
 from tests.support.ports import free_port
 free_port()
 child = os.fork()
-print(free_port() // 100, flush=True)
+os.write(1, f"{free_port() // 100}\\n".encode())
 if child:
     os.waitpid(child, 0)
 """
