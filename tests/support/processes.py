@@ -127,6 +127,7 @@ async def processes(
     """Both services; `more` is told to both."""
     chat_port, automation_port = ports
     common = {
+        "ROTA_DRAIN_SECONDS": "0",
         "ROTA_JWKS_FILE": str(keys.jwks_file),
         "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
         "OPENAI_API_KEY": "demo",
