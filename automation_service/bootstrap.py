@@ -56,7 +56,6 @@ from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.page_tokens import PAGE_TOKENS, PageReader
-from shared.rpc.server import RpcServer
 from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
@@ -230,7 +229,21 @@ async def service(
         port = 0
         if "api" in settings.roles:
             notices = NoticeServicer(access=access, db=db, clock=clock)
-            server = _server(settings, servicer, notices, streams)
+            services = {
+                SERVICE: partial(
+                    automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer
+                ),
+                NOTICES: partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
+            }
+            server = build_server(
+                settings,
+                service=NAME,
+                service_names=list(services),
+                add=list(services.values()),
+                translate=database.translate,
+                streams=streams,
+                admit=access.admit,
+            )
             closers.push_async_callback(server.stop)
             await server.start()
             port = server.port
@@ -299,23 +312,3 @@ async def _running(
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 log.error("loop_failed", exc_info=ended)
-
-
-def _server(
-    settings: AutomationSettings,
-    servicer: AutomationServicer,
-    notices: NoticeServicer,
-    streams: OpenStreams,
-) -> RpcServer:
-    return build_server(
-        settings,
-        service=NAME,
-        service_names=[SERVICE, NOTICES],
-        add=[
-            partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer),
-            partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
-        ],
-        translate=database.translate,
-        streams=streams,
-        admit=servicer.access.admit,
-    )

@@ -1,48 +1,53 @@
 """The calls of the contract as patterns for Envoy's routes."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
 
-# Whatever else the descriptors hold is not for the outside.
-PUBLIC: Final = {
-    "chat": "rota.chat.v1.ChatService",
-    "automation": "rota.automation.v1.AutomationService",
+# By cluster. Whatever else the descriptors hold is not for the outside. The first service of a
+# cluster is the one whose health is asked.
+PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat": ("rota.chat.v1.ChatService",),
+    "automation": ("rota.automation.v1.AutomationService",),
 }
 
 
 def patterns(descriptors: bytes) -> dict[str, str]:
-    """Returns `{cluster}_streams`, `{cluster}_reads`, which alone Envoy may retry, and
-    `ticket_paths`, the streams that HTTP opens by GET.
+    """Returns `{cluster}_services`, the paths of all calls, `{cluster}_streams`,
+    `{cluster}_reads`, which alone Envoy may retry, and `ticket_paths`, the streams that HTTP
+    opens by GET.
     """
     files = FileDescriptorSet.FromString(descriptors)
     found = {}
     opened: list[str] = []
-    for cluster, service in PUBLIC.items():
-        methods = list(_methods(files, service))
-        found[f"{cluster}_streams"] = _pattern(service, methods, _streams)
-        found[f"{cluster}_reads"] = _pattern(service, methods, _reads)
-        opened += [_http(method).get for method in methods if _streams(method)]
+    for cluster, services in PUBLIC.items():
+        methods = list(_methods(files, services))
+        found[f"{cluster}_services"] = f"/({'|'.join(map(re.escape, services))})/.*"
+        found[f"{cluster}_streams"] = _pattern(methods, _streams)
+        found[f"{cluster}_reads"] = _pattern(methods, _reads)
+        opened += [_http(method).get for _, method in methods if _streams(method)]
     return found | {"ticket_paths": "|".join(_path_pattern(path) for path in opened if path)}
 
 
-def _methods(files: FileDescriptorSet, service: str) -> Iterator[MethodDescriptorProto]:
+def _methods(
+    files: FileDescriptorSet, services: Sequence[str]
+) -> Iterator[tuple[str, MethodDescriptorProto]]:
+    """Yields the methods of services, each with its service's name."""
     for file in files.file:
         for found in file.service:
-            if f"{file.package}.{found.name}" == service:
-                yield from found.method
+            if (name := f"{file.package}.{found.name}") in services:
+                yield from ((name, method) for method in found.method)
 
 
 def _pattern(
-    service: str,
-    methods: list[MethodDescriptorProto],
+    methods: list[tuple[str, MethodDescriptorProto]],
     chosen: Callable[[MethodDescriptorProto], bool],
 ) -> str:
-    names = sorted(method.name for method in methods if chosen(method))
-    return f"/{re.escape(service)}/({'|'.join(names)})"
+    names = sorted(f"{service}/{method.name}" for service, method in methods if chosen(method))
+    return f"/({'|'.join(map(re.escape, names))})"
 
 
 def _path_pattern(template: str) -> str:

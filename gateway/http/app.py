@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from itertools import chain
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -56,7 +57,7 @@ def build(settings: Settings) -> Starlette:
     routes = [
         Route("/healthz", healthz),
         Route(stream_tickets.PATH, tickets),
-        *(Route(f"/{service}/{{method}}", connect) for service in PUBLIC.values()),
+        *(Route(f"/{one}/{{method}}", connect) for one in chain.from_iterable(PUBLIC.values())),
         Mount("/", app=api),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -24,7 +24,7 @@ _LASTING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An RPC. `path` is that of gRPC, `cluster` the service's key in PUBLIC.
+    """An RPC. `path` is that of gRPC, `cluster` the key of its service in PUBLIC.
 
     `secret` is true where the answer may hold one.
     """
@@ -90,9 +90,10 @@ def read(descriptors: bytes) -> Contract:
     for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors).file:
         pool.Add(file)
     bindings = []
-    for cluster, service in PUBLIC.items():
-        for method in pool.FindServiceByName(service).methods:
-            bindings += list(_bindings(cluster, method))
+    for cluster, services in PUBLIC.items():
+        for service in services:
+            for method in pool.FindServiceByName(service).methods:
+                bindings += list(_bindings(cluster, method))
     return Contract(pool=pool, bindings=tuple(bindings))
 
 

@@ -105,7 +105,7 @@ def _is_ipv4(host: str) -> bool:
 def _config(contract: Contract, cluster: str) -> str:
     """gRPC's service config: health checks, and retries of what changes nothing."""
     reads = [
-        {"service": PUBLIC[cluster], "method": one.call.name}
+        {"service": one.call.path.split("/")[1], "method": one.call.name}
         for one in contract.bindings
         if one.call.cluster == cluster and one.method == "GET" and not one.call.streams
     ]
@@ -119,7 +119,7 @@ def _config(contract: Contract, cluster: str) -> str:
     return json.dumps(
         {
             "loadBalancingConfig": [{"round_robin": {}}],
-            "healthCheckConfig": {"serviceName": PUBLIC[cluster]},
+            "healthCheckConfig": {"serviceName": PUBLIC[cluster][0]},
             "methodConfig": [{"name": reads, "retryPolicy": retry}],
         }
     )

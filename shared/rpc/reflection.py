@@ -13,6 +13,8 @@ from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+from rota.automation.v1 import automation_pb2
+from rota.chat.v1 import chat_pb2
 from rota.errors.v1 import errors_pb2
 
 from shared.rpc.callers import CALLERS, PEOPLE
@@ -22,13 +24,15 @@ VIEW: Final = "rota-view"
 PUBLIC_VIEW: Final = "public"
 V1: Final = "grpc.reflection.v1.ServerReflection"
 VERSIONS: Final = (V1, reflection.SERVICE_NAME)
+# The services of people: either service shows the files of all.
+_PUBLIC: Final = (automation_pb2, chat_pb2)
 
 
 def add_reflection(server: Any, service_names: Sequence[str]) -> None:
     """Adds reflection of both versions, whose messages are the same, to a server."""
     _add_v1_descriptors()
     pool = descriptor_pool.Default()
-    public = [name for name, who in CALLERS.items() if PEOPLE in who and _has_service(pool, name)]
+    public = [name for file in _PUBLIC for name in _service_names(file.DESCRIPTOR)]
     views: dict[str, Any] = {
         view: reflection.aio.ReflectionServicer(
             (*names, *VERSIONS),
@@ -104,6 +108,11 @@ def _public_files(pool: Any, services: Iterable[str]) -> frozenset[str]:
             found[file.name] = file
             left += file.dependencies
     return frozenset(found)
+
+
+def _service_names(file: FileDescriptor) -> list[str]:
+    services = file.services_by_name.values()
+    return [one.full_name for one in services if PEOPLE in CALLERS[one.full_name]]
 
 
 def _has_service(pool: Any, name: str) -> bool:

@@ -14,7 +14,17 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from shared.rpc.reflection import VERSIONS
 from tests.contract.stage import Stage
-from tests.support.live import AGENT, AUTOMATION, CHAT, INTERNAL, METHODS, NOTICES, Live, Tenant
+from tests.support.live import (
+    AGENT,
+    AUTOMATION,
+    CHAT,
+    INTERNAL,
+    METHODS,
+    NOTICES,
+    PUBLIC,
+    Live,
+    Tenant,
+)
 
 BIN = Path(executable).parent
 
@@ -38,7 +48,9 @@ def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any
 
 def test_grpcurl_lists_what_is_served(live: Live, who: Tenant) -> None:
     common = {HEALTH, *VERSIONS}
-    for address, served in ((live.chat, {CHAT, AGENT}), (live.automation, {AUTOMATION, NOTICES})):
+    everything = {method.containing_service.full_name for method in METHODS.values()}
+    of_chat = {CHAT, AGENT}
+    for address, served in ((live.chat, of_chat), (live.automation, everything - of_chat)):
         done = grpcurl(who, address, "list")
         assert set(done.stdout.split()) == served | common
     listed = grpcurl(who, live.automation, "list", AUTOMATION).stdout.split()
@@ -88,7 +100,7 @@ def test_an_operator_sees_all_that_is_served(live: Live, version: str) -> None:
 
 
 def test_the_gateway_reflects_what_is_public_and_no_more(live: Live, who: Tenant) -> None:
-    public = {CHAT, AUTOMATION, *VERSIONS}
+    public = {METHODS[name].containing_service.full_name for name in PUBLIC} | {*VERSIONS}
     hidden = [AGENT, NOTICES, HEALTH, *(METHODS[name].input_type.full_name for name in INTERNAL)]
     served, found = reflect(live.gateway, *public, REASONS, *hidden, token=who.token())
     assert (served, found) == (public, {*public, REASONS})

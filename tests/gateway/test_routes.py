@@ -9,6 +9,7 @@ import grpc
 import pytest
 from google.api import annotations_pb2
 
+from gateway import routes
 from tests.gateway.replicas import PATHS, Calls, Front, Replica, front, serving, until
 from tests.support.live import INTERNAL, METHODS
 from tests.support.live import PUBLIC as SERVED
@@ -61,8 +62,9 @@ def test_every_public_call_reaches_its_own_service(
     for name in PUBLIC:
         assert calls.code(name) is grpc.StatusCode.OK, name
     assert set(chat.calls) | set(automation.calls) == set(PUBLIC)
-    assert all(name.startswith("ChatService/") for name in chat.calls)
-    assert all(name.startswith("AutomationService/") for name in automation.calls)
+    for replica, cluster in ((chat, "chat"), (automation, "automation")):
+        reached = {METHODS[name].containing_service.full_name for name in replica.calls}
+        assert reached == set(routes.PUBLIC[cluster])
 
 
 @pytest.mark.usefixtures("calls")

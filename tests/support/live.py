@@ -87,8 +87,8 @@ class Live:
         return Tenant(self, workspace or f"w{uuid4().hex[:12]}", user)
 
     def address(self, method: str) -> str:
-        ours = method.startswith(("AutomationService/", "NoticeService/"))
-        return self.automation if ours else self.chat
+        ours = method.startswith(("ChatService/", "AgentService/"))
+        return self.chat if ours else self.automation
 
     def call(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
         """The answer; of a stream all its frames."""

@@ -1,5 +1,6 @@
 """What the descriptors say of HTTP: bindings beside the first, and templates of every form."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -9,14 +10,14 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from gateway.envoy_config import DESCRIPTORS
 from gateway.http import contract, path_template
 from gateway.http.router import Router
+from gateway.routes import PUBLIC
 
 
 def test_every_public_call_has_a_binding_and_no_other_has() -> None:
     found = contract.read(DESCRIPTORS.read_bytes()).bindings
-    assert {one.call.path.split("/")[1] for one in found} == {
-        "rota.chat.v1.ChatService",
-        "rota.automation.v1.AutomationService",
-    }
+    assert {one.call.path.split("/")[1] for one in found} == set(
+        chain.from_iterable(PUBLIC.values())
+    )
     assert {one.call.name for one in found if one.call.streams} == {
         "SendMessage", "ResumeTurn", "WatchTurn", "WatchRun",
     }  # fmt: skip
