@@ -9,6 +9,9 @@ The same code costs a third more CPU while others keep the cores and their cache
 and database do while a service is measured. So there is a second pair of CPU figures, of service
 and agent in process at the same time: as many streams each, side by side from beginning to end.
 
+The first answers of all streams are asked for at once. A stream that has more asks for the next
+when one has ended, beside the answers of the others; the rows of these begin with `later`.
+
 Tokens come as fast as each contender takes them, or paced: 20 a second in each stream, as a model
 gives them. Loads of `SPLIT_STREAMS` and more come from two clients. PostgreSQL's CPU is of all its
 processes, also for `in process` and a peer that stores in it.
@@ -117,6 +120,9 @@ def shape_rows(shape: LoadShape, told: ShapeFigures, names: Sequence[str]) -> li
     else:
         rows += quantile_rows("first frame", [one.first_frame_ms for one in found])
         rows += quantile_rows("first text", [one.first_text_ms for one in found])
+        if found[0].later_frame_ms:
+            rows += quantile_rows("later: first frame", [one.later_frame_ms for one in found])
+            rows += quantile_rows("later: first text", [one.later_text_ms for one in found])
     rows[0][0] = str(shape)
     return rows
 

@@ -52,6 +52,7 @@ async def _run_stream(
     told: list[AnswerTimes] = []
     while len(told) < answers if enough is None else not enough.done():
         told.append(await _one(answer))
+        told[-1].is_later = len(told) > 1
     return told
 
 

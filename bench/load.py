@@ -54,8 +54,12 @@ class LoadSpec:
 
 @dataclass(slots=True, kw_only=True)
 class AnswerTimes:
-    """The times of one answer, in seconds since its request."""
+    """The times of one answer, in seconds since its request.
 
+    `is_later` is an answer after the first of its stream: it begins beside those of others.
+    """
+
+    is_later: bool = False
     first_frame: float = 0.0
     first_text: float = 0.0
     worst_gap: float = 0.0  # between texts
@@ -108,7 +112,10 @@ async def run(order: LoadSpec) -> Report:
 
 
 async def _run_stream(client: Client, order: LoadSpec, threads: list[str]) -> list[AnswerTimes]:
-    return [await _one(client, order, thread) for thread in threads]
+    told = [await _one(client, order, thread) for thread in threads]
+    for timed in told[1:]:
+        timed.is_later = True
+    return told
 
 
 async def _one(client: Client, order: LoadSpec, thread: str) -> AnswerTimes:

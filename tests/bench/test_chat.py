@@ -1,5 +1,7 @@
 """The benchmark of chat: what chooses its shapes, and the rows of a shape."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.chat import ALONE, ROTA, STOCK, ShapeFigures, run, shape_rows
@@ -54,6 +56,21 @@ def test_a_shape_without_a_pace_tells_the_beginning_by_quantile() -> None:
         ["first text p10, ms", "4.0", "8.0 (0.50x)"],
         ["first text p50, ms", "5.0", "10.0 (0.50x)"],
         ["first text p99, ms", "6.0", "12.0 (0.50x)"],
+    ]
+
+
+def test_a_shape_of_several_answers_a_stream_tells_the_later_ones_apart() -> None:
+    ours = replace(OURS, later_frame_ms=(1.0, 2.0, 3.0), later_text_ms=(4.0, 5.0, 6.0))
+    theirs = replace(THEIRS, later_frame_ms=(4.0, 4.0, 4.0), later_text_ms=(8.0, 8.0, 8.0))
+    told = replace(TOLD, found={ROTA: ours, ALONE: theirs, STOCK: theirs, "aegra": theirs})
+    rows = shape_rows(LoadShape(streams=3, tokens=8, answers=2), told, NAMES)
+    assert [row[1:4] for row in rows[10:]] == [
+        ["later: first frame p10, ms", "1.0", "4.0 (0.25x)"],
+        ["later: first frame p50, ms", "2.0", "4.0 (0.50x)"],
+        ["later: first frame p99, ms", "3.0", "4.0 (0.75x)"],
+        ["later: first text p10, ms", "4.0", "8.0 (0.50x)"],
+        ["later: first text p50, ms", "5.0", "8.0 (0.62x)"],
+        ["later: first text p99, ms", "6.0", "8.0 (0.75x)"],
     ]
 
 

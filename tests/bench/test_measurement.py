@@ -39,6 +39,18 @@ def test_two_clients_are_one_load_from_its_first_beginning_to_its_last_end() -> 
     assert found.first_text_ms == pytest.approx((260, 500, 794))
 
 
+def test_later_answers_are_apart_from_those_that_begin_at_once() -> None:
+    later = replace(answer(5.0), is_later=True)
+    report = Report(began=0.0, ended=1.0, cpu_seconds=0.1, streams=[answer(0.1), later])
+    found = Measurement.of(
+        SHAPE, [report], cpu_seconds=1.0, postgres_seconds=0.0, model_seconds=0.1
+    )
+    assert found.first_frame_ms == pytest.approx((100, 100, 100))
+    assert found.first_text_ms == pytest.approx((200, 200, 200))
+    assert found.later_frame_ms == pytest.approx((5_000, 5_000, 5_000))
+    assert found.later_text_ms == pytest.approx((10_000, 10_000, 10_000))
+
+
 def test_the_hundredths_of_ended_sessions_make_no_figure_below_zero() -> None:
     assert measured(postgres_seconds=-0.01).postgres_ms == 0
 
