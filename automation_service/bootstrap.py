@@ -39,7 +39,7 @@ from automation_service.scheduling.ledger import Slots
 from automation_service.scheduling.scheduler import Scheduler
 from automation_service.scheduling.slot_decision import SlotPolicy
 from automation_service.settings import AutomationSettings
-from automation_service.webhooks.delivery import DeliveryWorker
+from automation_service.webhooks.delivery import WebhookDeliveryWorker
 from automation_service.webhooks.events import record_automation_resumed
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
@@ -79,7 +79,7 @@ class AutomationServer:
     worker: RunWorker
     reconciler: RunReconciler
     capabilities: CapabilityCache
-    deliveries: DeliveryWorker
+    webhook_deliveries: WebhookDeliveryWorker
     watcher: RunWatcher
     db: AsyncEngine
 
@@ -127,7 +127,7 @@ async def service(
         )
         sender = sender or WebhookSender(local=settings.local_webhooks)
         secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
-        deliveries = DeliveryWorker(
+        webhook_deliveries = WebhookDeliveryWorker(
             db=db,
             clock=clock,
             secrets=secrets,
@@ -218,7 +218,7 @@ async def service(
         if "ticker" in settings.roles:
             loops.append(cleaner.run(stop, settings.retention_seconds))
         if "worker" in settings.roles:
-            loops.append(deliveries.run(stop))
+            loops.append(webhook_deliveries.run(stop))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
         if follows:
@@ -256,7 +256,7 @@ async def service(
             worker=worker,
             reconciler=reconciler,
             capabilities=capabilities,
-            deliveries=deliveries,
+            webhook_deliveries=webhook_deliveries,
             watcher=watcher,
             db=db,
         )

@@ -43,7 +43,7 @@ REVISION = Pattern("workspaces/{workspace}/automations/{automation}/revisions/{r
 SLOT = Pattern("workspaces/{workspace}/automations/{automation}/slots/{slot}")
 RUN = Pattern("workspaces/{workspace}/automations/{automation}/runs/{run}")
 WEBHOOK = Pattern("workspaces/{workspace}/webhook")
-DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
+WEBHOOK_DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
 
 
 def new_id() -> UUID:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rota.automation.v1 import webhook_pb2 as pb
 
-from automation_service.persistence.deliveries import Delivery
+from automation_service.persistence.outbox.webhook_deliveries import WebhookDelivery
 from automation_service.persistence.webhooks import Webhook
 from shared.aip import is_whole, require_same, resolve_mask
 from shared.rpc.timestamps import to_timestamp
@@ -53,7 +53,7 @@ def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
     return {name: values[name] for name in changed}
 
 
-def delivery(found: Delivery, *, full: bool = True) -> pb.WebhookDelivery:
+def delivery(found: WebhookDelivery, *, full: bool = True) -> pb.WebhookDelivery:
     return pb.WebhookDelivery(
         name=found.resource,
         event_type=found.event_type,

@@ -10,7 +10,7 @@ from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, T
 SCHEMA: Final = "automation"
 
 
-class DeliveryStatus(StrEnum):
+class WebhookDeliveryStatus(StrEnum):
     """The state of a message to a webhook."""
 
     PENDING = "pending"
@@ -34,6 +34,6 @@ RUN_STATUS: Final = _type("automation_run_status", RunStatus)
 # fails to read an outcome that it does not know.
 LEDGER_OUTCOMES: Final = tuple(o.value for o in SlotOutcome if o != SlotOutcome.SKIPPED_REQUESTED)
 SLOT_OUTCOME: Final = sa.Enum(*LEDGER_OUTCOMES, name="automation_slot_outcome", schema=SCHEMA)
-DELIVERY_STATUS: Final = _type("webhook_delivery_status", DeliveryStatus)
+WEBHOOK_DELIVERY_STATUS: Final = _type("webhook_delivery_status", WebhookDeliveryStatus)
 
 ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -15,11 +15,11 @@ from automation_service.persistence.tables import (
     TENANTS,
     audit_events,
     automations,
-    deliveries,
     downtimes,
     run_events,
     runs,
     slots,
+    webhook_deliveries,
 )
 
 requests = TENANTS.requests
@@ -53,9 +53,11 @@ async def delete_audits(connection: AsyncConnection, moment: datetime, limit: in
     return await _delete_before(connection, audit_events.c.create_time, moment, limit)
 
 
-async def delete_deliveries(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+async def delete_webhook_deliveries(
+    connection: AsyncConnection, moment: datetime, limit: int
+) -> int:
     """Deletes messages to webhooks that ended before a moment."""
-    return await _delete_before(connection, deliveries.c.end_time, moment, limit)
+    return await _delete_before(connection, webhook_deliveries.c.end_time, moment, limit)
 
 
 async def delete_downtimes(connection: AsyncConnection, moment: datetime, limit: int) -> int:

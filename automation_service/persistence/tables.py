@@ -335,7 +335,7 @@ webhooks = sa.Table(
 )
 
 # Messages to webhooks: added in the transaction of their event, and sent later.
-deliveries = sa.Table(
+webhook_deliveries = sa.Table(
     "webhook_deliveries",
     METADATA,
     sa.Column("id", UUID, primary_key=True),
@@ -346,7 +346,7 @@ deliveries = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     # Text, because the signature covers its bytes.
     sa.Column("body", sa.Text, nullable=False),
-    sa.Column("status", enums.DELIVERY_STATUS, nullable=False),
+    sa.Column("status", enums.WEBHOOK_DELIVERY_STATUS, nullable=False),
     # Fencing: the result of an attempt is stored only while no later attempt has started.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("status_code", sa.Integer, nullable=False, server_default="0"),
@@ -357,23 +357,23 @@ deliveries = sa.Table(
 )
 sa.Index(
     "ix_webhook_deliveries_waiting",
-    deliveries.c.workspace_id,
-    deliveries.c.next_attempt_time,
+    webhook_deliveries.c.workspace_id,
+    webhook_deliveries.c.next_attempt_time,
     postgresql_where=sa.text("status = 'pending'"),
 )
 sa.Index(
     "ix_webhook_deliveries_due",
-    deliveries.c.next_attempt_time,
+    webhook_deliveries.c.next_attempt_time,
     postgresql_where=sa.text("status = 'pending'"),
 )
 sa.Index(
     "ix_webhook_deliveries_workspace_id_create_time",
-    deliveries.c.workspace_id,
-    deliveries.c.create_time,
-    deliveries.c.id,
+    webhook_deliveries.c.workspace_id,
+    webhook_deliveries.c.create_time,
+    webhook_deliveries.c.id,
 )
 sa.Index(
     "ix_webhook_deliveries_end_time",
-    deliveries.c.end_time,
+    webhook_deliveries.c.end_time,
     postgresql_where=sa.text("end_time is not null"),
 )

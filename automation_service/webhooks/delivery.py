@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence import deliveries as rows
 from automation_service.persistence import webhooks
-from automation_service.persistence.deliveries import Delivery
-from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.enums import WebhookDeliveryStatus
+from automation_service.persistence.outbox import webhook_deliveries as rows
+from automation_service.persistence.outbox.webhook_deliveries import WebhookDelivery
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookResponse, WebhookSender, build_signed_headers
@@ -52,7 +52,7 @@ log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class DeliveryWorker:
+class WebhookDeliveryWorker:
     """Any number of replicas may run one at the same time."""
 
     db: AsyncEngine
@@ -131,7 +131,7 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001 - the next try may succeed
             database.log_fault(log, "reseal_failed", error)
 
-    def _start(self, tried: Delivery) -> None:
+    def _start(self, tried: WebhookDelivery) -> None:
         task = asyncio.create_task(self._send(tried))
         held = self._sending.setdefault(tried.workspace, set())
         held.add(task)
@@ -147,23 +147,23 @@ class DeliveryWorker:
 
         task.add_done_callback(done)
 
-    async def _send(self, tried: Delivery) -> None:
+    async def _send(self, tried: WebhookDelivery) -> None:
         async with self.db.connect() as connection:
             webhook = await webhooks.get(connection, tried.workspace)
         if not webhook.is_active:
-            await self._end(tried, DeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF))
+            await self._end(tried, WebhookDeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF))
             return
         response = await self._send_signed(webhook, tried)
         if response.is_success:
-            await self._end(tried, DeliveryStatus.DELIVERED, response)
+            await self._end(tried, WebhookDeliveryStatus.DELIVERED, response)
         elif response.is_gone:
             await self._turn_off(webhook, tried, response)
         elif (wait := RETRY.backoff(tried.attempts, response.retry_after)) is None:
-            await self._end(tried, DeliveryStatus.FAILED, response)
+            await self._end(tried, WebhookDeliveryStatus.FAILED, response)
         else:
             await self._postpone(tried, response, self.clock.now() + wait)
 
-    async def _send_signed(self, webhook: Webhook, tried: Delivery) -> WebhookResponse:
+    async def _send_signed(self, webhook: Webhook, tried: WebhookDelivery) -> WebhookResponse:
         now = self.clock.now()
         try:
             secrets = self.secrets.list_active(webhook, now)
@@ -175,7 +175,7 @@ class DeliveryWorker:
         return await self.sender.send(webhook.uri, body, headers)
 
     async def _end(
-        self, tried: Delivery, status: DeliveryStatus, response: WebhookResponse
+        self, tried: WebhookDelivery, status: WebhookDeliveryStatus, response: WebhookResponse
     ) -> None:
         async with database.transaction(self.db) as connection:
             ended = await rows.end(
@@ -187,10 +187,12 @@ class DeliveryWorker:
                 now=self.clock.now(),
             )
         _log_attempt(tried, status.value, response)
-        delivered = status is DeliveryStatus.DELIVERED
+        delivered = status is WebhookDeliveryStatus.DELIVERED
         count_deliveries("delivered" if delivered else "given_up", int(ended))
 
-    async def _postpone(self, tried: Delivery, response: WebhookResponse, until: datetime) -> None:
+    async def _postpone(
+        self, tried: WebhookDelivery, response: WebhookResponse, until: datetime
+    ) -> None:
         async with database.transaction(self.db) as connection:
             written = await rows.postpone(
                 connection,
@@ -202,14 +204,16 @@ class DeliveryWorker:
         _log_attempt(tried, "put_off", response)
         count_deliveries("retried", int(written))
 
-    async def _turn_off(self, sent: Webhook, tried: Delivery, response: WebhookResponse) -> None:
+    async def _turn_off(
+        self, sent: Webhook, tried: WebhookDelivery, response: WebhookResponse
+    ) -> None:
         now, others = self.clock.now(), 0
         async with database.transaction(self.db) as connection:
             webhook = await webhooks.get(connection, tried.workspace, lock=True)
             ended = await rows.end(
                 connection,
                 tried,
-                status=DeliveryStatus.FAILED,
+                status=WebhookDeliveryStatus.FAILED,
                 status_code=response.status_code,
                 error=response.error,
                 now=now,
@@ -230,7 +234,7 @@ def count_deliveries(
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
 
 
-def _log_attempt(tried: Delivery, became: str, response: WebhookResponse) -> None:
+def _log_attempt(tried: WebhookDelivery, became: str, response: WebhookResponse) -> None:
     log.info(
         "delivery_tried",
         delivery=str(tried.id),

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence import deliveries
-from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.enums import WebhookDeliveryStatus
+from automation_service.persistence.outbox import webhook_deliveries
 from automation_service.persistence.records import Automation
 from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
@@ -116,7 +116,7 @@ async def _record(
 ) -> None:
     said = {"workspace": resources.WORKSPACE.format(workspace=workspace), **data}
     body = {"type": event_type, "timestamp": rfc3339(event_time or now), "data": said}
-    written = await deliveries.add(
+    written = await webhook_deliveries.add(
         connection,
         delivery=delivery_id or resources.new_id(),
         workspace=workspace,
@@ -126,7 +126,7 @@ async def _record(
         now=now,
         any_type=any_type,
     )
-    if written is DeliveryStatus.FAILED:
+    if written is WebhookDeliveryStatus.FAILED:
         metrics.count("rota.webhook.deliveries", outcome="given_up")
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.idempotency import IdempotentChanges
-from automation_service.persistence import deliveries, webhooks
-from automation_service.persistence.deliveries import Delivery
-from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence import webhooks
+from automation_service.persistence.enums import WebhookDeliveryStatus
+from automation_service.persistence.outbox import webhook_deliveries
+from automation_service.persistence.outbox.webhook_deliveries import WebhookDelivery
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
@@ -95,30 +96,32 @@ class Webhooks:
 
         return await self._once(key, act, made)
 
-    async def test(self, key: IdempotencyKey) -> Delivery:
+    async def test(self, key: IdempotencyKey) -> WebhookDelivery:
         async def act(connection: AsyncConnection) -> str:
             found = await webhooks.get(connection, key.workspace)
             if not found.is_active:
                 raise errors.StateConflict(found.resource, "OFF")
             sent = await events.record_test(connection, key.workspace, self.clock.now())
-            return resources.DELIVERY.format(workspace=key.workspace, delivery=sent)
+            return resources.WEBHOOK_DELIVERY.format(workspace=key.workspace, delivery=sent)
 
         return await self.delivery(await self.changes.make(key, act))
 
-    async def delivery(self, name: str) -> Delivery:
-        parts = resources.DELIVERY.parse(name)
+    async def delivery(self, name: str) -> WebhookDelivery:
+        parts = resources.WEBHOOK_DELIVERY.parse(name)
         delivery = resources.parse_uuid(parts["delivery"], name)
         async with self.db.connect() as connection:
-            found = await deliveries.find(connection, parts["workspace"], delivery)
+            found = await webhook_deliveries.find(connection, parts["workspace"], delivery)
         if found is None:
             raise errors.ResourceNotFound(name)
         return found
 
-    async def list_deliveries(self, workspace: str, page: Page, filter_: str) -> Sequence[Delivery]:
+    async def list_deliveries(
+        self, workspace: str, page: Page, filter_: str
+    ) -> Sequence[WebhookDelivery]:
         """Returns a page and one more if there is one."""
         wanted = filters.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
-            return await deliveries.page(
+            return await webhook_deliveries.page(
                 connection,
                 workspace,
                 size=page.size,
@@ -151,7 +154,7 @@ class Webhooks:
             values |= kept
         changed = await webhooks.save(connection, found, values, now)
         if not changed.is_active:
-            failed = await deliveries.fail_pending(connection, workspace, TURNED_OFF, now)
+            failed = await webhook_deliveries.fail_pending(connection, workspace, TURNED_OFF, now)
         return WebhookView(webhook=changed, secret=secret, failed_deliveries=failed)
 
     def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
@@ -181,4 +184,4 @@ def _require_etag(found: Webhook, given: str) -> None:
     check_etag(given, etag_of(found), name=found.resource)
 
 
-_FILTER_FIELDS: Final = {"state": filters.state(DeliveryStatus), "create_time": filters.TIME}
+_FILTER_FIELDS: Final = {"state": filters.state(WebhookDeliveryStatus), "create_time": filters.TIME}

@@ -5,7 +5,7 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from rota.automation.v1 import webhook_pb2 as wp
 
-from automation_service.persistence.deliveries import MAX_PENDING
+from automation_service.persistence.outbox.webhook_deliveries import MAX_PENDING
 from shared.security.secretbox import new_key
 from tests.support.automation import Running, execute, until
 from tests.support.receiver import Receiver

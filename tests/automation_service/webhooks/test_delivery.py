@@ -8,9 +8,9 @@ import pytest
 from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence import deliveries as rows
+from automation_service.persistence.outbox import webhook_deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
-from automation_service.webhooks.delivery import RETRY_DELAYS, DeliveryWorker
+from automation_service.webhooks.delivery import RETRY_DELAYS, WebhookDeliveryWorker
 from automation_service.webhooks.secrets import WebhookSecrets
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox, new_key
@@ -171,7 +171,9 @@ async def test_a_worker_that_is_told_to_stop_does_not_wait_for_its_next_look(
     clock: ManualClock, db: AsyncEngine
 ) -> None:
     secrets = WebhookSecrets(box=SecretBox.parse(KEY))
-    worker = DeliveryWorker(db=db, clock=clock, secrets=secrets, poll_interval=timedelta(hours=1))
+    worker = WebhookDeliveryWorker(
+        db=db, clock=clock, secrets=secrets, poll_interval=timedelta(hours=1)
+    )
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     await asyncio.sleep(0)

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.enums import DeliveryStatus
-from automation_service.persistence.tables import deliveries, webhooks
+from automation_service.persistence.enums import WebhookDeliveryStatus
+from automation_service.persistence.tables import webhook_deliveries, webhooks
 from shared.db.queries import matches
 from shared.filters import Filter
-from shared.resources import DELIVERY
+from shared.resources import WEBHOOK_DELIVERY
 
 # Of one workspace. A further message fails at once.
 MAX_PENDING: Final = 1000
@@ -25,13 +25,13 @@ _WAITS = sa.text("webhook_deliveries.status = 'pending'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class WebhookDelivery:
     id: UUID
     workspace: str
     event_type: str
     subject: str
     body: str
-    status: DeliveryStatus
+    status: WebhookDeliveryStatus
     attempts: int = 0
     status_code: int = 0
     error: str = ""
@@ -41,7 +41,7 @@ class Delivery:
 
     @property
     def resource(self) -> str:
-        return DELIVERY.format(workspace=self.workspace, delivery=self.id)
+        return WEBHOOK_DELIVERY.format(workspace=self.workspace, delivery=self.id)
 
 
 async def add(
@@ -54,13 +54,15 @@ async def add(
     body: str,
     now: datetime,
     any_type: bool = False,
-) -> DeliveryStatus | None:
+) -> WebhookDeliveryStatus | None:
     """Adds a message if the webhook is on and wants its type. A second add of an id does nothing.
 
     `any_type` ignores the types that the webhook wants. Returns PENDING, or FAILED when too
     many messages wait, or None when nothing was added.
     """
-    waiting = sa.select(deliveries.c.id).where(deliveries.c.workspace_id == workspace, _WAITS)
+    waiting = sa.select(webhook_deliveries.c.id).where(
+        webhook_deliveries.c.workspace_id == workspace, _WAITS
+    )
     count = sa.select(sa.func.count()).select_from(waiting.limit(MAX_PENDING).subquery())
     crowded = count.scalar_subquery() >= MAX_PENDING
 
@@ -69,18 +71,20 @@ async def add(
             kind
         )
 
-    time, status = deliveries.c.create_time.type, deliveries.c.status.type
+    time, status = webhook_deliveries.c.create_time.type, webhook_deliveries.c.status.type
     message = {
-        deliveries.c.id: sa.literal(delivery, deliveries.c.id.type),
-        deliveries.c.workspace_id: webhooks.c.workspace_id,
-        deliveries.c.event_type: sa.literal(event_type),
-        deliveries.c.subject: sa.literal(subject),
-        deliveries.c.body: sa.literal(body),
-        deliveries.c.create_time: sa.literal(now, time),
-        deliveries.c.status: unless_crowded(DeliveryStatus.PENDING, DeliveryStatus.FAILED, status),
-        deliveries.c.error: unless_crowded("", TOO_MANY_PENDING, sa.Text()),
-        deliveries.c.next_attempt_time: unless_crowded(now, None, time),
-        deliveries.c.end_time: unless_crowded(None, now, time),
+        webhook_deliveries.c.id: sa.literal(delivery, webhook_deliveries.c.id.type),
+        webhook_deliveries.c.workspace_id: webhooks.c.workspace_id,
+        webhook_deliveries.c.event_type: sa.literal(event_type),
+        webhook_deliveries.c.subject: sa.literal(subject),
+        webhook_deliveries.c.body: sa.literal(body),
+        webhook_deliveries.c.create_time: sa.literal(now, time),
+        webhook_deliveries.c.status: unless_crowded(
+            WebhookDeliveryStatus.PENDING, WebhookDeliveryStatus.FAILED, status
+        ),
+        webhook_deliveries.c.error: unless_crowded("", TOO_MANY_PENDING, sa.Text()),
+        webhook_deliveries.c.next_attempt_time: unless_crowded(now, None, time),
+        webhook_deliveries.c.end_time: unless_crowded(None, now, time),
     }
     types = webhooks.c.event_types
     told = (
@@ -91,11 +95,11 @@ async def add(
     source = sa.select(*message.values()).where(
         webhooks.c.workspace_id == workspace, webhooks.c.uri != "", ~webhooks.c.disabled, told
     )
-    written: DeliveryStatus | None = await connection.scalar(
-        insert(deliveries)
+    written: WebhookDeliveryStatus | None = await connection.scalar(
+        insert(webhook_deliveries)
         .from_select(list(message), source)
         .on_conflict_do_nothing()
-        .returning(deliveries.c.status)
+        .returning(webhook_deliveries.c.status)
     )
     return written
 
@@ -108,44 +112,44 @@ async def claim_due(
     per_workspace: int,
     workspaces: int,
     busy: Collection[str],
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """Starts an attempt of due messages: at most `per_workspace` of each of `workspaces`.
 
     They are due again after `lease`, if this process dies. Skips workspaces in `busy`.
     """
-    due = sa.and_(_WAITS, deliveries.c.next_attempt_time <= now)
-    with_due = sa.select(deliveries.c.workspace_id).where(
-        due, deliveries.c.workspace_id.not_in(list(busy))
+    due = sa.and_(_WAITS, webhook_deliveries.c.next_attempt_time <= now)
+    with_due = sa.select(webhook_deliveries.c.workspace_id).where(
+        due, webhook_deliveries.c.workspace_id.not_in(list(busy))
     )
     chosen = with_due.distinct().limit(workspaces).subquery("chosen")
     first = (
-        sa.select(deliveries.c.id)
-        .where(deliveries.c.workspace_id == chosen.c.workspace_id, due)
-        .order_by(deliveries.c.next_attempt_time)
+        sa.select(webhook_deliveries.c.id)
+        .where(webhook_deliveries.c.workspace_id == chosen.c.workspace_id, due)
+        .order_by(webhook_deliveries.c.next_attempt_time)
         .limit(per_workspace)
         .with_for_update(skip_locked=True, key_share=True)
         .lateral("first")
     )
     ids = sa.select(first.c.id).select_from(chosen.join(first, sa.true())).cte("ids")
     rows = await connection.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id.in_(sa.select(ids.c.id)))
+        sa.update(webhook_deliveries)
+        .where(webhook_deliveries.c.id.in_(sa.select(ids.c.id)))
         .values(
-            attempts=deliveries.c.attempts + 1,
+            attempts=webhook_deliveries.c.attempts + 1,
             next_attempt_time=now + lease,
             status_code=0,
             error="",
         )
-        .returning(deliveries)
+        .returning(webhook_deliveries)
     )
     return [_delivery(row) for row in rows]
 
 
 async def end(
     connection: AsyncConnection,
-    tried: Delivery,
+    tried: WebhookDelivery,
     *,
-    status: DeliveryStatus,
+    status: WebhookDeliveryStatus,
     status_code: int,
     error: str,
     now: datetime,
@@ -162,7 +166,12 @@ async def end(
 
 
 async def postpone(
-    connection: AsyncConnection, tried: Delivery, *, status_code: int, error: str, until: datetime
+    connection: AsyncConnection,
+    tried: WebhookDelivery,
+    *,
+    status_code: int,
+    error: str,
+    until: datetime,
 ) -> bool:
     values = {"status_code": status_code, "error": error, "next_attempt_time": until}
     return await _write(connection, tried, values)
@@ -173,9 +182,11 @@ async def fail_pending(
 ) -> int:
     """Fails all pending messages of a workspace. Returns their number."""
     answer = await connection.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.workspace_id == workspace, _WAITS)
-        .values(status=DeliveryStatus.FAILED, error=error, next_attempt_time=None, end_time=now)
+        sa.update(webhook_deliveries)
+        .where(webhook_deliveries.c.workspace_id == workspace, _WAITS)
+        .values(
+            status=WebhookDeliveryStatus.FAILED, error=error, next_attempt_time=None, end_time=now
+        )
     )
     return int(answer.rowcount)
 
@@ -183,23 +194,28 @@ async def fail_pending(
 async def find_oldest_pending(connection: AsyncConnection) -> datetime | None:
     """Returns the create_time of the oldest pending message."""
     found: datetime | None = await connection.scalar(
-        sa.select(sa.func.min(deliveries.c.create_time)).where(_WAITS)
+        sa.select(sa.func.min(webhook_deliveries.c.create_time)).where(_WAITS)
     )
     return found
 
 
-async def find(connection: AsyncConnection, workspace: str, delivery: UUID) -> Delivery | None:
+async def find(
+    connection: AsyncConnection, workspace: str, delivery: UUID
+) -> WebhookDelivery | None:
     row = (
         await connection.execute(
-            sa.select(deliveries).where(
-                deliveries.c.workspace_id == workspace, deliveries.c.id == delivery
+            sa.select(webhook_deliveries).where(
+                webhook_deliveries.c.workspace_id == workspace, webhook_deliveries.c.id == delivery
             )
         )
     ).one_or_none()
     return None if row is None else _delivery(row)
 
 
-_FILTER_COLUMNS: Final = {"state": deliveries.c.status, "create_time": deliveries.c.create_time}
+_FILTER_COLUMNS: Final = {
+    "state": webhook_deliveries.c.status,
+    "create_time": webhook_deliveries.c.create_time,
+}
 
 
 async def page(
@@ -209,33 +225,35 @@ async def page(
     size: int,
     after: tuple[datetime, UUID] | None,
     filter_: Filter | None = None,
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """Lists messages, newest first: one more than `size` when there is another page."""
-    query = sa.select(deliveries).where(
-        deliveries.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
+    query = sa.select(webhook_deliveries).where(
+        webhook_deliveries.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
     )
     if after is not None:
-        key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)
+        key = sa.tuple_(webhook_deliveries.c.create_time, webhook_deliveries.c.id)
         query = query.where(key < sa.tuple_(*after))
-    query = query.order_by(deliveries.c.create_time.desc(), deliveries.c.id.desc())
+    query = query.order_by(webhook_deliveries.c.create_time.desc(), webhook_deliveries.c.id.desc())
     return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
 
 
-async def _write(connection: AsyncConnection, tried: Delivery, values: dict[str, Any]) -> bool:
+async def _write(
+    connection: AsyncConnection, tried: WebhookDelivery, values: dict[str, Any]
+) -> bool:
     answer = await connection.execute(
-        sa.update(deliveries)
+        sa.update(webhook_deliveries)
         .where(
-            deliveries.c.id == tried.id,
-            deliveries.c.attempts == tried.attempts,
-            deliveries.c.status == DeliveryStatus.PENDING,
+            webhook_deliveries.c.id == tried.id,
+            webhook_deliveries.c.attempts == tried.attempts,
+            webhook_deliveries.c.status == WebhookDeliveryStatus.PENDING,
         )
         .values(values)
     )
     return bool(answer.rowcount)
 
 
-def _delivery(row: Any) -> Delivery:
-    return Delivery(
+def _delivery(row: Any) -> WebhookDelivery:
+    return WebhookDelivery(
         id=row.id,
         workspace=row.workspace_id,
         event_type=row.event_type,

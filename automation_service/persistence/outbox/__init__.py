@@ -1,0 +1,1 @@
+"""What is to be sent: results of runs, and messages to webhooks."""
