@@ -80,6 +80,7 @@ class AutomationRetention:
             "slots": (rows.delete_slots, policy.slots),
             "requests": (rows.delete_requests, policy.requests),
             "audits": (rows.delete_audits, policy.audits),
+            "deliveries": (rows.delete_deliveries, policy.runs),
             "webhook_deliveries": (rows.delete_webhook_deliveries, policy.deliveries),
             "gaps": (rows.delete_downtimes, policy.slots),
         }

@@ -42,6 +42,10 @@ TRIGGER = Pattern("workspaces/{workspace}/automations/{automation}/triggers/{tri
 REVISION = Pattern("workspaces/{workspace}/automations/{automation}/revisions/{revision}")
 SLOT = Pattern("workspaces/{workspace}/automations/{automation}/slots/{slot}")
 RUN = Pattern("workspaces/{workspace}/automations/{automation}/runs/{run}")
+DESTINATION = Pattern("workspaces/{workspace}/destinations/{destination}")
+DELIVERY = Pattern(
+    "workspaces/{workspace}/automations/{automation}/runs/{run}/deliveries/{delivery}"
+)
 WEBHOOK = Pattern("workspaces/{workspace}/webhook")
 WEBHOOK_DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
 

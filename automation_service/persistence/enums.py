@@ -18,6 +18,17 @@ class WebhookDeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
+class DeliveryState(StrEnum):
+    """What became of a delivery. Those that are unchanged or empty were left out by its step."""
+
+    PENDING = "pending"
+    RETRYING = "retrying"
+    SENT = "sent"
+    FAILED = "failed"
+    UNCHANGED = "unchanged"
+    EMPTY = "empty"
+
+
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:
     return sa.Enum(
         values,
@@ -34,6 +45,7 @@ RUN_STATUS: Final = _type("automation_run_status", RunStatus)
 # fails to read an outcome that it does not know.
 LEDGER_OUTCOMES: Final = tuple(o.value for o in SlotOutcome if o != SlotOutcome.SKIPPED_REQUESTED)
 SLOT_OUTCOME: Final = sa.Enum(*LEDGER_OUTCOMES, name="automation_slot_outcome", schema=SCHEMA)
+DELIVERY_STATE: Final = _type("delivery_state", DeliveryState)
 WEBHOOK_DELIVERY_STATUS: Final = _type("webhook_delivery_status", WebhookDeliveryStatus)
 
 ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -15,6 +15,7 @@ from automation_service.persistence.tables import (
     TENANTS,
     audit_events,
     automations,
+    deliveries,
     downtimes,
     run_events,
     runs,
@@ -58,6 +59,11 @@ async def delete_webhook_deliveries(
 ) -> int:
     """Deletes messages to webhooks that ended before a moment."""
     return await _delete_before(connection, webhook_deliveries.c.end_time, moment, limit)
+
+
+async def delete_deliveries(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes deliveries that ended before a moment, with their attempts."""
+    return await _delete_before(connection, deliveries.c.end_time, moment, limit)
 
 
 async def delete_downtimes(connection: AsyncConnection, moment: datetime, limit: int) -> int:

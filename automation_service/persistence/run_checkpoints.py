@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.outbox import deliveries
+from automation_service.persistence.outbox.deliveries import (
+    NewDelivery,
+    StoredDelivery,
+    list_arguments,
+)
 from automation_service.persistence.run_claims import SKIP_LOCKED
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
@@ -41,10 +48,17 @@ with said as (
       as e(run_id, sequence, create_time, event)
     join changed on changed.id = e.run_id
 )
-select id from changed
 """
-_TOGETHER: Final = _STORE.format(skip_locked=SKIP_LOCKED)
-_WAITING: Final = _STORE.format(skip_locked="")
+_RUNS: Final = "select id from changed"
+_TOGETHER: Final = _STORE.format(skip_locked=SKIP_LOCKED) + _RUNS
+_WAITING: Final = _STORE.format(skip_locked="") + _RUNS
+_DELIVERIES: Final = f""", {deliveries.INSERT}
+select id, null::uuid as delivery, null::text as state from changed
+union all
+select run_id, id, state from delivered
+"""
+_DELIVER_TOGETHER: Final = _STORE.format(skip_locked=SKIP_LOCKED) + _DELIVERIES
+_DELIVER_WAITING: Final = _STORE.format(skip_locked="") + _DELIVERIES
 _STORED: Final = """
 select attempt = $2 and events = $3 as stored from automation.automation_runs where id = $1
 """
@@ -79,6 +93,7 @@ class Checkpoint:
     events: Sequence[tuple[datetime, str]]
     results: ResultColumns | None = None
     last: EndColumns | None = None
+    deliveries: Sequence[NewDelivery] = ()
 
     @property
     def top(self) -> int:
@@ -92,6 +107,7 @@ class Checkpoint:
             sum(len(event) for _, event in self.events)
             + (len(results.step_results) + len(results.artifacts) if results else 0)
             + (len(last.output) if last and last.output else 0)
+            + sum(len(one.body) for one in self.deliveries)
         )
 
 
@@ -100,16 +116,47 @@ async def store(
 ) -> set[UUID]:
     """Stores the checkpoints whose attempt still holds the run. Returns their runs.
 
-    Without `wait` it skips runs that are locked.
+    They have no deliveries. Without `wait` it skips runs that are locked.
     """
+    found = await fetch(connection, _WAITING if wait else _TOGETHER, *_list_arguments(checkpoints))
+    return {UUID(int=row["id"].int) for row in found}
+
+
+async def store_deliveries(
+    connection: AsyncConnection, checkpoints: Sequence[Checkpoint], *, wait: bool
+) -> tuple[set[UUID], list[StoredDelivery]]:
+    """Stores checkpoints with their deliveries, all or nothing of each. Returns both.
+
+    Of one automation, step and destination there is one delivery of what changed.
+    """
+    new = [one for checkpoint in checkpoints for one in checkpoint.deliveries]
+    found = await fetch(
+        connection,
+        _DELIVER_WAITING if wait else _DELIVER_TOGETHER,
+        *_list_arguments(checkpoints),
+        *list_arguments(new),
+    )
+    stored = [
+        StoredDelivery(id=UUID(int=row["delivery"].int), state=DeliveryState(row["state"]))
+        for row in found
+        if row["delivery"] is not None
+    ]
+    return {UUID(int=row["id"].int) for row in found}, stored
+
+
+async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
+    """Returns True when an earlier store was committed and only its result was lost."""
+    found = await fetch(connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top)
+    return any(row["stored"] for row in found)
+
+
+def _list_arguments(checkpoints: Sequence[Checkpoint]) -> list[list[Any]]:
     frames = [
         (c.run, c.base + offset, time, event)
         for c in checkpoints
         for offset, (time, event) in enumerate(c.events, start=1)
     ]
-    found = await fetch(
-        connection,
-        _WAITING if wait else _TOGETHER,
+    return [
         [c.run for c in checkpoints],
         [c.attempt for c in checkpoints],
         [c.base for c in checkpoints],
@@ -125,11 +172,4 @@ async def store(
         [frame[1] for frame in frames],
         [frame[2] for frame in frames],
         [frame[3] for frame in frames],
-    )
-    return {UUID(int=row["id"].int) for row in found}
-
-
-async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
-    """Returns True when an earlier store was committed and only its result was lost."""
-    found = await fetch(connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top)
-    return any(row["stored"] for row in found)
+    ]

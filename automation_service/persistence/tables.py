@@ -377,3 +377,88 @@ sa.Index(
     webhook_deliveries.c.end_time,
     postgresql_where=sa.text("end_time is not null"),
 )
+
+# What steps send: added by the statement that stores the result of their step, and sent later.
+deliveries = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="SET NULL"), index=True),
+    # The last segment of its name, and no foreign key of the run: a delivery outlives both.
+    sa.Column("automation", sa.Text, nullable=False),
+    sa.Column("run_id", UUID, index=True),
+    sa.Column("step_id", sa.Text, nullable=False),
+    # Whose output the body is; empty when the body is a text of its own.
+    sa.Column("output_step_id", sa.Text, nullable=False, server_default=""),
+    # For whom the run acted.
+    sa.Column("user_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
+    # `inbox`, or the name of a thread or of a destination.
+    sa.Column("destination", sa.Text, nullable=False),
+    # What it tells: `result`, or the kind of a notice.
+    sa.Column("source", sa.Text, nullable=False, server_default="result"),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("condition", sa.Text, nullable=False),
+    sa.Column("content_digest", sa.Text, nullable=False),
+    # The fragment of the page that it links to; empty: its run.
+    sa.Column("link", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", enums.DELIVERY_STATE, nullable=False),
+    # Fencing: the answer of an attempt is stored only while no later attempt has started.
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # How many of them came before the last time that somebody had it sent again.
+    sa.Column("earlier_attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("status_code", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("next_attempt_time", _TIME),
+    sa.Column("end_time", _TIME),
+)
+DELIVERY_WAITS = sa.text("deliveries.state in ('pending', 'retrying')")
+sa.Index(
+    "ix_deliveries_due",
+    deliveries.c.workspace_id,
+    deliveries.c.destination,
+    deliveries.c.next_attempt_time,
+    postgresql_where=sa.text("state in ('pending', 'retrying')"),
+)
+sa.Index(
+    "ix_deliveries_workspace_id_create_time",
+    deliveries.c.workspace_id,
+    deliveries.c.create_time,
+    deliveries.c.id,
+)
+sa.Index(
+    "ix_deliveries_end_time",
+    deliveries.c.end_time,
+    postgresql_where=sa.text("end_time is not null"),
+)
+
+# One row an attempt. It is added when the attempt starts, so one without an end was cut off.
+delivery_attempts = sa.Table(
+    "delivery_attempts",
+    METADATA,
+    sa.Column("delivery_id", sa.ForeignKey(deliveries.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("start_time", _TIME, nullable=False),
+    sa.Column("end_time", _TIME),
+    sa.Column("status_code", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+)
+
+# What a destination had last of a step that delivers what changed.
+delivery_digests = sa.Table(
+    "delivery_digests",
+    METADATA,
+    sa.Column(
+        "automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("step_id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    # No foreign key: a digest outlives its delivery.
+    sa.Column("delivery_id", UUID, nullable=False, index=True),
+)

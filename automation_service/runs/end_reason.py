@@ -34,6 +34,13 @@ class EndReason:
         """The name `error` of the steps of on_failure."""
         return {"step_id": self.step_id, **self._error()}
 
+    def describe(self) -> str:
+        """Says in a sentence how the run failed, and where."""
+        assert self.error is not None
+        where = f" at the step {self.step_id}" if self.step_id else ""
+        how = "took too long" if self.status is RunStatus.TIMED_OUT else "failed"
+        return f"The run {how}{where}: {self.error.message} ({self.error.reason})."
+
     def _error(self) -> dict[str, Any]:
         assert self.error is not None
         return step_results.error_to_json(self.error)

@@ -1,11 +1,12 @@
 """The events of a run while it executes: appended at once, stored soon, in order."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from automation_service.persistence.outbox.deliveries import NewDelivery
 from automation_service.persistence.run_checkpoints import Checkpoint, EndColumns, ResultColumns
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results
@@ -60,6 +61,8 @@ class RunLog:
     _pending: list[tuple[datetime, dict[str, Any] | StepResult]] = field(
         init=False, default_factory=list
     )
+    # Stored with the results of their steps.
+    _deliveries: list[NewDelivery] = field(init=False, default_factory=list)
     # The JSON of results that were stored, by step: outputs are written down once.
     _texts: dict[str, tuple[StepResult, str]] = field(init=False, default_factory=dict)
     _changed: bool = field(init=False, default=False)
@@ -72,8 +75,10 @@ class RunLog:
     def __post_init__(self) -> None:
         self._stored = self.claim.events
 
-    def put_result(self, result: StepResult) -> None:
+    def put_result(self, result: StepResult, deliveries: Sequence[NewDelivery] = ()) -> None:
         """Replaces or adds the result of a step, and appends the event.
+
+        Its deliveries are stored with it.
 
         The start of an attempt is stored with what follows it within START_DELAY_SECONDS: whoever
         takes over repeats the attempt under the same request id, stored or not.
@@ -85,6 +90,7 @@ class RunLog:
         else:
             self.results.append(result)
         self._changed = True
+        self._deliveries.extend(deliveries)
         if self._pending and _continues(self._pending[-1][1], result):
             self._pending.pop()
         self._pending.append((self.clock.now(), result))
@@ -115,6 +121,8 @@ class RunLog:
         output: Any = None,
     ) -> None:
         """Stores the remaining events and the end. Raises AttemptFenced or StoreError."""
+        if self._deliveries:
+            await self.flush()  # so that an end has none
         while self._in_flight_count and self._fault is None:
             await self._wait_stored()
         if self._fault is not None:
@@ -155,6 +163,7 @@ class RunLog:
         self._stop_delay()
         pending, self._pending = self._pending, []
         changed, self._changed = self._changed, False
+        deliveries, self._deliveries = self._deliveries, []
         self._in_flight_count = len(pending)
         return Checkpoint(
             run=self.claim.run,
@@ -163,6 +172,7 @@ class RunLog:
             events=[(time, _event_json(event)) for time, event in pending],
             results=self._values() if changed else None,
             last=last,
+            deliveries=deliveries,
         )
 
     def _values(self) -> ResultColumns:

@@ -16,7 +16,7 @@ from automation_service.automations.capability_cache import PEER
 from automation_service.persistence import run_endings
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
-from automation_service.runs import step_results, step_retry, step_templates
+from automation_service.runs import step_deliveries, step_results, step_retry, step_templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.end_reason import EndReason
@@ -35,6 +35,7 @@ from shared.registries.actions.types import (
     ActionDefinition,
     ActionResult,
     AgentTask,
+    LastOutput,
     Progress,
     TaskAgent,
     Usage,
@@ -87,7 +88,7 @@ class RunExecutor:
         self._previous = PreviousRunReader(self.db, self.claim, self.definition)
         self._plan_ids = {step.step_id for step in self.definition.plan}
         for result in self.run_log.results:
-            if result.status == "succeeded" and result.step_id in self._plan_ids:
+            if result.step_id in self._plan_ids and step_results.is_output(result):
                 self.output = result.output
 
     @property
@@ -326,7 +327,20 @@ class RunExecutor:
             time_zone=self._time_zone(),
             progress=progress,
             find_earlier=partial(self._previous.read_output, step),
+            automation=self.claim.automation,
+            display_name=self.definition.name,
+            local_date=step_templates.read_local_date(self.claim, self.definition),
+            last_output=self._find_last_output(step),
         )
+
+    def _find_last_output(self, step: PlanStep) -> LastOutput | None:
+        """Returns what the steps before a step gave last; in on_failure at least why it runs."""
+        if step.step_id in self._plan_ids or self.end_reason is None:
+            return step_results.find_last_output(self.run_log.results, self._plan_ids)
+        found = step_results.find_last_output(
+            self.run_log.results, {each.step_id for each in self.definition.execution.on_failure}
+        )
+        return found or LastOutput(output=self.end_reason.describe())
 
     async def _find_last_progress(self, step: PlanStep, result: StepResult) -> int:
         async with self.db.connect() as connection:
@@ -354,18 +368,20 @@ class RunExecutor:
         return progress
 
     def _store_success(self, result: StepResult, action_result: ActionResult, output: Any) -> None:
-        if result.step_id in self._plan_ids:
-            self.output = output
-        self.run_log.put_result(
-            replace(
-                result,
-                status="succeeded",
-                finished_at=rfc3339(self.clock.now()),
-                error=None,
-                output=output,
-                usage=step_results.add_usage(result.usage, action_result.usage),
-            )
+        now = self.clock.now()
+        ended = replace(
+            result,
+            status="succeeded",
+            finished_at=rfc3339(now),
+            error=None,
+            output=output,
+            usage=step_results.add_usage(result.usage, action_result.usage),
         )
+        if ended.step_id in self._plan_ids and step_results.is_output(ended):
+            self.output = output
+        requests = action_result.deliveries
+        deliveries = step_deliveries.build_deliveries(self.claim, ended.step_id, requests, now)
+        self.run_log.put_result(ended, deliveries)
 
     def _store_failure(self, result: StepResult, error: errors.RotaError) -> errors.RotaError:
         self.run_log.put_result(

@@ -1,6 +1,6 @@
 """The result of a step, as a run stores it, and what the next step reads of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -13,7 +13,8 @@ from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_byte
 from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
-from shared.registries.actions.types import Usage
+from shared.registries.actions.store import get_action
+from shared.registries.actions.types import LastOutput, Usage
 
 MAX_OUTPUT_BYTES: Final = 256 << 10
 MAX_RUN_OUTPUT_BYTES: Final = 3 << 20
@@ -117,7 +118,7 @@ def build_artifacts(
     named = {
         step.step_id: step.output_as
         for step in (*definition.plan, *definition.execution.on_failure)
-        if step.output_as
+        if step.output_as and gives_output(step.action)
     }
     return [
         {
@@ -129,6 +130,25 @@ def build_artifacts(
         for result in results
         if result.step_id in named and result.status == "succeeded" and result.output is not None
     ]
+
+
+def gives_output(action: str) -> bool:
+    """Whether the output of an action may be that of its run; True for one that is unknown."""
+    known = get_action(action)
+    return known is None or known.gives_output
+
+
+def is_output(result: StepResult) -> bool:
+    """Whether what a step gave may be the output of its run."""
+    return result.status == "succeeded" and gives_output(result.action)
+
+
+def find_last_output(results: list[StepResult], steps: Collection[str]) -> LastOutput | None:
+    """Returns the output of the last of some steps that gave one."""
+    for result in reversed(results):
+        if result.step_id in steps and is_output(result):
+            return LastOutput(output=result.output, step_id=result.step_id)
+    return None
 
 
 def error_to_json(error: errors.RotaError) -> dict[str, Any]:

@@ -216,6 +216,12 @@ def name_members(result: StepResult, *, earlier: bool = False) -> dict[str, Any]
     return members | {name: getattr(result, name) for name in _TOLD}
 
 
+def read_local_date(claim: Claim, definition: AutomationDefinition) -> str:
+    """Returns the date of a run's slot in the zone of its trigger."""
+    local = claim.slot_time.astimezone(zones.load(find_zone(claim, definition)))
+    return local.date().isoformat()
+
+
 def find_zone(claim: Claim, definition: AutomationDefinition) -> str:
     """Returns the zone of a run's trigger. UTC for one without a zone that is known."""
     trigger = _find_trigger(claim, definition)

@@ -1,12 +1,15 @@
 """Writes of all runs of this process, in batches."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.persistence import retention, run_checkpoints, run_claims, run_endings
+from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.outbox.deliveries import NewDelivery
+from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.batcher import Batcher
@@ -16,9 +19,18 @@ from automation_service.webhooks import events
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
+from shared.telemetry import metrics
 
 # A larger checkpoint is written alone, so that a batch stays within some MB.
 MAX_BATCHED_CHARACTERS: Final = 64 << 10
+
+
+# Called in the transaction that stores deliveries to inboxes.
+AddToInboxes = Callable[[AsyncConnection, Sequence[NewDelivery]], Awaitable[None]]
+
+
+async def _add_nothing(connection: AsyncConnection, sent: Sequence[NewDelivery]) -> None:
+    pass
 
 
 class BatchWriter:
@@ -33,9 +45,15 @@ class BatchWriter:
         max_failures: int,
         max_events: int,
         on_stored: Callable[[UUID], None] = lambda run: None,
+        on_delivery: Callable[[], None] = lambda: None,
+        add_to_inboxes: AddToInboxes = _add_nothing,
     ) -> None:
-        """`on_stored` is called with a run after events of it are committed."""
+        """`on_stored` is called with a run after events of it are committed, and `on_delivery`
+        after deliveries that are to be sent are.
+        """
         self._on_stored = on_stored
+        self._on_delivery = on_delivery
+        self._add_to_inboxes = add_to_inboxes
         self._clock = clock
         self._db = db
         self._queue = queue
@@ -91,7 +109,7 @@ class BatchWriter:
 
     async def _write(self, logs: list[RunLog]) -> dict[Hashable, bool]:
         made = [checkpoint for log in logs if (checkpoint := log.take_checkpoint()) is not None]
-        small = [checkpoint for checkpoint in made if checkpoint.size <= MAX_BATCHED_CHARACTERS]
+        small = [one for one in made if one.size <= MAX_BATCHED_CHARACTERS and not one.deliveries]
         stored: set[UUID] = set()
         if small:
             async with database.autocommit(self._db) as connection:
@@ -104,11 +122,32 @@ class BatchWriter:
     async def _write_alone(self, log: RunLog) -> bool:
         if log.in_flight is None:
             return True
+        if log.in_flight.deliveries:
+            return await self._write_deliveries(log, log.in_flight)
         async with database.autocommit(self._db) as connection:
             stored = await run_checkpoints.store(connection, [log.in_flight], wait=True)
             if not stored and not await run_checkpoints.is_stored(connection, log.in_flight):
                 return False
         self._tell([log.claim.run])
+        return True
+
+    async def _write_deliveries(self, log: RunLog, checkpoint: Checkpoint) -> bool:
+        """Stores a result with its deliveries, and those of an inbox as its items."""
+        async with database.transaction(self._db) as connection:
+            runs, stored = await run_checkpoints.store_deliveries(
+                connection, [checkpoint], wait=True
+            )
+            if not runs and not await run_checkpoints.is_stored(connection, checkpoint):
+                return False
+            new = {one.id: one for one in checkpoint.deliveries}
+            sent = [new[one.id] for one in stored if one.state is DeliveryState.SENT]
+            if sent:
+                await self._add_to_inboxes(connection, sent)
+        for one in stored:
+            metrics.count("rota.deliveries", outcome=one.state.value)
+        self._tell([log.claim.run])
+        if any(one.state is DeliveryState.PENDING for one in stored):
+            self._on_delivery()
         return True
 
     async def _end_alone(self, end: RunEnd) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.registries.actions.agent_task import AGENT_TASK
+from shared.registries.actions.deliver import DELIVER
 from shared.registries.actions.store import all_actions, register_action
 from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.store import all_capabilities
@@ -16,6 +17,7 @@ from shared.registries.triggers.types import TriggerDefinition
 def register_builtins() -> None:
     """Registers the built-in entries. A second call changes nothing."""
     register_action(AGENT_TASK)
+    register_action(DELIVER)
     register_trigger(SCHEDULE)
 
 

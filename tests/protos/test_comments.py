@@ -8,11 +8,12 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from automation_service import outbox
 from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
 from automation_service.scheduling import backfill, ledger, slot_decision, slot_skips
 from automation_service.settings import AutomationSettings
-from automation_service.webhooks import delivery, secrets, sender
+from automation_service.webhooks import secrets, sender
 from chat_service.agent.subagent_run import MAX_LINES
 from chat_service.api import model_configs, tasks
 from chat_service.bootstrap import LARGEST_MESSAGE
@@ -107,7 +108,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.Webhook": {
         *(200, 299, 410, 1970),
         int(sender.TIMEOUT_SECONDS),
-        len(delivery.RETRY_DELAYS) + 1,
+        len(outbox.RETRY_DELAYS) + 1,
     },
     "automation.Webhook.disabled": {410},
     "automation.Webhook.secret": {secrets.SECRET_BYTES},

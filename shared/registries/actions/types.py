@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -62,6 +63,40 @@ class EarlierOutput:
     local_time: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastOutput:
+    """What a run gave last before a step: the output, and the step that gave it.
+
+    `step_id` is empty for what no step gave, such as the text of a failure.
+    """
+
+    output: Any
+    step_id: str = ""
+
+
+BodyFormat = Literal["markdown", "text", "json"]
+DeliveryCondition = Literal["always", "changed", "when_not_empty"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRequest:
+    """One text for one destination. `id` follows from run, step and destination.
+
+    `digest` is that of the content: a delivery `only` of what changed is left out when its
+    destination had the same last. One that `is_empty` is left out too; both are listed.
+    """
+
+    id: UUID
+    destination: str
+    subject: str
+    body: str
+    format: BodyFormat
+    only: DeliveryCondition
+    digest: str
+    output_step_id: str = ""  # whose output the body is; empty: it is a text of its own
+    is_empty: bool = False
+
+
 class TaskAgent(Protocol):
     """Runs tasks to their end. A task that fails raises an error of shared.errors."""
 
@@ -84,15 +119,20 @@ class ActionContext:
     progress: Progress | None = None
     # What the step gave in the last run; None without one.
     find_earlier: Callable[[], Awaitable[EarlierOutput | None]] | None = None
+    automation: str = ""  # the last segment of its name
+    display_name: str = ""  # of the automation
+    local_date: str = ""  # of the run's slot, in time_zone
+    last_output: LastOutput | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """`session_id` is set by agent steps only."""
+    """`session_id` is set by agent steps only. `deliveries` are stored with the result."""
 
     output: Any
     session_id: str | None = None
     usage: Usage = Usage()
+    deliveries: tuple[DeliveryRequest, ...] = ()
 
 
 ActionHandler = Callable[[dict[str, Any], ActionContext], Awaitable[ActionResult]]
@@ -106,7 +146,9 @@ class ActionDefinition:
     written and what comes of its templates may have different limits: `rendered_model` checks a
     rendered config (absent: `config_model`), and `cut_texts` has the most bytes of each text that
     is cut when it is longer, by its path in the config. `describe_output` gives the JSON Schema
-    of the output of a step with that config; absent: any value.
+    of the output of a step with that config; absent: any value. The output of an action that
+    `gives_output` is the output of a run whose last such step it is; that of another only tells
+    what the step did.
     """
 
     type: str
@@ -118,3 +160,4 @@ class ActionDefinition:
     rendered_model: ConfigModel | None = None
     cut_texts: Mapping[str, int] = field(default_factory=dict)
     describe_output: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    gives_output: bool = True

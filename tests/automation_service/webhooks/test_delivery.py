@@ -8,9 +8,10 @@ import pytest
 from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.outbox import RETRY_DELAYS
 from automation_service.persistence.outbox import webhook_deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
-from automation_service.webhooks.delivery import RETRY_DELAYS, WebhookDeliveryWorker
+from automation_service.webhooks.delivery import WebhookDeliveryWorker
 from automation_service.webhooks.secrets import WebhookSecrets
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox, new_key

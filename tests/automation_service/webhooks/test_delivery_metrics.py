@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from automation_service.outbox import RETRY_DELAYS
 from automation_service.persistence.outbox.webhook_deliveries import MAX_PENDING
-from automation_service.webhooks.delivery import RETRY_DELAYS
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, running, until

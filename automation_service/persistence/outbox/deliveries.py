@@ -1,0 +1,510 @@
+"""Queries of deliveries: stored with the result of their step, and sent afterwards."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.tables import (
+    DELIVERY_WAITS,
+    automations,
+    deliveries,
+    delivery_attempts,
+    delivery_digests,
+    runs,
+)
+from shared.db.queries import matches
+from shared.db.statements import fetch
+from shared.filters import Filter
+from shared.resources import AUTOMATION, DELIVERY, RUN
+
+INBOX: Final = "inbox"
+CHANGED: Final = "changed"
+# In the place of the automation or the run of a name.
+ANY: Final = "-"
+# Of the newest attempts.
+MAX_ATTEMPTS_SHOWN: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A delivery as the step that makes it gives it. Its run says whose it is.
+
+    One to the inbox needs no sending: it is SENT when it is stored.
+    """
+
+    id: UUID
+    run: UUID
+    workspace: str
+    automation_id: UUID
+    automation: str  # the last segment of its name
+    step_id: str
+    output_step_id: str
+    user: str | None  # for whom the run acts
+    destination: str
+    subject: str
+    body: str
+    format: str
+    only: str
+    digest: str
+    is_empty: bool
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """What became of a new delivery when it was stored."""
+
+    id: UUID
+    state: DeliveryState
+
+
+# What follows the results of runs in one statement: `changed` has the runs that the attempt still
+# holds. The digest of what a destination had last is locked by its update, so that of two runs
+# that give the same only one is delivered. Digests are locked in the order of their key.
+INSERT: Final = """
+given as (
+  select d.* from unnest($16::uuid[], $17::uuid[], $18::text[], $19::uuid[], $20::text[],
+                         $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
+                         $26::text[], $27::text[], $28::text[], $29::text[], $30::bool[],
+                         $31::timestamptz[])
+    as d(id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
+         destination, subject, body, format, only, digest, is_empty, create_time)
+    join changed on changed.id = d.run_id
+), different as (
+  insert into automation.delivery_digests as g
+    (automation_id, step_id, destination, digest, delivery_id)
+  select automation_id, step_id, destination, digest, id from given
+   where only = 'changed' order by automation_id, step_id, destination
+  on conflict (automation_id, step_id, destination) do update
+    set digest = excluded.digest, delivery_id = excluded.delivery_id
+    where g.digest <> excluded.digest
+  returning delivery_id as id
+), judged as (
+  select given.*, case
+           when is_empty then 'empty'
+           when only = 'changed' and id not in (select id from different) then 'unchanged'
+           when destination = 'inbox' then 'sent'
+           else 'pending' end::automation.delivery_state as state
+    from given
+), delivered as (
+  insert into automation.deliveries
+    (id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
+     destination, subject, body, format, condition, content_digest, create_time, state,
+     next_attempt_time, end_time)
+  select id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
+         destination, subject, body, format, only, digest, create_time, state,
+         case when state = 'pending' then create_time end,
+         case when state <> 'pending' then create_time end
+    from judged
+  on conflict (id) do nothing
+  returning run_id, id, state::text
+)
+"""
+
+
+def list_arguments(new: Sequence[NewDelivery]) -> list[list[object]]:
+    """Returns the values of INSERT, from $16."""
+    return [
+        [one.id for one in new],
+        [one.run for one in new],
+        [one.workspace for one in new],
+        [one.automation_id for one in new],
+        [one.automation for one in new],
+        [one.step_id for one in new],
+        [one.output_step_id for one in new],
+        [one.user for one in new],
+        [one.destination for one in new],
+        [one.subject for one in new],
+        [one.body for one in new],
+        [one.format for one in new],
+        [one.only for one in new],
+        [one.digest for one in new],
+        [one.is_empty for one in new],
+        [one.time for one in new],
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery. Its body is empty in a list."""
+
+    id: UUID
+    workspace: str
+    automation_id: UUID | None  # None: it was deleted
+    automation: str
+    run: UUID | None
+    step_id: str
+    output_step_id: str
+    user: str | None
+    destination: str
+    source: str
+    subject: str
+    body: str
+    format: str
+    condition: str
+    link: str
+    state: DeliveryState
+    attempts: int
+    earlier_attempts: int
+    status_code: int
+    error: str
+    create_time: datetime
+    next_attempt_time: datetime | None
+    end_time: datetime | None
+
+    @property
+    def resource(self) -> str:
+        return DELIVERY.format(
+            workspace=self.workspace,
+            automation=self.automation or ANY,
+            run=self.run or ANY,
+            delivery=self.id,
+        )
+
+    @property
+    def run_name(self) -> str:
+        """The name of its run; empty for what no run gave."""
+        if self.run is None:
+            return ""
+        return RUN.format(workspace=self.workspace, automation=self.automation, run=self.run)
+
+    @property
+    def automation_name(self) -> str:
+        if not self.automation:
+            return ""
+        return AUTOMATION.format(workspace=self.workspace, automation=self.automation)
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in (DeliveryState.PENDING, DeliveryState.RETRYING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAttempt:
+    """One without an end goes on, or was cut off."""
+
+    attempt: int
+    start_time: datetime
+    end_time: datetime | None
+    status_code: int
+    error: str
+
+
+# At most $4 destinations of a workspace at once, $5 in all, and $3 deliveries of each. A busy
+# destination is skipped, and so is a workspace with as many busy ones. $6 and $7 name them.
+_CLAIM: Final = """
+with busy as (
+  select * from unnest($6::text[], $7::text[]) as b(workspace_id, destination)
+), due as (
+  select distinct workspace_id, destination from automation.deliveries
+   where state in ('pending', 'retrying') and next_attempt_time <= $1
+), free as (
+  select due.*, row_number() over (partition by workspace_id order by destination)
+           + (select count(*) from busy where busy.workspace_id = due.workspace_id) as place
+    from due where (workspace_id, destination) not in (select * from busy)
+), lanes as (
+  select * from free where place <= $4 order by place, workspace_id limit $5
+), first as (
+  select f.id from lanes cross join lateral (
+    select d.id from automation.deliveries d
+     where d.workspace_id = lanes.workspace_id and d.destination = lanes.destination
+       and d.state in ('pending', 'retrying') and d.next_attempt_time <= $1
+     order by d.next_attempt_time limit $3 for no key update skip locked) f
+), claimed as (
+  update automation.deliveries d
+     set attempts = d.attempts + 1, next_attempt_time = $1 + $2
+    from first where d.id = first.id
+  returning d.id, d.attempts
+), begun as (
+  insert into automation.delivery_attempts (delivery_id, attempt, start_time)
+  select id, attempts, $1 from claimed
+)
+select id from claimed
+"""
+
+
+async def claim_due(
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    lease: timedelta,
+    per_destination: int,
+    per_workspace: int,
+    destinations: int,
+    busy: Collection[tuple[str, str]],
+) -> list[Delivery]:
+    """Starts an attempt of due deliveries, which are due again after `lease`.
+
+    `busy` names workspaces and destinations; `per_workspace` counts those too.
+    """
+    found = await fetch(
+        connection,
+        _CLAIM,
+        now,
+        lease,
+        per_destination,
+        per_workspace,
+        destinations,
+        [workspace for workspace, _ in busy],
+        [destination for _, destination in busy],
+    )
+    ids = [UUID(int=row["id"].int) for row in found]
+    if not ids:
+        return []
+    rows = await connection.execute(sa.select(deliveries).where(deliveries.c.id.in_(ids)))
+    return [_delivery(row) for row in rows]
+
+
+async def end(
+    connection: AsyncConnection,
+    tried: Delivery,
+    *,
+    state: DeliveryState,
+    status_code: int,
+    error: str,
+    now: datetime,
+) -> bool:
+    """Ends a delivery. False when another attempt has started or it has ended.
+
+    One that failed is no more what its destination had last. One that was sent again is, unless
+    the destination had another since.
+    """
+    values = {"state": state, "next_attempt_time": None, "end_time": now}
+    if not await _write(connection, tried, values, status_code, error, now):
+        return False
+    if state is DeliveryState.FAILED:
+        await connection.execute(
+            sa.delete(delivery_digests).where(delivery_digests.c.delivery_id == tried.id)
+        )
+    elif tried.condition == CHANGED and tried.earlier_attempts and tried.automation_id is not None:
+        columns = (
+            deliveries.c.automation_id,
+            deliveries.c.step_id,
+            deliveries.c.destination,
+            deliveries.c.content_digest,
+            deliveries.c.id,
+        )
+        await connection.execute(
+            insert(delivery_digests)
+            .from_select(
+                ["automation_id", "step_id", "destination", "digest", "delivery_id"],
+                sa.select(*columns).where(
+                    deliveries.c.id == tried.id, deliveries.c.automation_id.is_not(None)
+                ),
+            )
+            .on_conflict_do_nothing()
+        )
+    return True
+
+
+async def postpone(
+    connection: AsyncConnection,
+    tried: Delivery,
+    *,
+    status_code: int,
+    error: str,
+    until: datetime,
+    now: datetime,
+) -> bool:
+    values = {"state": DeliveryState.RETRYING, "next_attempt_time": until}
+    return await _write(connection, tried, values, status_code, error, now)
+
+
+async def send_again(connection: AsyncConnection, delivery: UUID, now: datetime) -> bool:
+    """Makes a FAILED delivery due, with as many attempts as a new one. False for any other."""
+    answer = await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == delivery, deliveries.c.state == DeliveryState.FAILED)
+        .values(_AGAIN, next_attempt_time=now)
+    )
+    return bool(answer.rowcount)
+
+
+async def send_missed_again(
+    connection: AsyncConnection, workspace: str, destination: str, since: datetime, now: datetime
+) -> int:
+    """Makes the deliveries due that a destination missed since a moment. Returns their number."""
+    answer = await connection.execute(
+        sa.update(deliveries)
+        .where(
+            deliveries.c.workspace_id == workspace,
+            deliveries.c.destination == destination,
+            deliveries.c.state == DeliveryState.FAILED,
+            deliveries.c.create_time >= since,
+        )
+        .values(_AGAIN, next_attempt_time=now)
+    )
+    return int(answer.rowcount)
+
+
+async def find_oldest_waiting(connection: AsyncConnection) -> datetime | None:
+    """Returns the create_time of the oldest delivery that is to be sent."""
+    found: datetime | None = await connection.scalar(
+        sa.select(sa.func.min(deliveries.c.create_time)).where(DELIVERY_WAITS)
+    )
+    return found
+
+
+async def find(
+    connection: AsyncConnection, name: Mapping[str, str], delivery: UUID, *, lock: bool = False
+) -> Delivery | None:
+    """Finds a delivery by the parts of its name, of which automation and run may be ANY."""
+    query = sa.select(deliveries).where(
+        deliveries.c.id == delivery, _is_below(name["workspace"], name["automation"], name["run"])
+    )
+    if lock:
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+async def list_attempts(connection: AsyncConnection, delivery: UUID) -> list[DeliveryAttempt]:
+    """Lists the last attempts, oldest first."""
+    query = (
+        sa.select(delivery_attempts)
+        .where(delivery_attempts.c.delivery_id == delivery)
+        .order_by(delivery_attempts.c.attempt.desc())
+        .limit(MAX_ATTEMPTS_SHOWN)
+    )
+    rows = list(await connection.execute(query))
+    return [
+        DeliveryAttempt(
+            attempt=row.attempt,
+            start_time=row.start_time,
+            end_time=row.end_time,
+            status_code=row.status_code,
+            error=row.error,
+        )
+        for row in reversed(rows)
+    ]
+
+
+_FILTER_COLUMNS: Final = {
+    "state": deliveries.c.state,
+    "destination": deliveries.c.destination,
+    "create_time": deliveries.c.create_time,
+}
+
+
+async def page(
+    connection: AsyncConnection,
+    name: Mapping[str, str],
+    *,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+    filter_: Filter | None = None,
+) -> list[Delivery]:
+    """Lists deliveries below a run's name, newest first: one more than `size` if there is one."""
+    columns = [column for column in deliveries.c if column is not deliveries.c.body]
+    query = sa.select(*columns, sa.literal("").label("body")).where(
+        _is_below(name["workspace"], name["automation"], name["run"]),
+        matches(filter_, _FILTER_COLUMNS),
+    )
+    if after is not None:
+        key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)
+        query = query.where(key < sa.tuple_(*after))
+    query = query.order_by(deliveries.c.create_time.desc(), deliveries.c.id.desc())
+    return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
+
+
+async def find_display_name(connection: AsyncConnection, automation: UUID | None) -> str:
+    """Returns the name for people of an automation; empty for one that was deleted."""
+    query = sa.select(automations.c.name).where(automations.c.id == automation)
+    return str(await connection.scalar(query) or "")
+
+
+async def find_output(connection: AsyncConnection, run: UUID, step_id: str) -> tuple[Any, bool]:
+    """Returns what a step of a run gave, and whether the run still has it."""
+    results = await connection.scalar(sa.select(runs.c.step_results).where(runs.c.id == run))
+    for result in results or ():
+        if result["step_id"] == step_id and result["status"] == "succeeded":
+            return result.get("output"), True
+    return None, False
+
+
+_AGAIN: Final[Mapping[str, Any]] = {
+    "state": DeliveryState.PENDING,
+    "earlier_attempts": deliveries.c.attempts,
+    "status_code": 0,
+    "error": "",
+    "end_time": None,
+}
+
+
+def _is_below(workspace: str, automation: str, run: str) -> sa.ColumnElement[bool]:
+    """The condition on what is below a run, an automation or a workspace.
+
+    A run that is not ANY is a UUID.
+    """
+    conditions = [deliveries.c.workspace_id == workspace]
+    if automation != ANY and run == ANY:
+        # The one that has the name now, and none that had it before.
+        named = sa.select(automations.c.id).where(
+            automations.c.workspace_id == workspace, automations.c.resource_id == automation
+        )
+        conditions.append(deliveries.c.automation_id == named.scalar_subquery())
+    elif automation != ANY:
+        conditions.append(deliveries.c.automation == automation)
+    if run != ANY:
+        conditions.append(deliveries.c.run_id == UUID(run))
+    return sa.and_(*conditions)
+
+
+async def _write(
+    connection: AsyncConnection,
+    tried: Delivery,
+    values: Mapping[str, Any],
+    status_code: int,
+    error: str,
+    now: datetime,
+) -> bool:
+    """Stores the answer of an attempt that the delivery still waits for."""
+    answer = await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == tried.id, deliveries.c.attempts == tried.attempts, DELIVERY_WAITS)
+        .values(**values, status_code=status_code, error=error)
+    )
+    await connection.execute(
+        sa.update(delivery_attempts)
+        .where(
+            delivery_attempts.c.delivery_id == tried.id,
+            delivery_attempts.c.attempt == tried.attempts,
+        )
+        .values(end_time=now, status_code=status_code, error=error)
+    )
+    return bool(answer.rowcount)
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        id=row.id,
+        workspace=row.workspace_id,
+        automation_id=row.automation_id,
+        automation=row.automation,
+        run=row.run_id,
+        step_id=row.step_id,
+        output_step_id=row.output_step_id,
+        user=row.user_id,
+        destination=row.destination,
+        source=row.source,
+        subject=row.subject,
+        body=row.body,
+        format=row.format,
+        condition=row.condition,
+        link=row.link,
+        state=row.state,
+        attempts=row.attempts,
+        earlier_attempts=row.earlier_attempts,
+        status_code=row.status_code,
+        error=row.error,
+        create_time=row.create_time,
+        next_attempt_time=row.next_attempt_time,
+        end_time=row.end_time,
+    )

@@ -1,0 +1,133 @@
+"""Deliveries are stored with the result of their step: whole, once, and by the attempt alone."""
+
+from typing import Any
+
+from google.protobuf import json_format
+from rota.automation.v1 import automation_pb2 as pb
+
+from shared import errors
+from shared.clock import ManualClock
+from shared.registries.actions.types import AgentResult, AgentTask
+from tests.automation_service.runs.test_executor import FIRST, plan, ran, statuses, step
+from tests.support.agents import FakeAgent, answer
+from tests.support.automation import Running, execute
+
+SLACK = "workspaces/w/destinations/slack"
+THREAD = "workspaces/w/threads/t"
+
+
+def tell(*to: str, step_id: str = "tell", **config: Any) -> dict[str, Any]:
+    """A step that delivers."""
+    more = {key: config.pop(key) for key in ("when", "output_as") if key in config}
+    return {
+        "step_id": step_id,
+        "action": "deliver",
+        "config": {"to": list(to or ["inbox"]), **config},
+        **more,
+    }
+
+
+async def stored(url: str) -> list[Any]:
+    return await execute(url, "select * from deliveries order by create_time, destination, id")
+
+
+async def again(rota: Running, clock: ManualClock, name: str, count: int) -> list[Any]:
+    """The next run of each minute."""
+    from datetime import timedelta
+
+    clock.set(FIRST + timedelta(minutes=count - 1))
+    return await rota.ended(name, count)
+
+
+async def test_a_result_is_stored_for_each_destination(rota: Running, clock: ManualClock) -> None:
+    run = await ran(rota, clock, plan(step("news"), tell("inbox", SLACK, THREAD, output_as="told")))
+    assert run.state == pb.Run.SUCCEEDED
+    assert run.output.string_value == "did: do it"
+    assert not run.artifacts
+    names = json_format.MessageToDict(run.step_results[1].output)["deliveries"]
+    rows = {row["destination"]: row for row in await stored(rota.url)}
+    assert sorted(names) == sorted(f"{run.name}/deliveries/{row['id']}" for row in rows.values())
+    assert {row["body"] for row in rows.values()} == {"did: do it"}
+    assert {row["subject"] for row in rows.values()} == {"Morning news 2026-11-23"}
+    assert {row["user_id"] for row in rows.values()} == {"ada"}
+    assert {row["output_step_id"] for row in rows.values()} == {"news"}
+    assert (rows["inbox"]["state"], rows["inbox"]["end_time"]) == ("sent", FIRST)
+
+
+async def test_a_step_after_a_delivery_sees_the_output_before_it(
+    rota: Running, clock: ManualClock
+) -> None:
+    run = await ran(
+        rota,
+        clock,
+        plan(
+            step("news"),
+            tell(),
+            step("more", "{{ steps.tell.output.deliveries[0] }}"),
+            tell(step_id="last"),
+        ),
+    )
+    assert run.state == pb.Run.SUCCEEDED, run.error
+    first, last = await stored(rota.url)
+    assert first["body"] == "did: do it"
+    assert last["body"] == f"did: {run.name}/deliveries/{first['id']}"
+    assert run.output.string_value == last["body"]
+
+
+async def test_only_what_changed_is_delivered_again(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    said = ["one", "one", "two", "one"]
+
+    async def act(request: AgentTask) -> AgentResult:
+        return answer(said.pop(0))
+
+    agent.act = act
+    name = (await rota.create(plan(step("news"), tell(only="changed")))).name
+    for count in range(1, 5):
+        await again(rota, clock, name, count)
+    rows = await stored(rota.url)
+    assert [(row["body"], row["state"]) for row in rows] == [
+        ("one", "sent"),
+        ("one", "unchanged"),
+        ("two", "sent"),
+        ("one", "sent"),
+    ]
+
+
+async def test_what_is_empty_is_listed_and_left_out(rota: Running, clock: ManualClock) -> None:
+    body = "{{ [] }}"
+    await ran(rota, clock, plan(step("news"), tell(SLACK, only="when_not_empty", body=body)))
+    [row] = await stored(rota.url)
+    assert (row["state"], row["next_attempt_time"], row["end_time"]) == ("empty", None, FIRST)
+
+
+async def test_a_delivery_may_be_skipped_and_a_failure_may_be_delivered(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    async def act(request: AgentTask) -> AgentResult:
+        raise errors.InvalidRequest("no such page")
+
+    agent.act = act
+    run = await ran(
+        rota,
+        clock,
+        plan(
+            tell(step_id="never", when="false", body="x"),
+            step("news"),
+            tell(step_id="after"),
+            on_failure=[tell(SLACK, step_id="failed")],
+        ),
+    )
+    assert run.state == pb.Run.FAILED
+    assert statuses(run) == {"never": "SKIPPED", "news": "FAILED", "failed": "SUCCEEDED"}
+    [row] = await stored(rota.url)
+    assert row["body"].startswith("The run failed at the step news: no such page (")
+    assert row["step_id"] == "failed"
+
+
+async def test_a_run_without_a_delivery_costs_no_further_statement(
+    rota: Running, clock: ManualClock
+) -> None:
+    await ran(rota, clock, plan(step("news")))
+    assert await stored(rota.url) == []
