@@ -90,7 +90,7 @@ class AutomationRetention:
         }
 
     async def _delete_by_count(self, stop: asyncio.Event) -> dict[str, int]:
-        deleted = {"runs": 0, "slots": 0}
+        deleted = {"runs": 0, "slots": 0, "deliveries": 0}
         last: UUID | None = None
         while not stop.is_set():
             async with self.db.connect() as connection:
@@ -107,6 +107,13 @@ class AutomationRetention:
                 kept=self.policy.max_slots,
                 limit=self.batch,
             )
+            deliveries = partial(
+                rows.delete_surplus_deliveries,
+                owners=owners,
+                kept=self.policy.max_runs,
+                limit=self.batch,
+            )
+            deleted["deliveries"] += await self._delete_all(deliveries, stop)
             deleted["runs"] += await self._delete_all(runs, stop)
             deleted["slots"] += await self._delete_all(slots, stop)
         return deleted

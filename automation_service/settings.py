@@ -65,8 +65,12 @@ class AutomationSettings(ServiceSettings):
         90, ge=1, description="days that slots are kept; older ones get no row"
     )
     slots_kept: int = Field(100_000, ge=100, description="maximum slots kept for each automation")
-    run_retention_days: int = Field(90, ge=1, description="days that ended runs are kept")
-    runs_kept: int = Field(10_000, ge=10, description="maximum ended runs kept for each automation")
+    run_retention_days: int = Field(
+        90, ge=1, description="days that ended runs, and deliveries after their end, are kept"
+    )
+    runs_kept: int = Field(
+        10_000, ge=10, description="maximum ended runs, and deliveries, kept for each automation"
+    )
     event_retention_days: int = Field(
         7, ge=1, description="days that events are kept after their run ended"
     )

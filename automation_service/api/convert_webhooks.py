@@ -9,7 +9,7 @@ from automation_service.persistence.webhooks import Webhook
 from shared.aip import is_whole, require_same, resolve_mask
 from shared.rpc.timestamps import to_timestamp
 
-_CHANGED = ("uri", "event_types", "disabled")
+_CHANGED = ("uri", "event_types", "disabled", "include_output")
 
 
 def webhook(found: Webhook, *, etag: str, secret: str = "", payload_digest: str = "") -> pb.Webhook:
@@ -19,6 +19,7 @@ def webhook(found: Webhook, *, etag: str, secret: str = "", payload_digest: str 
         event_types=found.event_types,
         disabled=found.disabled,
         disabled_reason=found.disabled_reason,
+        include_output=found.include_output,
         secret=secret,
         secret_create_time=to_timestamp(found.secret_create_time),
         previous_secret_expire_time=to_timestamp(found.previous_secret_expire_time),
@@ -41,6 +42,7 @@ def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
         "uri": message.uri,
         "event_types": list(message.event_types),
         "disabled": message.disabled,
+        "include_output": message.include_output,
     }
     changed = resolve_mask(
         mask,
@@ -70,4 +72,6 @@ def delivery(found: WebhookDelivery, *, full: bool = True) -> pb.WebhookDelivery
 
 
 def _is_present(message: pb.Webhook, name: str) -> bool:
-    return message.HasField("disabled") if name == "disabled" else bool(getattr(message, name))
+    if name in ("disabled", "include_output"):
+        return message.HasField(name)
+    return bool(getattr(message, name))

@@ -116,6 +116,17 @@ async def delete_surplus_runs(
     return await _delete_chosen(connection, runs, ended.where(runs.c.end_time.is_not(None)))
 
 
+async def delete_surplus_deliveries(
+    connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
+) -> int:
+    """Deletes ended deliveries of automations that have at least `kept` newer ones."""
+    old = _beyond(deliveries, deliveries.c.create_time, owners, kept, limit)
+    ended = sa.select(old.c.id).join_from(old, deliveries, deliveries.c.id == old.c.id)
+    return await _delete_chosen(
+        connection, deliveries, ended.where(deliveries.c.end_time.is_not(None))
+    )
+
+
 async def delete_surplus_slots(
     connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
 ) -> int:

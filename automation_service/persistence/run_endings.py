@@ -19,8 +19,18 @@ from shared import compact_json, errors
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 
+# Whether the webhook of the workspace of an automation `a` is told of runs that succeed.
+WANTS_SUCCESS: Final = """
+exists (
+  select from automation.webhooks w
+   where w.workspace_id = a.workspace_id and w.uri <> '' and not w.disabled
+     and (w.event_types = '[]'::jsonb or w.event_types ? 'run.succeeded'))
+"""
+_TOLD: Final = f"""
+select a.id from automation.automations a where a.id = any($1::uuid[]) and {WANTS_SUCCESS}
+"""
 # It pauses at each multiple of $3, so that a resumed automation gets as many runs again.
-_COUNT: Final = """
+_COUNT: Final = f"""
 update automation.automations a
    set last_run_status = n.status, consecutive_failures = n.failures,
        status = case when n.pauses then 'paused' else a.status end,
@@ -42,7 +52,8 @@ update automation.automations a
           from unnest($1::uuid[], $2::automation.automation_run_status[]) as s(id, status)
           join automation.automations o on o.id = s.id) s) n
  where a.id = n.id
-returning a.id, case when n.pauses then n.failures else 0 end as paused_after
+returning a.id, case when n.pauses then n.failures else 0 end as paused_after,
+          n.status = 'succeeded' and {WANTS_SUCCESS} as told
 """
 _FOLLOWING: Final = f"""
 select n.id from unnest($1::uuid[]) as o(id)
@@ -68,6 +79,18 @@ update automation.automation_runs
  where id = $1 and attempt = $2 and status = 'running'
 returning id
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedOutcomes:
+    """What outcomes came to.
+
+    `paused` has the automations that were paused, with their numbers of failures, and `told` those
+    whose run succeeded and whose workspace's webhook is told so.
+    """
+
+    paused: Mapping[UUID, int]
+    told: frozenset[UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,16 +229,25 @@ async def record_outcomes(
     *,
     max_failures: int,
     now: datetime,
-) -> dict[UUID, int]:
+) -> RecordedOutcomes:
     """Records how the last run of each automation ended, and pauses after too many failures.
 
     Backfills are not recorded.
-
-    Returns the paused automations with their numbers of failures.
     """
     statuses = [status.value for status in ended.values()]
     rows = await fetch(connection, _COUNT, list(ended), statuses, max_failures, now)
-    return {UUID(int=row["id"].int): row["paused_after"] for row in rows if row["paused_after"]}
+    return RecordedOutcomes(
+        paused={
+            UUID(int=row["id"].int): row["paused_after"] for row in rows if row["paused_after"]
+        },
+        told=frozenset(UUID(int=row["id"].int) for row in rows if row["told"]),
+    )
+
+
+async def find_told(connection: AsyncConnection, automations: Sequence[UUID]) -> frozenset[UUID]:
+    """Finds those whose workspace's webhook is told of runs that succeed."""
+    rows = await fetch(connection, _TOLD, automations)
+    return frozenset(UUID(int=row["id"].int) for row in rows)
 
 
 async def find_next_runs(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:

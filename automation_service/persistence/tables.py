@@ -324,6 +324,7 @@ webhooks = sa.Table(
     sa.Column("event_types", JSONB, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("disabled_reason", sa.Text, nullable=False),
+    sa.Column("include_output", sa.Boolean, nullable=False, server_default=sa.text("false")),
     # Encrypted and bound to the workspace.
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("secret_create_time", _TIME, nullable=False),
@@ -386,7 +387,7 @@ deliveries = sa.Table(
     sa.Column(
         "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
     ),
-    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="SET NULL")),
     # The last segment of its name, and no foreign key of the run: a delivery outlives both.
     sa.Column("automation", sa.Text, nullable=False),
     sa.Column("run_id", UUID, index=True),
@@ -424,6 +425,9 @@ sa.Index(
     deliveries.c.destination,
     deliveries.c.next_attempt_time,
     postgresql_where=sa.text("state in ('pending', 'retrying')"),
+)
+sa.Index(
+    "ix_deliveries_automation_id_create_time", deliveries.c.automation_id, deliveries.c.create_time
 )
 sa.Index(
     "ix_deliveries_workspace_id_create_time",

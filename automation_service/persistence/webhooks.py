@@ -22,6 +22,7 @@ class Webhook:
     event_types: tuple[str, ...] = ()
     disabled: bool = False
     disabled_reason: str = ""
+    include_output: bool = False
     secret: bytes = field(default=b"", repr=False)
     secret_create_time: datetime | None = None
     previous_secret: bytes | None = field(default=None, repr=False)
@@ -120,6 +121,7 @@ def _webhook(row: Any) -> Webhook:
         event_types=tuple(row.event_types),
         disabled=row.disabled,
         disabled_reason=row.disabled_reason,
+        include_output=row.include_output,
         secret=row.secret,
         secret_create_time=row.secret_create_time,
         previous_secret=row.previous_secret,

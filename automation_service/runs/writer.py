@@ -1,6 +1,6 @@
 """Writes of all runs of this process, in batches."""
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -144,7 +144,8 @@ class BatchWriter:
             if sent:
                 await self._add_to_inboxes(connection, sent)
         for one in stored:
-            metrics.count("rota.deliveries", outcome=one.state.value)
+            if one.state is not DeliveryState.PENDING:
+                metrics.count("rota.deliveries", outcome=one.state.value)
         self._tell([log.claim.run])
         if any(one.state is DeliveryState.PENDING for one in stored):
             self._on_delivery()
@@ -178,11 +179,12 @@ class BatchWriter:
 
     async def _count(self, connection: AsyncConnection, ended: list[RunEnd]) -> None:
         outcomes = {end.claim.automation_id: end.status for end in ended if not end.claim.backfill}
-        paused = await run_endings.record_outcomes(
+        recorded = await run_endings.record_outcomes(
             connection, outcomes, max_failures=self._max_failures, now=self._clock.now()
         )
+        told = recorded.told | await self._find_told_backfills(connection, ended)
         for end in ended:
-            await self._record_events(connection, end, paused)
+            await self._record_events(connection, end, recorded.paused, told)
             last = end.checkpoint.top
             if last > self.max_events:
                 await retention.delete_events(
@@ -195,10 +197,29 @@ class BatchWriter:
             ),
         )
 
+    async def _find_told_backfills(
+        self, connection: AsyncConnection, ended: Sequence[RunEnd]
+    ) -> frozenset[UUID]:
+        """Those of automations without a recorded outcome whose success a webhook is told of."""
+        asked = [
+            end.claim.automation_id
+            for end in ended
+            if end.claim.backfill and end.status is RunStatus.SUCCEEDED
+        ]
+        return await run_endings.find_told(connection, asked) if asked else frozenset()
+
     async def _record_events(
-        self, connection: AsyncConnection, end: RunEnd, paused: Mapping[UUID, int]
+        self,
+        connection: AsyncConnection,
+        end: RunEnd,
+        paused: Mapping[UUID, int],
+        told: Collection[UUID],
     ) -> None:
         claim = end.claim
+        if end.status is RunStatus.SUCCEEDED and claim.automation_id in told:
+            last = end.checkpoint.last
+            output = last.output if last is not None else None
+            await events.record_run_succeeded(connection, claim, output, end.time)
         if end.status in (RunStatus.FAILED, RunStatus.TIMED_OUT):
             await events.record_run_failed(connection, claim, end.status, end.error, end.time)
         if failures := paused.get(claim.automation_id):

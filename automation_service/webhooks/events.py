@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence import webhooks
 from automation_service.persistence.enums import WebhookDeliveryStatus
 from automation_service.persistence.outbox import webhook_deliveries
 from automation_service.persistence.records import Automation
@@ -18,6 +19,7 @@ from shared.definition.states import RunStatus
 from shared.telemetry import metrics
 
 RUN_FAILED = "run.failed"
+RUN_SUCCEEDED = "run.succeeded"
 AUTOMATION_PAUSED = "automation.paused"
 AUTOMATION_RESUMED = "automation.resumed"
 APPROVAL_REQUESTED = "approval.requested"
@@ -41,6 +43,24 @@ async def record_run_failed(
         "backfill": claim.backfill,
     }
     await _record(connection, claim.workspace, RUN_FAILED, run, data, now)
+
+
+async def record_run_succeeded(
+    connection: AsyncConnection, claim: Claim, output: str | None, now: datetime
+) -> None:
+    """`output` is JSON; None is that of a run without one. Only a webhook that asks gets it."""
+    run = _run(claim)
+    data: dict[str, Any] = {
+        "automation": _automation(claim),
+        "run": run,
+        "state": RunStatus.SUCCEEDED.name,
+        "slot_time": rfc3339(claim.slot_time),
+        "backfill": claim.backfill,
+    }
+    webhook = await webhooks.get(connection, claim.workspace)
+    if webhook.include_output:
+        data["output"] = None if output is None else json.loads(output)
+    await _record(connection, claim.workspace, RUN_SUCCEEDED, run, data, now)
 
 
 async def record_automation_paused(

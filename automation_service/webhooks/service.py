@@ -176,7 +176,12 @@ def etag_of(found: Webhook) -> str:
 def payload_digest(found: Webhook) -> str:
     """Returns the digest of what an update may change."""
     return canonical_json.digest(
-        {"uri": found.uri, "event_types": found.event_types, "disabled": found.disabled}
+        {
+            "uri": found.uri,
+            "event_types": found.event_types,
+            "disabled": found.disabled,
+            "include_output": found.include_output,
+        }
     )
 
 

@@ -106,6 +106,7 @@ def _check(
         *_triggers(definition, catalogue),
         *_steps(definition, catalogue),
         *_budget(definition, catalogue),
+        *_outputs(definition, catalogue),
     ]
     told = {one.field for one in found}
     # What its field refuses, such as a text that is too long, is told once.
@@ -330,6 +331,20 @@ def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[
             FieldReason.UNPRICED_MODEL,
             "no model that may be chosen has a price, so it can't be kept",
         )
+
+
+def _outputs(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
+    """Faults of steps that take an output before any step gave one. A failure gives its text."""
+    for i, step in enumerate(definition.plan):
+        known = catalogue.actions.get(step.action)
+        if known is None or known.gives_output:
+            return
+        if known.needs_output is not None and known.needs_output(step.config):
+            yield Violation(
+                f"{PLAN}[{i}].config",
+                FieldReason.REQUIRED,
+                "no step before it gives an output; write a body, or put a step before it",
+            )
 
 
 def _model(name: Any, path: str) -> Iterator[Violation]:

@@ -31,6 +31,7 @@ from shared.db.tenancy import REQUEST_RETENTION
 from shared.definition.envelope import MAX_TAGS
 from shared.definition.execution import ON_FAILURE_SECONDS, ExecutionBlock
 from shared.definition.fields import MAX_OBJECT_DEPTH
+from shared.registries.actions import deliver
 from shared.registries.actions.agent_task import MAX_PROMPT, MAX_RENDERED_PROMPT, MAX_TOOLS
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.page_tokens import TOKEN_LIFE
@@ -93,6 +94,11 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         MAX_PROMPT,
         MAX_RENDERED_PROMPT,
         MAX_TOOLS,
+        deliver.MAX_DESTINATIONS,
+        deliver.MAX_SUBJECT,
+        deliver.MAX_SUBJECT_TEMPLATE,
+        deliver.MAX_BODY_TEMPLATE,
+        deliver.MAX_BODY,
     },
     "automation.PreviewScheduleRequest.count": {ledger.DEFAULT_COUNT, ledger.LARGEST_COUNT},
     "automation.PreviewScheduleResponse.slots": {ledger.PREVIEW_SPAN // DAY // 366},

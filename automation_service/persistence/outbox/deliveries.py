@@ -75,13 +75,13 @@ given as (
                          $26::text[], $27::text[], $28::text[], $29::text[], $30::bool[],
                          $31::timestamptz[])
     as d(id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
-         destination, subject, body, format, only, digest, is_empty, create_time)
+         destination, subject, body, format, condition, digest, is_empty, create_time)
     join changed on changed.id = d.run_id
 ), different as (
   insert into automation.delivery_digests as g
     (automation_id, step_id, destination, digest, delivery_id)
   select automation_id, step_id, destination, digest, id from given
-   where only = 'changed' order by automation_id, step_id, destination
+   where condition = 'changed' order by automation_id, step_id, destination
   on conflict (automation_id, step_id, destination) do update
     set digest = excluded.digest, delivery_id = excluded.delivery_id
     where g.digest <> excluded.digest
@@ -89,7 +89,7 @@ given as (
 ), judged as (
   select given.*, case
            when is_empty then 'empty'
-           when only = 'changed' and id not in (select id from different) then 'unchanged'
+           when condition = 'changed' and id not in (select id from different) then 'unchanged'
            when destination = 'inbox' then 'sent'
            else 'pending' end::automation.delivery_state as state
     from given
@@ -99,7 +99,7 @@ given as (
      destination, subject, body, format, condition, content_digest, create_time, state,
      next_attempt_time, end_time)
   select id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
-         destination, subject, body, format, only, digest, create_time, state,
+         destination, subject, body, format, condition, digest, create_time, state,
          case when state = 'pending' then create_time end,
          case when state <> 'pending' then create_time end
     from judged

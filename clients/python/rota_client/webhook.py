@@ -25,13 +25,19 @@ class Webhooks:
         return await self._calls.unary(self.automations.get_webhook, request)
 
     async def set_webhook(
-        self, uri: str, *, event_types: Sequence[str] = ()
+        self, uri: str, *, event_types: Sequence[str] = (), include_output: bool = False
     ) -> automation_v1.Webhook:
         """Sets the URL and enables the webhook. The first answer has the secret."""
         webhook = automation_v1.Webhook(
-            name=self.webhook_name, uri=uri, event_types=list(event_types), disabled=False
+            name=self.webhook_name,
+            uri=uri,
+            event_types=list(event_types),
+            disabled=False,
+            include_output=include_output,
         )
-        return await self._change_webhook(webhook, "uri", "event_types", "disabled")
+        return await self._change_webhook(
+            webhook, "uri", "event_types", "disabled", "include_output"
+        )
 
     async def turn_webhook(self, *, on: bool) -> automation_v1.Webhook:
         """Enables or disables the webhook. A disabled webhook drops waiting deliveries."""

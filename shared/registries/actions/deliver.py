@@ -218,4 +218,5 @@ DELIVER: Final = ActionDefinition(
     describe_output=describe_output,
     cut_texts={"body": MAX_BODY},
     gives_output=False,
+    needs_output=lambda config: config.get("body") is None,
 )

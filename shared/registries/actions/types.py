@@ -148,7 +148,8 @@ class ActionDefinition:
     is cut when it is longer, by its path in the config. `describe_output` gives the JSON Schema
     of the output of a step with that config; absent: any value. The output of an action that
     `gives_output` is the output of a run whose last such step it is; that of another only tells
-    what the step did.
+    what the step did. `needs_output` says whether a step with that config takes what such a step
+    before it gave.
     """
 
     type: str
@@ -161,3 +162,4 @@ class ActionDefinition:
     cut_texts: Mapping[str, int] = field(default_factory=dict)
     describe_output: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     gives_output: bool = True
+    needs_output: Callable[[Mapping[str, Any]], bool] | None = None

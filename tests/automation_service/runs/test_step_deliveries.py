@@ -1,16 +1,27 @@
 """Deliveries are stored with the result of their step: whole, once, and by the attempt alone."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.persistence.run_claims import AttemptFenced
+from automation_service.queue import PgQueuer
+from automation_service.runs.step_deliveries import build_deliveries
+from automation_service.runs.step_results import StepResult
+from automation_service.runs.writer import BatchWriter
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries.actions.types import AgentResult, AgentTask
+from shared.registries.actions.types import AgentResult, AgentTask, DeliveryRequest
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, statuses, step
 from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute
+from tests.support.automation import Running, execute, running, until
+from tests.support.statements import see_statements
+from tests.support.tokens import Keys
 
 SLACK = "workspaces/w/destinations/slack"
 THREAD = "workspaces/w/threads/t"
@@ -33,8 +44,6 @@ async def stored(url: str) -> list[Any]:
 
 async def again(rota: Running, clock: ManualClock, name: str, count: int) -> list[Any]:
     """The next run of each minute."""
-    from datetime import timedelta
-
     clock.set(FIRST + timedelta(minutes=count - 1))
     return await rota.ended(name, count)
 
@@ -68,7 +77,8 @@ async def test_a_step_after_a_delivery_sees_the_output_before_it(
         ),
     )
     assert run.state == pb.Run.SUCCEEDED, run.error
-    first, last = await stored(rota.url)
+    by_step = {row["step_id"]: row for row in await stored(rota.url)}
+    first, last = by_step["tell"], by_step["last"]
     assert first["body"] == "did: do it"
     assert last["body"] == f"did: {run.name}/deliveries/{first['id']}"
     assert run.output.string_value == last["body"]
@@ -106,7 +116,7 @@ async def test_a_delivery_may_be_skipped_and_a_failure_may_be_delivered(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:
     async def act(request: AgentTask) -> AgentResult:
-        raise errors.InvalidRequest("no such page")
+        raise errors.CapabilityGone("no such page")
 
     agent.act = act
     run = await ran(
@@ -129,5 +139,45 @@ async def test_a_delivery_may_be_skipped_and_a_failure_may_be_delivered(
 async def test_a_run_without_a_delivery_costs_no_further_statement(
     rota: Running, clock: ManualClock
 ) -> None:
-    await ran(rota, clock, plan(step("news")))
+    async with see_statements(rota.service.db) as seen:
+        await ran(rota, clock, plan(step("news")))
+    assert not [text for text, _ in seen if "insert into automation.deliveries" in text]
     assert await stored(rota.url) == []
+
+
+async def test_a_worker_that_lost_the_run_stores_no_delivery(
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine
+) -> None:
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+        await rota.create(plan(step("news"), tell(SLACK, only="changed")))
+        clock.set(FIRST)
+        [run] = await until(lambda: execute(url, "select id from automation_runs"))
+    writer = BatchWriter(db=db, queue=PgQueuer(url=url), clock=clock, max_failures=2, max_events=9)
+    lost, held = [await writer.claim(UUID(int=run["id"].int)) for _ in range(2)]
+    assert lost is not None
+    assert held is not None
+    result = StepResult(step_id="tell", action="deliver", status="succeeded", attempts=1)
+    sent = deliver_request("one")
+    for claim, kept in ((lost, False), (held, True)):
+        log = writer.log(claim)
+        log.put_result(result, build_deliveries(claim, "tell", [sent], clock.now()))
+        if kept:
+            await log.flush()
+        else:
+            with pytest.raises(AttemptFenced):
+                await log.flush()
+        assert len(await stored(url)) == kept
+        assert len(await execute(url, "select * from delivery_digests")) == kept
+    await writer.close()
+
+
+def deliver_request(body: str) -> DeliveryRequest:
+    return DeliveryRequest(
+        id=UUID(int=1),
+        destination=SLACK,
+        subject="s",
+        body=body,
+        format="text",
+        only="changed",
+        digest=body,
+    )

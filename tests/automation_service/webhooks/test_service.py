@@ -110,10 +110,34 @@ async def test_a_failed_run_is_told_once_signed_and_without_what_it_said(
     assert found.name == f"{NAME}/deliveries/{one.id}"
 
 
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_run_that_succeeded_is_told_with_its_output_where_that_is_asked_for(
+    rota: Running, clock: ManualClock, endpoint: Receiver, asked: bool
+) -> None:
+    await update(rota, uri=endpoint.url, include_output=asked)
+    name = (await rota.create(plan(step("news", "say it")))).name
+    clock.set(FIRST)
+    [run] = await rota.ended(name)
+    await until(lambda: received(endpoint, 1))
+    [one] = endpoint.received
+    data = {
+        "workspace": "workspaces/w",
+        "automation": name,
+        "run": run.name,
+        "state": "SUCCEEDED",
+        "slot_time": "2026-11-23T08:00:00Z",
+        "backfill": False,
+    }
+    output = {"output": "did: say it"} if asked else {}
+    assert one.json["type"] == "run.succeeded"
+    assert one.json["data"] == {**data, **output}
+
+
 async def test_a_run_that_timed_out_is_told_and_those_that_went_well_are_not(
     rota: Running, clock: ManualClock, agent: FakeAgent, endpoint: Receiver
 ) -> None:
-    await update(rota, uri=endpoint.url)
+    """Where only failed runs are asked for."""
+    await update(rota, uri=endpoint.url, event_types=["run.failed"])
     good = (await rota.create(plan(step("a")))).name
 
     async def act(request: Any) -> Any:

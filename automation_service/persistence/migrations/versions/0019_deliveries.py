@@ -58,12 +58,13 @@ def upgrade() -> None:
         _key("deliveries", "user_id", "users", "SET NULL"),
         schema=SCHEMA,
     )
-    for column in ("automation_id", "run_id", "user_id"):
+    for column in ("run_id", "user_id"):
         _index("deliveries", column)
     _index(
         "deliveries", "workspace_id", "destination", "next_attempt_time",
         name="due", where="state in ('pending', 'retrying')",
     )  # fmt: skip
+    _index("deliveries", "automation_id", "create_time", name="automation_id_create_time")
     _index("deliveries", "workspace_id", "create_time", "id", name="workspace_id_create_time")
     _index("deliveries", "end_time", where="end_time is not null")
     op.create_table(

@@ -43,14 +43,20 @@ def set_(
     event: Annotated[
         list[str] | None,
         typer.Option(
-            help="run.failed, automation.paused, automation.resumed, approval.requested; "
-            "else all of them."
+            help="run.failed, run.succeeded, automation.paused, automation.resumed, "
+            "approval.requested; else all of them."
         ),
     ] = None,
+    output: Annotated[
+        bool, typer.Option("--output", help="Include what runs gave in run.succeeded.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Set the URL and enable the webhook. The first time, print its secret, once."""
-    found = run_call(context, lambda rota: rota.set_webhook(uri, event_types=event or []))
+    found = run_call(
+        context,
+        lambda rota: rota.set_webhook(uri, event_types=event or [], include_output=output),
+    )
     print_message(found, _webhook, as_json)
 
 
@@ -110,6 +116,8 @@ def _webhook(one: Webhook) -> RenderableType:
         ("Address", one.uri or "none: nothing is sent"),
         ("Tells of", ", ".join(one.event_types) or "everything"),
     ]
+    if one.include_output:
+        rows.append(("Includes", "what runs gave"))
     if one.disabled:
         rows.append(("Off", one.disabled_reason or "turned off"))
     if one.secret:

@@ -17,7 +17,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Webhook(_message.Message):
-    __slots__ = ("name", "uri", "event_types", "disabled", "disabled_reason", "secret", "secret_create_time", "previous_secret_expire_time", "create_time", "update_time", "etag", "payload_digest")
+    __slots__ = ("name", "uri", "event_types", "disabled", "disabled_reason", "secret", "secret_create_time", "previous_secret_expire_time", "create_time", "update_time", "etag", "payload_digest", "include_output")
     NAME_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class Webhook(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     name: str
     uri: str
     event_types: _containers.RepeatedScalarFieldContainer[str]
@@ -42,7 +43,8 @@ class Webhook(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     etag: str
     payload_digest: str
-    def __init__(self, name: _Optional[str] = ..., uri: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., disabled: _Optional[bool] = ..., disabled_reason: _Optional[str] = ..., secret: _Optional[str] = ..., secret_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., previous_secret_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ...) -> None: ...
+    include_output: bool
+    def __init__(self, name: _Optional[str] = ..., uri: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., disabled: _Optional[bool] = ..., disabled_reason: _Optional[str] = ..., secret: _Optional[str] = ..., secret_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., previous_secret_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., include_output: _Optional[bool] = ...) -> None: ...
 
 class WebhookDelivery(_message.Message):
     __slots__ = ("name", "event_type", "subject", "body", "state", "attempts", "status_code", "error", "create_time", "next_attempt_time", "end_time")

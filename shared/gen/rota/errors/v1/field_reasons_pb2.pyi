@@ -38,6 +38,7 @@ class FieldReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BACKFILLED: _ClassVar[FieldReason]
     TRIGGER_GONE: _ClassVar[FieldReason]
     INVALID_INPUTS: _ClassVar[FieldReason]
+    UNKNOWN_DESTINATION: _ClassVar[FieldReason]
 FIELD_REASON_UNSPECIFIED: FieldReason
 REQUIRED: FieldReason
 INVALID: FieldReason
@@ -70,3 +71,4 @@ SKIPPED_DST: FieldReason
 BACKFILLED: FieldReason
 TRIGGER_GONE: FieldReason
 INVALID_INPUTS: FieldReason
+UNKNOWN_DESTINATION: FieldReason

@@ -1771,7 +1771,15 @@ class PlanStep(betterproto2.Message):
     own: any other is INVALID_ARGUMENT when the definition is saved, and
     MODEL_GONE at run time. A model of the service's file is named as its
     provider or as people name it; one that there is not is saved, and
-    MODEL_GONE at run time.
+    MODEL_GONE at run time. For `deliver`: to (required; 1 to 10 of `inbox`,
+    `workspaces/{w}/threads/{t}` and `workspaces/{w}/destinations/{d}`, each
+    once and none of them a template; what the caller can't deliver to is
+    UNKNOWN_DESTINATION), subject (at most 2,000 characters as written, and cut
+    at 200 once rendered; default: the automation's name and the date), body (at
+    most 8,000 characters as written, and cut at 262,144 bytes once rendered;
+    default: the last output before the step, or in on_failure why the run
+    failed), format (`markdown`, the default, `text` or `json`), only (`always`,
+    the default, `changed` or `when_not_empty`).
     """
 
     output_as: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
@@ -2139,7 +2147,8 @@ class Run(betterproto2.Message):
         13, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Output of the last step of the plan that succeeded. Absent in lists.
+    Output of the last step of the plan that succeeded and gives one, which
+    `deliver` does not. Absent in lists.
     """
 
     artifacts: "list[Artifact]" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, repeated=True)
@@ -2946,8 +2955,8 @@ class UpdateWebhookRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Which of uri, event_types and disabled to change. Empty: those that are
-    present. `*`: all. Any other path is refused.
+    Which of uri, event_types, disabled and include_output to change. Empty:
+    those that are present. `*`: all. Any other path is refused.
     """
 
     request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -3039,7 +3048,8 @@ class Webhook(betterproto2.Message):
     has exactly one; without a uri it sends nothing.
 
     Each message is a POST of JSON: `type`, `timestamp` and `data`, which holds
-    resource names, states and reasons, and never outputs, inputs or texts. It is
+    resource names, states and reasons, and never inputs or texts; what a run gave
+    it holds only where include_output asks for it. It is
     signed by the scheme of standardwebhooks.com: headers `webhook-id`,
     `webhook-timestamp` (seconds since 1970) and `webhook-signature`, which holds
     `v1,` and the base64 of HMAC-SHA256 over `{id}.{timestamp}.{body}`, once for
@@ -3068,7 +3078,8 @@ class Webhook(betterproto2.Message):
     event_types: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
     What it is told of, at most 20: `run.failed` (a run FAILED or TIMED_OUT),
-    `automation.paused` (the service paused one after repeated failure),
+    `run.succeeded` (a run SUCCEEDED), `automation.paused` (the service paused one
+    after repeated failure),
     `automation.resumed` (the service resumed one at its resume_time),
     `approval.requested` (somebody's decision is waited for). Empty: all of
     these, and those of later versions. `webhook.test` is always sent.
@@ -3132,6 +3143,12 @@ class Webhook(betterproto2.Message):
     Output only. Set when an update with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
+    """
+
+    include_output: "bool | None" = betterproto2.field(13, betterproto2.TYPE_BOOL, optional=True)
+    """
+    Whether `run.succeeded` holds the output of the run, as `output`: null for a
+    run without one. Whoever reads the endpoint then reads what runs give.
     """
 
 

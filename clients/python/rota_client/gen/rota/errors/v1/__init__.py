@@ -511,3 +511,9 @@ class FieldReason(betterproto2.Enum):
     """
     The present revision does not take the inputs of the slot.
     """
+
+    UNKNOWN_DESTINATION = 32
+    """
+    A destination to which an automation of the caller can't deliver: it is not
+    there, is another's, or is a thread that the caller can't write to.
+    """
