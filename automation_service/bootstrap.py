@@ -8,10 +8,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from rota.automation.v1 import automation_pb2, automation_pb2_grpc
+from rota.automation.v1 import automation_pb2, automation_pb2_grpc, inbox_pb2, inbox_pb2_grpc
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.api.inbox_servicer import InboxServicer
 from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
@@ -21,6 +22,8 @@ from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
 from automation_service.claim_burst import ClaimBurst
 from automation_service.idempotency import IdempotentChanges
+from automation_service.inbox.service import Inboxes
+from automation_service.inbox.watch import InboxWatcher
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import require_migrated
 from automation_service.persistence.tables import SIGNING_KEYS, TENANTS
@@ -64,6 +67,7 @@ from shared.validation.checks import Checks
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
+INBOXES: Final = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"].full_name
 SANDBOX_JOBS: Final = "automation_service.sandbox_jobs"
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
@@ -179,9 +183,16 @@ async def service(
         access = Access(db=db, tenancy=tenancy, clock=clock)
         save_checks = SaveChecks(directory=remote, checks=Checks(sandbox=sandbox))
         page_key = await load_signing_key(db, SIGNING_KEYS, PAGE_TOKENS, clock.now())
+        pages = PageReader(key=page_key, clock=clock)
+        inbox_watcher = InboxWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)
+        inboxes = InboxServicer(
+            access=access,
+            pages=pages,
+            inboxes=Inboxes(db=db, clock=clock, idempotency=idempotency, watcher=inbox_watcher),
+        )
         servicer = AutomationServicer(
             access=access,
-            pages=PageReader(key=page_key, clock=clock),
+            pages=pages,
             automations=Automations(
                 db=db,
                 clock=clock,
@@ -221,6 +232,7 @@ async def service(
             loops.append(webhook_deliveries.run(stop))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
+            loops.append(inbox_watcher.run(stop))
         if follows:
             measure = partial(database.read_time, db)
             await corrected.correct(measure)
@@ -233,6 +245,7 @@ async def service(
                 SERVICE: partial(
                     automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer
                 ),
+                INBOXES: partial(inbox_pb2_grpc.add_InboxServiceServicer_to_server, inboxes),
                 NOTICES: partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
             }
             server = build_server(
@@ -272,6 +285,9 @@ def _retention_policy(settings: AutomationSettings) -> RetentionPolicy:
         requests=timedelta(days=settings.request_retention_days),
         audits=timedelta(days=settings.audit_retention_days),
         deliveries=timedelta(days=settings.delivery_retention_days),
+        read_items=timedelta(days=settings.read_inbox_item_retention_days),
+        unread_items=timedelta(days=settings.unread_inbox_item_retention_days),
+        max_items=settings.inbox_items_kept,
     )
 
 

@@ -29,7 +29,7 @@ DeleteBatch = Callable[[AsyncConnection], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How long rows are kept, and how many for each automation."""
+    """How long rows are kept, and how many for each automation and each inbox."""
 
     slots: timedelta = timedelta(days=90)
     max_slots: int = 100_000
@@ -39,6 +39,9 @@ class RetentionPolicy:
     requests: timedelta = timedelta(days=30)
     audits: timedelta = timedelta(days=400)
     deliveries: timedelta = timedelta(days=30)
+    read_items: timedelta = timedelta(days=30)
+    unread_items: timedelta = timedelta(days=90)
+    max_items: int = 2000  # of each member of a workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class AutomationRetention:
     clock: Clock
     policy: RetentionPolicy = field(default_factory=RetentionPolicy)
     batch: int = BATCH  # rows deleted in one transaction
-    automation_batch: int = AUTOMATION_BATCH  # automations whose rows are counted at once
+    automation_batch: int = AUTOMATION_BATCH  # automations or inboxes that are counted at once
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
         on_error = partial(database.log_fault, log, "retention_failed")
@@ -68,6 +71,7 @@ class AutomationRetention:
         deleted = await self._delete_by_age(stop)
         for name, count in (await self._delete_by_count(stop)).items():
             deleted[name] += count
+        deleted["surplus_items"] = await self._delete_surplus_items(stop)
         if any(deleted.values()):
             log.info("retention_swept", **deleted)
         return deleted
@@ -82,6 +86,8 @@ class AutomationRetention:
             "audits": (rows.delete_audits, policy.audits),
             "deliveries": (rows.delete_deliveries, policy.runs),
             "webhook_deliveries": (rows.delete_webhook_deliveries, policy.deliveries),
+            "read_items": (rows.delete_read_items, policy.read_items),
+            "unread_items": (rows.delete_unread_items, policy.unread_items),
             "gaps": (rows.delete_downtimes, policy.slots),
         }
         return {
@@ -116,6 +122,20 @@ class AutomationRetention:
             deleted["deliveries"] += await self._delete_all(deliveries, stop)
             deleted["runs"] += await self._delete_all(runs, stop)
             deleted["slots"] += await self._delete_all(slots, stop)
+        return deleted
+
+    async def _delete_surplus_items(self, stop: asyncio.Event) -> int:
+        deleted = 0
+        last: tuple[str, str] | None = None
+        while not stop.is_set():
+            async with self.db.connect() as connection:
+                owners = await rows.list_members(connection, last, self.automation_batch)
+            if not owners:
+                break
+            last = owners[-1]
+            kept = self.policy.max_items
+            delete = partial(rows.delete_surplus_items, owners=owners, kept=kept, limit=self.batch)
+            deleted += await self._delete_all(delete, stop)
         return deleted
 
     async def _delete_all(self, delete: DeleteBatch, stop: asyncio.Event) -> int:

@@ -83,6 +83,15 @@ class AutomationSettings(ServiceSettings):
     delivery_retention_days: int = Field(
         30, ge=1, description="days that messages to webhooks are kept after their end"
     )
+    read_inbox_item_retention_days: int = Field(
+        30, ge=1, description="days that an inbox item is kept after it was read"
+    )
+    unread_inbox_item_retention_days: int = Field(
+        90, ge=1, description="days that an inbox item that nobody reads is kept"
+    )
+    inbox_items_kept: int = Field(
+        2000, ge=100, description="maximum items kept in the inbox of each member of a workspace"
+    )
     secret_keys: SecretStr = Field(
         SecretStr(""),
         description="keys that encrypt the secrets of webhooks: 32 bytes each, base64, "

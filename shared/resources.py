@@ -48,6 +48,7 @@ DELIVERY = Pattern(
 )
 WEBHOOK = Pattern("workspaces/{workspace}/webhook")
 WEBHOOK_DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
+INBOX_ITEM = Pattern("workspaces/{workspace}/inboxItems/{inbox_item}")
 
 
 def new_id() -> UUID:

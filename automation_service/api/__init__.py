@@ -1,1 +1,1 @@
-"""The RPCs of AutomationService and NoticeService."""
+"""The RPCs of AutomationService, InboxService and NoticeService."""

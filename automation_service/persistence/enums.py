@@ -29,6 +29,25 @@ class DeliveryState(StrEnum):
     EMPTY = "empty"
 
 
+class InboxItemKind(StrEnum):
+    """What an inbox item tells. Stored as text, so that a kind needs no migration."""
+
+    RESULT = "result"
+    RUN_FAILED = "run_failed"
+    APPROVAL_WAITING = "approval_waiting"
+    AUTOMATION_PAUSED = "automation_paused"
+    AUTOMATION_RESUMED = "automation_resumed"
+    TRIGGER_DISABLED = "trigger_disabled"
+    DESTINATION_PAUSED = "destination_paused"
+
+
+class InboxItemState(StrEnum):
+    """Whether its person has seen an inbox item."""
+
+    UNREAD = "unread"
+    READ = "read"
+
+
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:
     return sa.Enum(
         values,

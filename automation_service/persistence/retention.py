@@ -11,12 +11,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.results.inbox import as_members
 from automation_service.persistence.tables import (
     TENANTS,
     audit_events,
     automations,
     deliveries,
     downtimes,
+    inbox_items,
     run_events,
     runs,
     slots,
@@ -64,6 +66,19 @@ async def delete_webhook_deliveries(
 async def delete_deliveries(connection: AsyncConnection, moment: datetime, limit: int) -> int:
     """Deletes deliveries that ended before a moment, with their attempts."""
     return await _delete_before(connection, deliveries.c.end_time, moment, limit)
+
+
+async def delete_read_items(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes inbox items that were read before a moment."""
+    return await _delete_before(connection, inbox_items.c.read_time, moment, limit)
+
+
+async def delete_unread_items(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes inbox items from before a moment that nobody has read."""
+    unread = inbox_items.c.read_time.is_(None)
+    return await _delete_before(
+        connection, inbox_items.c.create_time, moment, limit, condition=unread
+    )
 
 
 async def delete_downtimes(connection: AsyncConnection, moment: datetime, limit: int) -> int:
@@ -133,6 +148,41 @@ async def delete_surplus_slots(
     """Deletes slots of automations that have at least `kept` newer slots."""
     old = _beyond(slots, slots.c.slot_time, owners, kept, limit)
     return await _delete_chosen(connection, slots, sa.select(old.c.id))
+
+
+async def list_members(
+    connection: AsyncConnection, after: tuple[str, str] | None, limit: int
+) -> Sequence[tuple[str, str]]:
+    """Returns pairs of workspace and user in order, from the first one after `after`."""
+    members = TENANTS.memberships.c
+    key = sa.tuple_(members.workspace_id, members.user_id)
+    query = sa.select(members.workspace_id, members.user_id).order_by(
+        members.workspace_id, members.user_id
+    )
+    if after is not None:
+        query = query.where(key > sa.tuple_(*after))
+    return [(row[0], row[1]) for row in await connection.execute(query.limit(limit))]
+
+
+async def delete_surplus_items(
+    connection: AsyncConnection, owners: Sequence[tuple[str, str]], kept: int, limit: int
+) -> int:
+    """Deletes inbox items of members who have at least `kept` newer ones."""
+    asked = as_members(owners)
+    older = (
+        sa.select(inbox_items.c.id)
+        .where(
+            inbox_items.c.workspace_id == asked.c.workspace_id,
+            inbox_items.c.user_id == asked.c.user_id,
+        )
+        .order_by(inbox_items.c.create_time.desc(), inbox_items.c.id.desc())
+        .offset(kept)
+        .limit(limit)
+        .correlate(asked)
+        .lateral("older")
+    )
+    old = sa.select(older.c.id).select_from(asked.join(older, sa.true())).limit(limit)
+    return await _delete_chosen(connection, inbox_items, old)
 
 
 def _beyond(

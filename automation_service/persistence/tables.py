@@ -466,3 +466,78 @@ delivery_digests = sa.Table(
     # No foreign key: a digest outlives its delivery.
     sa.Column("delivery_id", UUID, nullable=False, index=True),
 )
+
+# What reached a person, who alone reads it.
+inbox_items = sa.Table(
+    "inbox_items",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("user_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="CASCADE"), nullable=False),
+    # See enums.InboxItemKind.
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("snippet", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    # Resource names, since an item outlives what it names. Empty: it names none.
+    sa.Column("automation", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("delivery", sa.Text, nullable=False),
+    sa.Column("thread", sa.Text, nullable=False),
+    sa.Column("approval", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("read_time", _TIME),
+    # Its last change in the order of its inbox. Null: the change has no number yet.
+    sa.Column("sequence", sa.Integer),
+)
+sa.Index(
+    "ix_inbox_items_workspace_id_user_id_create_time",
+    inbox_items.c.workspace_id,
+    inbox_items.c.user_id,
+    inbox_items.c.create_time,
+    inbox_items.c.id,
+)
+sa.Index(
+    "ix_inbox_items_workspace_id_user_id_sequence",
+    inbox_items.c.workspace_id,
+    inbox_items.c.user_id,
+    inbox_items.c.sequence,
+)
+sa.Index(
+    "ix_inbox_items_unread",
+    inbox_items.c.workspace_id,
+    inbox_items.c.user_id,
+    inbox_items.c.create_time,
+    postgresql_where=sa.text("read_time is null"),
+)
+sa.Index(
+    "ix_inbox_items_unread_create_time",
+    inbox_items.c.create_time,
+    postgresql_where=sa.text("read_time is null"),
+)
+sa.Index(
+    "ix_inbox_items_read_time",
+    inbox_items.c.read_time,
+    postgresql_where=sa.text("read_time is not null"),
+)
+sa.Index("ix_inbox_items_user_id", inbox_items.c.user_id)
+
+# The number of the last change of each inbox that anybody has watched or marked.
+inboxes = sa.Table(
+    "inboxes",
+    METADATA,
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column(
+        "user_id",
+        sa.ForeignKey(TENANTS.users.c.id, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    sa.Column("sequence", sa.Integer, nullable=False),
+)

@@ -21,6 +21,7 @@ PEOPLE: Final = ""
 CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.chat.v1.ChatService": frozenset({PEOPLE}),
     "rota.automation.v1.AutomationService": frozenset({PEOPLE, "chat_service"}),
+    "rota.automation.v1.InboxService": frozenset({PEOPLE}),
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),
     "rota.notice.v1.NoticeService": frozenset({"chat_service"}),
 }
@@ -53,6 +54,10 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
             "/rota.automation.v1.AutomationService/ListActionTypes",
             "/rota.automation.v1.AutomationService/ListTriggerTypes",
             "/rota.automation.v1.AutomationService/ListCapabilities",
+            "/rota.automation.v1.InboxService/GetInboxItem",
+            "/rota.automation.v1.InboxService/ListInboxItems",
+            "/rota.automation.v1.InboxService/WatchInboxItems",
+            "/rota.automation.v1.InboxService/MarkInboxItems",
         }
     ),
     "owner": frozenset(

@@ -8,9 +8,12 @@ from uuid import UUID
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.inbox.items import add_items
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from shared.clock import ManualClock
+from shared.db import database
 from shared.errors import Code
+from tests.automation_service.inbox.test_items import item
 from tests.support.automation import START, Running, execute, news, running, schedule, until
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
@@ -169,3 +172,20 @@ async def test_the_service_sweeps_by_itself(url: str, keys: Keys, clock: ManualC
 
     async with running(url, keys, clock=clock, roles="ticker", retention_seconds=0.05):
         assert await until(gone)
+
+
+async def test_inbox_items_go_by_when_they_were_read_and_by_their_number(
+    rota: Running, clock: ManualClock, db: AsyncEngine
+) -> None:
+    await rota.create()  # so that ada is a member
+    async with database.transaction(db) as connection:
+        await add_items(connection, [item(n) for n in range(1, 8)])
+    read = "update inbox_items set read_time = $1 where id = any($2::uuid[])"
+    await execute(rota.url, read, START + DAY, [UUID(int=n) for n in (1, 2)])
+    later = ManualClock(START + 32 * DAY)
+    assert (await sweeper(db, later).delete_expired())["read_items"] == 2
+    assert (await sweeper(db, later, max_items=3).delete_expired())["surplus_items"] == 2
+    left = await execute(rota.url, "select id from inbox_items order by id")
+    assert [UUID(str(row["id"])).int for row in left] == [5, 6, 7]
+    swept = await sweeper(db, ManualClock(START + 91 * DAY)).delete_expired()
+    assert (swept["unread_items"], swept["read_items"]) == (3, 0)

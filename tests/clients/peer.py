@@ -1,4 +1,4 @@
-"""Both services of the contract, scripted, behind a socket that can be reset."""
+"""The services of the contract, scripted, behind a socket that can be reset."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from rota.automation.v1 import automation_pb2, automation_pb2_grpc
+from rota.automation.v1 import automation_pb2, automation_pb2_grpc, inbox_pb2, inbox_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from tests.clients.scripted_chat import Chat, Refused, abort
@@ -52,12 +52,38 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
     BackfillSlots = _answer
 
 
+class Inbox(inbox_pb2_grpc.InboxServiceServicer):
+    """Answers as Automations does. A watch ends after `cuts` of its events, once each; after the
+    last of them the caller is no member any more."""
+
+    def __init__(self, automations: Automations) -> None:
+        self.automations = automations
+        self.events: list[inbox_pb2.InboxEvent] = []
+        self.cuts: list[int] = []
+
+    async def _answer(self, request: Any, context: Any) -> Any:
+        return await self.automations._answer(request, context)
+
+    async def WatchInboxItems(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.automations.calls.append(("WatchInboxItems", request))
+        cut = self.cuts.pop(0) if self.cuts else None
+        left = [event for event in self.events if event.sequence > request.after_sequence]
+        for sent, event in enumerate(left):
+            if sent == cut:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+            yield event
+        await abort(context, Refused(grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND"))
+
+    GetInboxItem = ListInboxItems = MarkInboxItems = _answer
+
+
 class Peer:
-    """Both services on a loop and thread of their own, behind a socket that can be reset."""
+    """All services on a loop and thread of their own, behind a socket that can be reset."""
 
     def __init__(self) -> None:
         self.chat = Chat(self._reset)
         self.automations = Automations()
+        self.inbox = Inbox(self.automations)
         self.address = ""
         self._clients: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -77,6 +103,7 @@ class Peer:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, server)
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(self.automations, server)
+        inbox_pb2_grpc.add_InboxServiceServicer_to_server(self.inbox, server)
         self._port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         front = await asyncio.start_server(self._pass, "127.0.0.1", 0)

@@ -12,6 +12,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from rota.agent.v1 import agent_pb2 as gp
 from rota.automation.v1 import automation_pb2 as ap
+from rota.automation.v1 import inbox_pb2 as ip
 from rota.automation.v1 import webhook_pb2 as wp
 from rota.chat.v1 import chat_pb2 as cp
 
@@ -91,7 +92,28 @@ class Stage:
         )
         return found
 
+    @cached_property
+    def inbox_item(self) -> str:
+        """The name of one that is unread."""
+        return self.new_inbox_item()
+
     # What is made for one call
+
+    def new_inbox_item(self, *, subject: str = "Trains", body: str = "They are late.") -> str:
+        # Whoever calls is recorded.
+        self.call("InboxService/ListInboxItems", ip.ListInboxItemsRequest(parent=self.workspace))
+        item = new_id()
+        self.live.execute(
+            "insert into automation.inbox_items (id, workspace_id, user_id, kind, subject, snippet,"
+            " body, format, automation, run, delivery, thread, approval, destination, create_time)"
+            " values (%s, %s, %s, 'result', %s, '', %s, 'markdown', '', '', '', '', '', '', now())",
+            item,
+            self.who.id,
+            self.who.user,
+            subject,
+            body,
+        )
+        return f"{self.workspace}/inboxItems/{item}"
 
     def adding_model(self, **fields: Any) -> cp.CreateModelConfigRequest:
         fields = {

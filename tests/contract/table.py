@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.contract.automation_rows import AUTOMATION_ROWS
 from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
+from tests.contract.inbox_rows import INBOX_ROWS
 from tests.contract.model_rows import MODEL_ROWS
 from tests.contract.promise_rows import PROMISE_ROWS
 from tests.contract.rows import Row
@@ -14,6 +15,7 @@ ROWS: Final[list[Row]] = [
     *MODEL_ROWS,
     *AUTOMATION_ROWS,
     *WEBHOOK_ROWS,
+    *INBOX_ROWS,
     *AGENT_ROWS,
     *NOTICE_ROWS,
     *PROMISE_ROWS,
@@ -23,8 +25,8 @@ ROWS: Final[list[Row]] = [
 # served leaves this set and gets its rows above.
 NOT_SERVED: Final[frozenset[str]] = frozenset()
 
-# Calls that a viewer may make: they only read. Every other public call needs an editor or, on
-# the webhook, an owner.
+# Calls that a viewer may make: they only read, or mark what nobody else sees. Every other public
+# call needs an editor or, on the webhook, an owner.
 READS: Final = frozenset(
     {
         "ChatService/GetThread",
@@ -52,6 +54,10 @@ READS: Final = frozenset(
         "AutomationService/ListActionTypes",
         "AutomationService/ListTriggerTypes",
         "AutomationService/ListCapabilities",
+        "InboxService/GetInboxItem",
+        "InboxService/ListInboxItems",
+        "InboxService/WatchInboxItems",
+        "InboxService/MarkInboxItems",
     }
 )
 

@@ -18,8 +18,9 @@ from tests.support.live import CALLERS as SERVICES
 from tests.support.live import INTERNAL, METHODS, PUBLIC, Metadata
 from tests.support.tokens import new_key
 
-# A model of one's own is nobody else's to see.
+# A model of one's own and an item of one's inbox are nobody else's to see.
 OWN: Final = {
+    "InboxService/GetInboxItem",
     "ChatService/GetModelConfig",
     "ChatService/UpdateModelConfig",
     "ChatService/DeleteModelConfig",

@@ -28,6 +28,7 @@ WEIGHTS: Final = {
     "ChatService/WatchTurn": 0.4,
     "ChatService/TestModelConfig": 0.1,
     "AutomationService/WatchRun": 0.4,
+    "InboxService/WatchInboxItems": 0.1,
     "AutomationService/TestWebhook": 0.5,
     "AutomationService/CreateAutomation": 2.0,
 }

@@ -38,6 +38,7 @@ ARGUED: Final = {
     "140 no prepositions": {
         "agent.RunTaskRequest.on_behalf_of": "as in the tokens of the services",
         "automation.ExecutionBlock.on_failure": "a word of stored definitions",
+        "automation.WatchInboxItemsRequest.after_sequence": "as WatchTurn has it",
         "automation.WatchRunRequest.after_sequence": "as WatchTurn has it",
         "chat.Approval.decided_by": "stored approvals and pages have it",
         "chat.Approval.requested_by": "stored approvals and pages have it",

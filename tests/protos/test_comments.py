@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from automation_service import outbox
 from automation_service.automations.lifecycle import LONGEST_PAUSE
+from automation_service.inbox import items as inbox_items
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
 from automation_service.scheduling import backfill, ledger, slot_decision, slot_skips
 from automation_service.settings import AutomationSettings
@@ -87,6 +88,17 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.ExecutionBlock.on_failure": {ON_FAILURE_SECONDS},
     "automation.ExecutionBlock.retry_backoff": {60, 5},  # test_step_retry.py has each wait
     "automation.ExecutionBlock.timeout_seconds": {ExecutionBlock().timeout_seconds},
+    "automation.InboxItem": {
+        default(AutomationSettings, "read_inbox_item_retention_days"),
+        default(AutomationSettings, "unread_inbox_item_retention_days"),
+        default(AutomationSettings, "inbox_items_kept"),
+    },
+    "automation.InboxItem.body": {inbox_items.MAX_BODY_BYTES},
+    "automation.InboxItem.snippet": {inbox_items.MAX_SNIPPET},
+    "automation.InboxItem.subject": {inbox_items.MAX_SUBJECT},
+    "automation.MarkInboxItemsRequest.request_id": {
+        default(AutomationSettings, "request_retention_days")
+    },
     "automation.PauseAutomationRequest.resume_time": {LONGEST_PAUSE // DAY},
     "automation.PlanStep.config": {
         MAX_TEMPLATES,

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
-from rota_client.terminal import models, tables, webhook
+from rota_client.terminal import inbox, models, tables, webhook
 from rota_client.terminal.backfill import backfill
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
@@ -42,6 +42,7 @@ _SPOKEN = {
     "get": ("automation", "approval", "run"),
     "describe": ("automation",),
     "create": ("chat",),
+    "mail": ("inbox",),
     "new": ("chat",),
     "add": ("chat",),
     "ask": ("chat",),
@@ -63,7 +64,10 @@ _SPOKEN = {
     "undo": ("rollback",),
     "rerun": ("backfill",),
     "follow": ("watch",),
+    "notifications": ("inbox",),
     "pending": ("approvals",),
+    "results": ("inbox", "runs"),
+    "unread": ("inbox",),
 }
 
 
@@ -316,6 +320,7 @@ def preview(
     print_message(found, tables.preview, as_json)
 
 
+app.add_typer(inbox.app, name="inbox")
 app.add_typer(models.app, name="models")
 app.add_typer(webhook.app, name="webhook")
 for act in (*acts.COMMANDS, backfill):

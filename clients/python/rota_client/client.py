@@ -10,6 +10,7 @@ from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translat
 from rota_client.connection import Endpoint
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
+from rota_client.inbox import Inbox
 from rota_client.models import Models
 from rota_client.names import complete_name, turn_name
 from rota_client.pager import Pager
@@ -17,13 +18,13 @@ from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
 
-class RotaClient(Automations, Models, Webhooks):
+class RotaClient(Automations, Inbox, Models, Webhooks):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Connects to the gateway, or to one service, which then serves only its own calls. Names may be
     short: `workspace` completes them. Calls raise RotaError and retry as `retry_policy` says while
-    the server is unavailable. `chat` and `automations` are the generated stubs, for calls without
-    a method here. A list is a Pager: `async for run in rota.list_runs(): …` reads all of it.
+    the server is unavailable. `chat`, `automations` and `inbox` are the generated stubs, for calls
+    without a method here. A list is a Pager: `async for run in rota.list_runs(): …` reads it all.
     """
 
     chat: chat_v1.ChatServiceStub
@@ -50,6 +51,7 @@ class RotaClient(Automations, Models, Webhooks):
         self.automations = automation_v1.AutomationServiceStub(
             self._channel, metadata=self._metadata
         )
+        self.inbox = automation_v1.InboxServiceStub(self._channel, metadata=self._metadata)
         return self
 
     async def __aexit__(self, *_: object) -> None:

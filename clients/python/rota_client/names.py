@@ -10,6 +10,7 @@ _KINDS: Final = {
     "approvals": "approval",
     "automations": "automation",
     "deliveries": "delivery",
+    "inboxItems": "inbox item",
     "modelConfigs": "model",
     "runs": "run",
     "slots": "slot",

@@ -1,4 +1,4 @@
-"""One stream of frames of a turn or a run, over as many connections as needed."""
+"""One stream of frames of a turn, a run or an inbox, over as many connections as needed."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -9,18 +9,18 @@ import betterproto2
 
 from rota_client import errors
 from rota_client.calls import RetryPolicy, next_message
-from rota_client.gen.rota.automation.v1 import RunEvent
+from rota_client.gen.rota.automation.v1 import InboxEvent, RunEvent
 from rota_client.gen.rota.chat.v1 import TurnEvent, TurnState
 
-Event = TypeVar("Event", bound=TurnEvent | RunEvent)
-EventOut = TypeVar("EventOut", bound=TurnEvent | RunEvent, covariant=True)
+Event = TypeVar("Event", bound=TurnEvent | RunEvent | InboxEvent)
+EventOut = TypeVar("EventOut", bound=TurnEvent | RunEvent | InboxEvent, covariant=True)
 
 TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled", "ended"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
 
 
 class StreamSource(Protocol[EventOut]):
-    """The calls that `follow` makes about a turn or a run."""
+    """The calls that `follow` makes about a turn, a run or an inbox."""
 
     def watch(self, name: str, after_sequence: int) -> AsyncIterator[EventOut]: ...
 
@@ -37,7 +37,7 @@ class StreamPosition:
     sequence: int | None = None
 
 
-def frame_kind(event: TurnEvent | RunEvent) -> str:
+def frame_kind(event: TurnEvent | RunEvent | InboxEvent) -> str:
     """Returns the name of the frame's oneof field; empty for a frame unknown to this client."""
     return betterproto2.which_one_of(event, "event")[0]
 
@@ -51,6 +51,7 @@ async def follow(
     first: Callable[[], AsyncIterator[Event]] | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Yields the frames of one segment, or of a run, up to its terminal frame: each once, in order.
+    An inbox has no terminal frame.
 
     `first` starts the segment; it runs again, with the same request, until a frame arrives. After
     that a lost connection continues by watching. Ends without a terminal frame only when the turn
@@ -159,6 +160,9 @@ class _Tail(Generic[Event]):
         return await self._source.has_ended(self._at.name, self._at.sequence or 0)
 
 
-def _refuse_gap(read: int, event: TurnEvent | RunEvent) -> None:
+def _refuse_gap(read: int, event: TurnEvent | RunEvent | InboxEvent) -> None:
+    # Of an inbox only the last change of each item is sent.
+    if isinstance(event, InboxEvent):
+        return
     if event.sequence > read + 1 and frame_kind(event) != "heartbeat":
         raise errors.Unavailable(f"frame {read + 1} was lost")

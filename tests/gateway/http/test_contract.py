@@ -19,7 +19,7 @@ def test_every_public_call_has_a_binding_and_no_other_has() -> None:
         chain.from_iterable(PUBLIC.values())
     )
     assert {one.call.name for one in found if one.call.streams} == {
-        "SendMessage", "ResumeTurn", "WatchTurn", "WatchRun",
+        "SendMessage", "ResumeTurn", "WatchTurn", "WatchRun", "WatchInboxItems",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Inboxes: what reached each member of a workspace, read or unread."""

@@ -1,0 +1,82 @@
+"""What an inbox gets, within its limits."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.enums import InboxItemKind
+from automation_service.persistence.results import inbox as rows
+from automation_service.persistence.results.inbox import NewInboxItem
+from shared.telemetry import metrics
+
+__all__ = ["InboxItemKind", "NewInboxItem", "add_items"]
+
+MAX_SUBJECT: Final = 200
+MAX_SNIPPET: Final = 200
+MAX_BODY_BYTES: Final = 262_144
+CUT: Final = "\n\n… The rest is cut; the run has all of it."
+
+# Items of one statement, whose parameters PostgreSQL counts.
+_BATCH: Final = 500
+# What Markdown begins a line with.
+_LINE_MARKS: Final = re.compile(r"^[\s>#*+`~|=_-]+|^\s*\d{1,9}[.)]\s+")
+# The lines among which the snippet is looked for.
+_SNIPPET_LINES: Final = 20
+
+
+async def add_items(connection: AsyncConnection, items: Sequence[NewInboxItem]) -> frozenset[UUID]:
+    """Adds items, in the transaction of `connection`. Returns the ids that are new.
+
+    A repeat of an id changes nothing. An item of somebody who is no member of the workspace is
+    left out. Subjects and bodies are cut to their limits, and the snippet is made of the body, so
+    no text makes this fail.
+    """
+    made: set[UUID] = set()
+    for start in range(0, len(items), _BATCH):
+        batch = [fit_item(item) for item in items[start : start + _BATCH]]
+        made.update(await rows.insert_items(connection, batch))
+    for item in items:
+        if item.id in made:
+            metrics.count("rota.inbox.items", kind=str(item.kind))
+    return frozenset(made)
+
+
+def fit_item(item: NewInboxItem) -> NewInboxItem:
+    """Returns the item as it is stored."""
+    body = _storable(item.body)
+    subject = " ".join(_storable(item.subject).split())
+    return replace(
+        item,
+        subject=_shorten(subject, MAX_SUBJECT),
+        snippet=_shorten(_first_line(item.snippet or body), MAX_SNIPPET),
+        body=_cut(body),
+    )
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes no NUL and no lone surrogate."""
+    return text.replace("\0", "�").encode(errors="replace").decode()
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _first_line(text: str) -> str:
+    """The first line that says something, without what Markdown begins it with."""
+    for line in text[: MAX_SNIPPET * _SNIPPET_LINES].splitlines()[:_SNIPPET_LINES]:
+        said = " ".join(_LINE_MARKS.sub("", line[: 2 * MAX_SNIPPET]).split())
+        if any(character.isalnum() for character in said):
+            return said
+    return ""
+
+
+def _cut(body: str) -> str:
+    encoded = body.encode()
+    if len(encoded) <= MAX_BODY_BYTES:
+        return body
+    return encoded[: MAX_BODY_BYTES - len(CUT.encode())].decode(errors="ignore") + CUT
