@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.llm.config import ModelConfig
 from chat_service.llm.probe.model_probe import Outcome, ProbeReport
 from chat_service.persistence.approvals import Approval
-from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
+from chat_service.persistence.enums import ApprovalState, MessageRole, ThreadKind, TurnState
 from chat_service.persistence.messages import Message
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
@@ -40,6 +40,7 @@ IMAGE_SUPPORT_TO_PROTO = {
     False: pb.ModelConfig.TEXT_ONLY,
 }
 IMAGE_SUPPORT_FROM_PROTO = {shown: stored for stored, shown in IMAGE_SUPPORT_TO_PROTO.items()}
+_THREAD_KINDS = {ThreadKind.CHAT: pb.Thread.CHAT, ThreadKind.TASK: pb.Thread.TASK}
 _ROLES = {MessageRole.USER: pb.Message.USER, MessageRole.AGENT: pb.Message.AGENT}
 
 
@@ -73,6 +74,7 @@ def thread(row: Thread, *, etag: str = "") -> pb.Thread:
         create_time=to_timestamp(row.create_time),
         update_time=to_timestamp(row.update_time),
         etag=etag or thread_etag(row),
+        kind=_THREAD_KINDS[row.kind],
     )
 
 

@@ -1,6 +1,6 @@
 """Conversion of runs, run events and slots to protobuf."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.api import convert_automations
 from automation_service.api.convert_common import failure, usage
-from automation_service.persistence.records import Run, RunEvent, Slot
+from automation_service.persistence.records import Run, RunEvent, RunSession, Slot
+from shared.db.tenancy import SESSION_RETENTION
 from shared.definition.states import RunStatus
 from shared.resources import RUN, TRIGGER, USER
 from shared.rpc import struct
@@ -30,31 +31,42 @@ def run(found: Run, *, full: bool = True) -> pb.Run:
         revision=found.revision,
         trigger_payload=struct.to_struct(found.trigger_payload),
         inputs=struct.to_struct(found.inputs) if full else None,
-        step_results=[step(s) for s in found.step_results],
+        step_results=[step(s, found.sessions) for s in found.step_results],
         output=None if found.output is None else struct.to_value(found.output),
         artifacts=[_artifact(a) for a in found.artifacts],
         error=failure(found.error),
         usage=usage(found.usage),
         attempt=found.attempt,
         backfill=found.backfill,
+        output_snippet=found.output_snippet,
+        automation_display_name=found.automation_name,
     )
 
 
-def step(result: Mapping[str, Any]) -> pb.StepResult:
-    output = result.get("output")
+def step(result: Mapping[str, Any], sessions: Sequence[RunSession] = ()) -> pb.StepResult:
+    """`sessions` are those of the whole run."""
+    output, session, end = result.get("output"), result.get("session_id"), result.get("finished_at")
     return pb.StepResult(
         step_id=result["step_id"],
         action=result["action"],
         status=result["status"].upper(),
         attempts=result.get("attempts", 0),
         start_time=_timestamp(result.get("started_at")),
-        end_time=_timestamp(result.get("finished_at")),
-        session_id=result.get("session_id") or "",
+        end_time=_timestamp(end),
+        session_id=session or "",
+        session_expire_time=_expiry(end) if session and end else None,
+        earlier_session_ids=[
+            s.session for s in sessions if s.step_id == result["step_id"] and s.session != session
+        ],
         output=None if output is None else struct.to_value(output),
         error=failure(result.get("error")),
         usage=usage(result.get("usage"), untold=len(result.get("untold") or ())),
         notes=result.get("notes") or (),
     )
+
+
+def _expiry(end: str) -> Timestamp | None:
+    return to_timestamp(datetime.fromisoformat(end) + SESSION_RETENTION)
 
 
 def event(found: RunEvent) -> pb.RunEvent:

@@ -118,6 +118,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunSession:
+    """The agent's session of one try of a step."""
+
+    session: str
+    step_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The trigger of `trigger_id` may be deleted. Lists omit the large fields."""
 
@@ -136,11 +145,14 @@ class Run:
     trigger_payload: dict[str, Any]
     error: dict[str, Any] | None
     usage: dict[str, Any]
+    automation_name: str = ""  # the display name that the automation has now
+    output_snippet: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
     definition_snapshot: dict[str, Any] | None = None
     step_results: list[dict[str, Any]] = field(default_factory=list)
     output: Any = None
     artifacts: list[dict[str, Any]] = field(default_factory=list)
+    sessions: tuple[RunSession, ...] = ()
 
     @property
     def resource(self) -> str:

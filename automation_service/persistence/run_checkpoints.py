@@ -24,8 +24,10 @@ from shared.definition.states import RunStatus
 _STORE: Final = """
 with said as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[],
-                       $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
-    as s(id, attempt, base, count, step_results, usage, artifacts, status, error, output, end_time)
+                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                       $12::timestamptz[])
+    as s(id, attempt, base, count, step_results, usage, artifacts, status, error, output,
+         output_snippet, end_time)
 ), held as (
   select r.id from automation.automation_runs r join said s on s.id = r.id
    where r.attempt = s.attempt and r.events = s.base and r.status = 'running'
@@ -37,14 +39,22 @@ with said as (
          usage = coalesce(s.usage::jsonb, r.usage),
          artifacts = coalesce(s.artifacts::jsonb, r.artifacts),
          status = coalesce(s.status::automation.automation_run_status, r.status),
-         error = s.error::jsonb, output = s.output::jsonb, end_time = s.end_time
+         error = s.error::jsonb, output = s.output::jsonb, output_snippet = s.output_snippet,
+         end_time = s.end_time
     from said s join held on held.id = s.id
    where r.id = s.id
-  returning r.id
+  returning r.id, r.workspace_id
+), sessions as (
+  insert into automation.run_sessions (run_id, session_id, workspace_id, step_id, attempt)
+  select c.id, t.session_id, c.workspace_id, t.step_id, t.attempt
+    from unnest($17::uuid[], $18::text[], $19::text[], $20::int[])
+      as t(run_id, session_id, step_id, attempt)
+    join changed c on c.id = t.run_id
+  on conflict do nothing
 ), told as (
   insert into automation.run_events (run_id, sequence, create_time, event)
   select e.run_id, e.sequence, e.create_time, e.event::jsonb
-    from unnest($12::uuid[], $13::int[], $14::timestamptz[], $15::text[])
+    from unnest($13::uuid[], $14::int[], $15::timestamptz[], $16::text[])
       as e(run_id, sequence, create_time, event)
     join changed on changed.id = e.run_id
 )
@@ -80,12 +90,25 @@ class EndColumns:
     status: RunStatus
     error: str | None
     output: str | None
+    output_snippet: str = ""
     end_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepSession:
+    """The agent's session of one try of a step."""
+
+    session: str
+    step_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """New events of a run, numbered from base + 1, and the columns that change with them."""
+    """New events of a run, numbered from base + 1, and what changes with them.
+
+    `sessions` are those that it has begun since the last checkpoint.
+    """
 
     run: UUID
     attempt: int
@@ -94,6 +117,7 @@ class Checkpoint:
     results: ResultColumns | None = None
     last: EndColumns | None = None
     deliveries: Sequence[NewDelivery] = ()
+    sessions: Sequence[StepSession] = ()
 
     @property
     def top(self) -> int:
@@ -156,6 +180,7 @@ def _list_arguments(checkpoints: Sequence[Checkpoint]) -> list[list[Any]]:
         for c in checkpoints
         for offset, (time, event) in enumerate(c.events, start=1)
     ]
+    sessions = [(c.run, session) for c in checkpoints for session in c.sessions]
     return [
         [c.run for c in checkpoints],
         [c.attempt for c in checkpoints],
@@ -167,9 +192,14 @@ def _list_arguments(checkpoints: Sequence[Checkpoint]) -> list[list[Any]]:
         [c.last and c.last.status.value for c in checkpoints],
         [c.last and c.last.error for c in checkpoints],
         [c.last and c.last.output for c in checkpoints],
+        [c.last and c.last.output_snippet for c in checkpoints],
         [c.last and c.last.end_time for c in checkpoints],
         [frame[0] for frame in frames],
         [frame[1] for frame in frames],
         [frame[2] for frame in frames],
         [frame[3] for frame in frames],
+        [run for run, _ in sessions],
+        [session.session for _, session in sessions],
+        [session.step_id for _, session in sessions],
+        [session.attempt for _, session in sessions],
     ]

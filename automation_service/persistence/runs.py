@@ -1,8 +1,8 @@
 """Queries of runs and their events, for callers and for the runs that follow."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,13 +10,19 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.records import Run, RunEvent
-from automation_service.persistence.tables import automations, run_events, runs
+from automation_service.persistence.records import Run, RunEvent, RunSession
+from automation_service.persistence.tables import automations, run_events, run_sessions, runs
 from shared.db.queries import matches
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 from shared.filters import Filter
+from shared.snippet import MAX_READ, first_line
 
+_WHOLE: Final[sa.ColumnElement[str]] = sa.literal_column("'{}'")
+# Of a run that a process of an older version ended. PostgreSQL reads no other output for it.
+_OUTPUT_START: Final = sa.case(
+    (runs.c.output_snippet.is_(None), sa.func.left(runs.c.output.op("#>>")(_WHOLE), MAX_READ))
+)
 _BASIC = (
     runs.c.id,
     runs.c.slot_time,
@@ -32,7 +38,10 @@ _BASIC = (
     runs.c.usage,
     runs.c.workspace_id,
     automations.c.resource_id,
+    automations.c.name.label("automation_name"),
     runs.c.trigger_id,
+    runs.c.output_snippet,
+    _OUTPUT_START.label("output_start"),
 )
 _LARGE = ("definition_snapshot", "inputs", "step_results", "output", "artifacts")
 _FROM = runs.join(automations)
@@ -74,10 +83,27 @@ async def find(
             )
         )
     ).one_or_none()
-    return None if row is None else _run(row, large=True)
+    if row is None:
+        return None
+    return replace(_run(row, large=True), sessions=await _list_sessions(connection, run))
 
 
-_FILTER_COLUMNS: Final = {"state": runs.c.status, "create_time": runs.c.create_time}
+def _filter_columns(workspace: str) -> Mapping[str, Any]:
+    def has_session(operator: str, session: str) -> sa.ColumnElement[bool]:
+        # It names no column of the run, so that PostgreSQL begins with the sessions.
+        found = runs.c.id.in_(
+            sa.select(run_sessions.c.run_id).where(
+                run_sessions.c.workspace_id == workspace, run_sessions.c.session_id == session
+            )
+        )
+        return found if operator == "=" else sa.not_(found)
+
+    return {
+        "state": runs.c.status,
+        "create_time": runs.c.create_time,
+        "automation": automations.c.resource_id,
+        "session": has_session,
+    }
 
 
 async def page(
@@ -93,7 +119,7 @@ async def page(
     query = (
         sa.select(*_BASIC)
         .select_from(_FROM)
-        .where(runs.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS))
+        .where(runs.c.workspace_id == workspace, matches(filter_, _filter_columns(workspace)))
     )
     if automation is not None:
         # As a value, so that PostgreSQL reads the index in order.
@@ -107,6 +133,29 @@ async def page(
         query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
     query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
     return [_run(row, large=False) for row in await connection.execute(query)]
+
+
+async def find_automations(
+    connection: AsyncConnection, workspace: str, asked: Collection[str]
+) -> set[str]:
+    """Returns those of the ids that automations of the workspace have."""
+    if not asked:
+        return set()
+    query = sa.select(automations.c.resource_id).where(
+        automations.c.workspace_id == workspace, automations.c.resource_id.in_(asked)
+    )
+    return set(await connection.scalars(query))
+
+
+async def _list_sessions(connection: AsyncConnection, run: UUID) -> tuple[RunSession, ...]:
+    rows = await connection.execute(
+        sa.select(run_sessions)
+        .where(run_sessions.c.run_id == run)
+        .order_by(run_sessions.c.step_id, run_sessions.c.attempt, run_sessions.c.session_id)
+    )
+    return tuple(
+        RunSession(session=row.session_id, step_id=row.step_id, attempt=row.attempt) for row in rows
+    )
 
 
 async def list_progress(
@@ -194,5 +243,9 @@ def _run(row: Any, *, large: bool) -> Run:
         trigger_payload=row.trigger_payload,
         error=row.error,
         usage=row.usage,
+        automation_name=row.automation_name,
+        output_snippet=(
+            first_line(row.output_start or "") if row.output_snippet is None else row.output_snippet
+        ),
         **({name: getattr(row, name) for name in _LARGE} if large else {}),
     )

@@ -146,6 +146,9 @@ runs = sa.Table(
     _json("trigger_payload", default="{}"),
     _json("step_results", default="[]"),
     _json("output"),
+    # The first line of the output, so that a list reads no outputs. Null until the run has ended,
+    # and in a run that a process of an older version ended.
+    sa.Column("output_snippet", sa.Text),
     _json("artifacts", default="[]"),
     _json("error"),
     _json("usage", default="{}"),
@@ -219,6 +222,20 @@ sa.Index(
 )
 
 sa.Index("ix_automation_runs_untold", runs.c.id, postgresql_where=sa.text("untold"))
+
+# The agent sessions of a run's steps, of every try. By one the run is found.
+run_sessions = sa.Table(
+    "run_sessions",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey(runs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("step_id", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Index("ix_run_sessions_workspace_id_session_id", "workspace_id", "session_id"),
+)
 
 slots = sa.Table(
     "automation_slots",

@@ -7,10 +7,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from automation_service.persistence.outbox.deliveries import NewDelivery
-from automation_service.persistence.run_checkpoints import Checkpoint, EndColumns, ResultColumns
+from automation_service.persistence.run_checkpoints import (
+    Checkpoint,
+    EndColumns,
+    ResultColumns,
+    StepSession,
+)
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results
 from automation_service.runs.batcher import Batcher
+from automation_service.runs.output_snippet import build_snippet
 from automation_service.runs.step_results import StepResult
 from shared import compact_json, errors
 from shared.clock import Clock
@@ -65,6 +71,9 @@ class RunLog:
     _deliveries: list[NewDelivery] = field(init=False, default_factory=list)
     # The JSON of results that were stored, by step: outputs are written down once.
     _texts: dict[str, tuple[StepResult, str]] = field(init=False, default_factory=dict)
+    # Sessions that no checkpoint has yet, and those that some result had.
+    _new_sessions: list[StepSession] = field(init=False, default_factory=list)
+    _known_sessions: set[str] = field(init=False, default_factory=set)
     _changed: bool = field(init=False, default=False)
     _queued: bool = field(init=False, default=False)
     _in_flight_count: int = field(init=False, default=0)  # events
@@ -74,6 +83,7 @@ class RunLog:
 
     def __post_init__(self) -> None:
         self._stored = self.claim.events
+        self._known_sessions.update(r.session_id for r in self.results if r.session_id)
 
     def put_result(self, result: StepResult, deliveries: Sequence[NewDelivery] = ()) -> None:
         """Replaces or adds the result of a step, and appends the event.
@@ -89,6 +99,7 @@ class RunLog:
                 break
         else:
             self.results.append(result)
+        self._add_session(result)
         self._changed = True
         self._deliveries.extend(deliveries)
         if self._pending and _continues(self._pending[-1][1], result):
@@ -134,6 +145,7 @@ class RunLog:
             status=status,
             error=None if said is None else compact_json.dump(said),
             output=None if output is None else compact_json.dump(output),
+            output_snippet=build_snippet(output),
             end_time=now,
         )
         end = RunEnd(
@@ -164,6 +176,7 @@ class RunLog:
         pending, self._pending = self._pending, []
         changed, self._changed = self._changed, False
         deliveries, self._deliveries = self._deliveries, []
+        sessions, self._new_sessions = self._new_sessions, []
         self._in_flight_count = len(pending)
         return Checkpoint(
             run=self.claim.run,
@@ -173,7 +186,16 @@ class RunLog:
             results=self._values() if changed else None,
             last=last,
             deliveries=deliveries,
+            sessions=sessions,
         )
+
+    def _add_session(self, result: StepResult) -> None:
+        session = result.session_id
+        if session and session not in self._known_sessions:
+            self._known_sessions.add(session)
+            self._new_sessions.append(
+                StepSession(session=session, step_id=result.step_id, attempt=result.attempts)
+            )
 
     def _values(self) -> ResultColumns:
         return ResultColumns(

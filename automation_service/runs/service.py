@@ -1,6 +1,6 @@
 """The methods of runs: get, list, watch, cancel."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +22,7 @@ from shared.definition.states import RunStatus
 from shared.rpc.idempotency import IdempotencyKey
 
 ANY_AUTOMATION: Final = "-"
+_IS_OR_NOT: Final = ("=", "!=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +44,18 @@ class Runs:
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> Sequence[Run]:
-        """Lists the runs of one automation, or of all automations when `automation` is `-`."""
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        """Lists the runs of one automation, or of all automations when `automation` is `-`.
+
+        Raises InvalidRequest for a filter by an automation that there is not.
+        """
+        wanted = filters.parse(filter_, _filter_fields(workspace))
+        asked = set(filters.find_values(wanted, "automation"))
         one = None if automation == ANY_AUTOMATION else automation
         async with self.db.connect() as connection:
             if one is not None:
                 await automation_rows.get(connection, workspace, one)
+            if unknown := asked - await rows.find_automations(connection, workspace, asked):
+                raise errors.invalid("filter", f"{min(unknown)!r} is no automation")
             return await rows.page(
                 connection,
                 workspace,
@@ -104,4 +111,30 @@ def parse_run_name(name: str) -> tuple[str, str, UUID]:
     return parts["workspace"], parts["automation"], resources.parse_uuid(parts["run"], name)
 
 
-_FILTER_FIELDS: Final = {"state": filters.state(RunStatus), "create_time": filters.TIME}
+def _filter_fields(workspace: str) -> Mapping[str, filters.Kind]:
+    def read_automation(value: str) -> str:
+        if "/" not in value:
+            return value
+        try:
+            parts = resources.AUTOMATION.parse(value)
+        except errors.RotaError as error:
+            raise ValueError(f"{value!r} is no name of an automation") from error
+        if parts["workspace"] != workspace:
+            raise ValueError(f"{value!r} is no automation of this workspace")
+        return parts["automation"]
+
+    return {
+        "state": filters.state(RunStatus),
+        "create_time": filters.TIME,
+        "automation": filters.Kind(_IS_OR_NOT, read_automation),
+        "session": filters.Kind(_IS_OR_NOT, _read_session),
+    }
+
+
+def _read_session(value: str) -> str:
+    """Reads the id of a session, or the name of its thread."""
+    try:
+        session = resources.THREAD.parse(value)["thread"] if "/" in value else value
+        return str(resources.parse_uuid(session, value))
+    except errors.RotaError as error:
+        raise ValueError(f"{value!r} is no session of an agent") from error

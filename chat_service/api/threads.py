@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.api.resource import ResourceServicer
-from chat_service.flows.open_turn import refuse_open_turn
+from chat_service.flows.open_turn import refuse_open_turn, refuse_task_thread
 from chat_service.model_selection import auto_pin
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import images, messages, threads
@@ -84,7 +84,7 @@ class ThreadServicer(ResourceServicer):
         key = IdempotencyKey.of(request, rpc="UpdateThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
-            row = await self._get_thread(connection, workspace, thread, lock=True)
+            row = await self._lock_chat(connection, workspace, thread)
             _check_etag(row, request.thread.etag)
             model = changes.get("model_config_id", auto_pin.AUTO)
             await self._check_model(connection, model, workspace, who.user)
@@ -110,7 +110,7 @@ class ThreadServicer(ResourceServicer):
         key = IdempotencyKey.of(request, rpc="DeleteThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
-            row = await self._get_thread(connection, workspace, thread, lock=True)
+            row = await self._lock_chat(connection, workspace, thread)
             if row.created_by != who.user:
                 caller.require_role(who.workspaces[workspace], "owner")
             _check_etag(row, request.etag)
@@ -146,10 +146,21 @@ class ThreadServicer(ResourceServicer):
         return parts["workspace"], resources.parse_uuid(parts["thread"], name)
 
     async def _get_thread(
-        self, connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
+        self, connection: AsyncConnection, workspace: str, thread: UUID
     ) -> Thread:
-        found = await threads.get(connection, workspace, thread, lock=lock)
+        """Returns a chat, or the thread of a run's step: who reads the workspace reads both."""
+        found = await threads.get_any(connection, workspace, thread)
         if found is None:
+            raise errors.ResourceNotFound(
+                resources.THREAD.format(workspace=workspace, thread=thread)
+            )
+        return found
+
+    async def _lock_chat(self, connection: AsyncConnection, workspace: str, thread: UUID) -> Thread:
+        """Returns a thread that the caller may change. Raises StateConflict for a task's."""
+        found = await threads.get(connection, workspace, thread, lock=True)
+        if found is None:
+            await refuse_task_thread(connection, workspace, thread)
             raise errors.ResourceNotFound(
                 resources.THREAD.format(workspace=workspace, thread=thread)
             )

@@ -14,7 +14,13 @@ from chat_service.api.message_parts import needs_io, parse_parts
 from chat_service.api.resource import ResourceServicer
 from chat_service.flows import runtime_context
 from chat_service.flows.new_chat import open_new_chat
-from chat_service.flows.open_turn import NewTurn, NotPlain, OpenedSegment, TurnOpener
+from chat_service.flows.open_turn import (
+    TASK_STATE,
+    NewTurn,
+    NotPlain,
+    OpenedSegment,
+    TurnOpener,
+)
 from chat_service.flows.user_message import UserMessageReader
 from chat_service.persistence import approvals, threads, turn_start, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
@@ -152,7 +158,7 @@ class TurnServicer(ResourceServicer):
         return self.watcher.watch(self._resume_turn(request))
 
     async def _resume_turn(self, request: pb.ResumeTurnRequest) -> Place:
-        workspace, turn = await self._find_turn(request.name, "editor")
+        workspace, turn = await self._find_chat_turn(request.name)
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="ResumeTurn", workspace=workspace, user=who.user)
         decisions = parse_decisions(request.decisions, workspace, "decisions")
@@ -179,7 +185,7 @@ class TurnServicer(ResourceServicer):
         wanted = filters.parse(request.filter, _FILTER_FIELDS)
         page = self.pages.read(request)
         async with self.db.connect() as connection:
-            if await threads.get(connection, parts["workspace"], thread) is None:
+            if await threads.get_any(connection, parts["workspace"], thread) is None:
                 raise errors.ResourceNotFound(request.parent)
             rows = await turns.list_newest(
                 connection,
@@ -196,7 +202,7 @@ class TurnServicer(ResourceServicer):
 
     async def CancelTurn(self, request: pb.CancelTurnRequest, context: Any) -> pb.Turn:
         """Returns the turn after its owner has stopped it."""
-        workspace, turn = await self._find_turn(request.name, "editor")
+        workspace, turn = await self._find_chat_turn(request.name)
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="CancelTurn", workspace=workspace, user=who.user)
 
@@ -227,7 +233,15 @@ class TurnServicer(ResourceServicer):
             raise errors.ResourceNotFound(str(turn))
         return convert.turn(row, await approvals.list_by_turn(connection, turn))
 
+    async def _find_chat_turn(self, name: str) -> tuple[str, Turn]:
+        """Finds a turn that the caller may change. Raises StateConflict for a task's."""
+        workspace, turn = await self._find_turn(name, "editor")
+        if turn.task is not None:
+            raise errors.StateConflict(name, TASK_STATE)
+        return workspace, turn
+
     async def _find_turn(self, name: str, role: Role) -> tuple[str, Turn]:
+        """Finds a turn of a chat or of a run's step, for a caller with the role."""
         parts = resources.TURN.parse(name)
         workspace = parts["workspace"]
         await self.access.admit(name, role)
@@ -238,7 +252,7 @@ class TurnServicer(ResourceServicer):
                 workspace=workspace,
                 thread=resources.parse_uuid(parts["thread"], name),
             )
-        if turn is None or turn.task is not None:
+        if turn is None:
             raise errors.ResourceNotFound(name)
         return workspace, turn
 

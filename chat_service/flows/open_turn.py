@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,6 +38,9 @@ from chat_service.turns.segment import OpenedTurn, Segment
 from chat_service.turns.segment_frames import new_agent_message
 from shared import errors, resources
 from shared.clock import Clock
+
+# What a task's threads and turns are to people, in the words of StateConflict.
+TASK_STATE: Final = "READ_ONLY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +265,8 @@ class TurnOpener:
             connection, new_turn.workspace, new_turn.thread, kind=new_turn.kind, lock=True
         )
         if found is None:
+            if new_turn.kind is ThreadKind.CHAT:
+                await refuse_task_thread(connection, new_turn.workspace, new_turn.thread)
             name = resources.THREAD.format(workspace=new_turn.workspace, thread=new_turn.thread)
             raise errors.ResourceNotFound(name)
         if found.open_turn is not None:
@@ -336,6 +341,13 @@ class TurnOpener:
             titled=opening.thread.title_state is not TitleState.NONE,
         )
         return OpenedSegment(segment=Segment(turn=turn, opened=opened_turn), rows=rows)
+
+
+async def refuse_task_thread(connection: AsyncConnection, workspace: str, thread: UUID) -> None:
+    """Raises StateConflict if the thread is that of a task, which people read and don't change."""
+    if await threads.get(connection, workspace, thread, kind=ThreadKind.TASK) is not None:
+        name = resources.THREAD.format(workspace=workspace, thread=thread)
+        raise errors.StateConflict(name, TASK_STATE)
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:

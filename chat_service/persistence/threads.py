@@ -47,14 +47,14 @@ _OPEN_TURN: Final = (
 # Spelled as in the index, without parameters, so that PostgreSQL uses the index.
 _IS_TASK: Final = sa.text("chat.threads.kind = 'task'")
 _SELECT = sa.select(t, _OPEN_TURN.label("open_turn"))
-OF_WORKSPACE: Final = _SELECT.where(
-    t.c.id == sa.bindparam("thread"),
-    t.c.workspace_id == sa.bindparam("workspace"),
-    t.c.kind == sa.bindparam("kind", type_=t.c.kind.type),
+_OF_ANY_KIND: Final = _SELECT.where(
+    t.c.id == sa.bindparam("thread"), t.c.workspace_id == sa.bindparam("workspace")
 )
+OF_WORKSPACE: Final = _OF_ANY_KIND.where(t.c.kind == sa.bindparam("kind", type_=t.c.kind.type))
 # Statement: what every turn does (`python -m bench chat`).
 _GET: Final = Statement(OF_WORKSPACE)
 _GET_LOCKED: Final = Statement(OF_WORKSPACE.with_for_update(of=t, key_share=True))
+_GET_ANY: Final = Statement(_OF_ANY_KIND)
 _INSERT: Final = Statement(
     sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns})
 )
@@ -89,6 +89,12 @@ async def get(
     """Returns None for a thread of another workspace or kind."""
     statement = _GET_LOCKED if lock else _GET
     row = await statement.row(connection, thread=thread, workspace=workspace, kind=kind)
+    return None if row is None else Thread(**row)
+
+
+async def get_any(connection: AsyncConnection, workspace: str, thread: UUID) -> Thread | None:
+    """Like `get`, of every kind."""
+    row = await _GET_ANY.row(connection, thread=thread, workspace=workspace)
     return None if row is None else Thread(**row)
 
 

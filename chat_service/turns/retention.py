@@ -71,7 +71,7 @@ class TurnRetention:
         await self._batches(_ROWS, lambda c: self.tenancy.delete_requests(c, before, most=_ROWS))
 
     async def _drop_tasks(self) -> None:
-        before = self.clock.now() - tenancy.REQUEST_RETENTION
+        before = self.clock.now() - tenancy.SESSION_RETENTION
         size = self.batch_size
         await self._batches(size, lambda c: threads.delete_old_tasks(c, before, limit=size))
 

@@ -25,6 +25,9 @@ REQUEST_LOCK: Final = advisory_lock(_REQUEST_KEY)
 TRY_REQUEST_LOCK: Final = try_advisory_lock(_REQUEST_KEY)
 _LOCK_REQUEST: Final = Statement(sa.select(REQUEST_LOCK))
 REQUEST_RETENTION = timedelta(days=30)
+# How long the thread of a run's step is kept after its last turn. No shorter than a request, as a
+# repeat of one attaches to its task.
+SESSION_RETENTION = REQUEST_RETENTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,11 @@ def _previewing(stage: Stage, cron: str) -> ap.PreviewScheduleRequest:
     return ap.PreviewScheduleRequest(parent=stage.workspace, config=config, count=3)
 
 
+def _full_run(stage: Stage) -> ap.Run:
+    found: ap.Run = stage.call(f"{M}GetRun", ap.GetRunRequest(name=stage.run.name))
+    return found
+
+
 def _slow_run(stage: Stage) -> ap.CancelRunRequest:
     plan = [
         {"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello. <<ttft=50>>"}}
@@ -405,12 +410,41 @@ PART_ROWS: Final[list[Row]] = [
     ok(
         f"{M}GetRun",
         lambda s: ap.GetRunRequest(name=s.run.name),
-        lambda run: run.state == ap.Run.SUCCEEDED and run.step_results[0].session_id,
+        lambda run: (
+            run.state == ap.Run.SUCCEEDED
+            and run.output_snippet
+            and run.step_results[0].session_id
+            and run.step_results[0].HasField("session_expire_time")
+        ),
     ),
     ok(
         f"{M}ListRuns",
         lambda s: ap.ListRunsRequest(parent=s.run.name.partition("/runs/")[0]),
         lambda page: page.runs and not page.runs[0].HasField("definition_snapshot"),
+    ),
+    ok(
+        f"{M}ListRuns",
+        lambda s: ap.ListRunsRequest(
+            parent=f"{s.workspace}/automations/-",
+            filter=f"session = {_full_run(s).step_results[0].session_id}",
+        ),
+        lambda page: len(page.runs) == 1 and page.runs[0].output_snippet,
+    ),
+    ok(
+        f"{M}ListRuns",
+        lambda s: ap.ListRunsRequest(
+            parent=f"{s.workspace}/automations/-",
+            filter=f"automation = {s.run.name.split('/')[3]} AND state = SUCCEEDED",
+        ),
+        lambda page: page.runs and page.runs[0].automation_display_name,
+    ),
+    refused(
+        f"{M}ListRuns",
+        "INVALID_REQUEST",
+        lambda s: ap.ListRunsRequest(
+            parent=f"{s.workspace}/automations/-", filter="automation = never-made"
+        ),
+        "filter",
     ),
     refused(
         f"{M}ListRuns",

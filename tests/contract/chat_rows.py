@@ -31,8 +31,12 @@ def _thread(turn: str) -> str:
     return turn.partition("/turns/")[0]
 
 
-def _renaming(stage: Stage, *paths: str, etag: str = "") -> cp.UpdateThreadRequest:
-    thread = cp.Thread(name=stage.thread.name, display_name="Renamed", etag=etag)
+def _task_thread(stage: Stage) -> str:
+    return _thread(stage.task_turn.name)
+
+
+def _renaming(stage: Stage, *paths: str, etag: str = "", name: str = "") -> cp.UpdateThreadRequest:
+    thread = cp.Thread(name=name or stage.thread.name, display_name="Renamed", etag=etag)
     return cp.UpdateThreadRequest(thread=thread, update_mask=FieldMask(paths=paths))
 
 
@@ -124,7 +128,16 @@ CHAT_ROWS: Final[list[Row]] = [
         lambda s: _creating(s, model_config_id=99),
         "thread.model_config_id",
     ),
-    ok(f"{C}GetThread", lambda s: cp.GetThreadRequest(name=s.thread.name), lambda t: t.etag),
+    ok(
+        f"{C}GetThread",
+        lambda s: cp.GetThreadRequest(name=s.thread.name),
+        lambda t: t.etag and t.kind == cp.Thread.CHAT,
+    ),
+    ok(
+        f"{C}GetThread",
+        lambda s: cp.GetThreadRequest(name=_task_thread(s)),
+        lambda t: t.kind == cp.Thread.TASK,
+    ),
     ok(
         f"{C}ListThreads",
         lambda s: cp.ListThreadsRequest(parent=_thread(s.thread.name).rsplit("/", 2)[0]),
@@ -146,6 +159,12 @@ CHAT_ROWS: Final[list[Row]] = [
     refused(f"{C}UpdateThread", "ETAG_MISMATCH", lambda s: _renaming(s, etag="stale")),
     refused(
         f"{C}UpdateThread", "INVALID_REQUEST", lambda s: _renaming(s, "open_turn"), "update_mask"
+    ),
+    refused(f"{C}UpdateThread", "STATE_CONFLICT", lambda s: _renaming(s, name=_task_thread(s))),
+    refused(
+        f"{C}DeleteThread",
+        "STATE_CONFLICT",
+        lambda s: cp.DeleteThreadRequest(name=_task_thread(s)),
     ),
     refused(
         f"{C}DeleteThread",
@@ -172,6 +191,12 @@ CHAT_ROWS: Final[list[Row]] = [
         lambda s: cp.ListMessagesRequest(parent=_thread(s.turn)),
         lambda page: [m.role for m in page.messages] == [cp.Message.AGENT, cp.Message.USER],
     ),
+    ok(
+        f"{C}ListMessages",
+        lambda s: cp.ListMessagesRequest(parent=_task_thread(s)),
+        lambda page: [m.role for m in page.messages] == [cp.Message.AGENT, cp.Message.USER],
+    ),
+    refused(f"{C}SendMessage", "STATE_CONFLICT", lambda s: s.saying("hello", _task_thread(s))),
     ok(
         f"{C}SendMessage",
         lambda s: s.saying("hello"),
@@ -200,6 +225,13 @@ CHAT_ROWS: Final[list[Row]] = [
         lambda s: (lambda wanted: s.resuming(wanted, approve(wanted)))(s.asked()),
         lambda frames: frames[0].started.resumed and frames[-1].HasField("completed"),
     ),
+    refused(
+        f"{C}ResumeTurn",
+        "STATE_CONFLICT",
+        lambda s: cp.ResumeTurnRequest(
+            name=s.task_turn.name, decisions=[approve(s.waiting)], request_id=new_id()
+        ),
+    ),
     refused(f"{C}ResumeTurn", "APPROVALS_UNDECIDED", _one_of_two),
     refused(f"{C}ResumeTurn", "APPROVAL_DECIDED", _resumed),
     refused(f"{C}ResumeTurn", "DIGEST_MISMATCH", lambda s: s.resuming(s.waiting, _stale(s))),
@@ -214,6 +246,11 @@ CHAT_ROWS: Final[list[Row]] = [
         lambda s: cp.WatchTurnRequest(name=s.turn),
         lambda frames: [f.sequence for f in frames] == list(range(1, len(frames) + 1)),
     ),
+    ok(
+        f"{C}WatchTurn",
+        lambda s: cp.WatchTurnRequest(name=s.task_turn.name),
+        lambda frames: frames[-1].HasField("completed"),
+    ),
     refused(
         f"{C}WatchTurn",
         "INVALID_REQUEST",
@@ -225,6 +262,11 @@ CHAT_ROWS: Final[list[Row]] = [
         f"{C}GetTurn",
         lambda s: cp.GetTurnRequest(name=s.turn),
         lambda turn: turn.state == cp.Turn.SUCCEEDED,
+    ),
+    ok(
+        f"{C}GetTurn",
+        lambda s: cp.GetTurnRequest(name=s.task_turn.name),
+        lambda turn: turn.usage.model_calls == 1,
     ),
     ok(
         f"{C}ListTurns",
@@ -243,6 +285,11 @@ CHAT_ROWS: Final[list[Row]] = [
         lambda turn: turn.state == cp.Turn.CANCELLED,
     ),
     refused(f"{C}CancelTurn", "STATE_CONFLICT", lambda s: cp.CancelTurnRequest(name=s.turn)),
+    refused(
+        f"{C}CancelTurn",
+        "STATE_CONFLICT",
+        lambda s: cp.CancelTurnRequest(name=s.task_turn.name),
+    ),
     ok(
         f"{C}GetApproval",
         lambda s: cp.GetApprovalRequest(name=s.waiting.name),

@@ -97,6 +97,15 @@ class Stage:
         """The name of one that is unread."""
         return self.new_inbox_item()
 
+    @cached_property
+    def task_turn(self) -> cp.Turn:
+        """The turn of a task, at its end: what a step of a run leaves."""
+        result = self.call("AgentService/RunTask", self.task())[-1].result
+        thread = f"{self.workspace}/threads/{result.session_id}"
+        page = self.call("ChatService/ListTurns", cp.ListTurnsRequest(parent=thread))
+        found: cp.Turn = page.turns[0]
+        return found
+
     # What is made for one call
 
     def new_inbox_item(self, *, subject: str = "Trains", body: str = "They are late.") -> str:

@@ -28,7 +28,7 @@ from chat_service.tools import approved_action
 from chat_service.tools.automations import backfill as backfill_card
 from chat_service.tools.automations import preview
 from shared.aip import DEFAULT_PAGE, LARGEST_PAGE, MAX_RESPONSE_BYTES
-from shared.db.tenancy import REQUEST_RETENTION
+from shared.db.tenancy import REQUEST_RETENTION, SESSION_RETENTION
 from shared.definition.envelope import MAX_TAGS
 from shared.definition.execution import ON_FAILURE_SECONDS, ExecutionBlock
 from shared.definition.fields import MAX_OBJECT_DEPTH
@@ -37,6 +37,7 @@ from shared.registries.actions.agent_task import MAX_PROMPT, MAX_RENDERED_PROMPT
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.page_tokens import TOKEN_LIFE
 from shared.schedule.config import LONGEST_STEP, MOST_EXCLUDED
+from shared.snippet import MAX_SNIPPET
 from shared.validation.check import MAX_BYTES
 from shared.validation.templates import MAX_INSIDE, MAX_TEMPLATES
 from tests.protos import contract
@@ -117,7 +118,9 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.RotateWebhookSecretRequest.revoke_previous": {
         secrets.OVERLAP // timedelta(hours=1)
     },
+    "automation.Run.output_snippet": {MAX_SNIPPET},
     "automation.StepResult.output": {MAX_OUTPUT_BYTES},
+    "automation.StepResult.session_expire_time": {SESSION_RETENTION // DAY},
     "automation.TriggerSpec.config": {LONGEST_STEP // DAY, MOST_EXCLUDED},
     "automation.UpdateWebhookRequest.request_id": {
         default(AutomationSettings, "request_retention_days")
@@ -152,6 +155,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "chat.SendMessageRequest.locale": {47},  # BCP 47
     "chat.SendMessageRequest.request_id": {KEPT},
     "chat.Step": {MAX_LINES},
+    "chat.Thread.Kind.TASK": {SESSION_RETENTION // DAY},
     "errors.ErrorReason.REQUEST_TOO_LARGE": {413, REQUEST_BYTES, LARGEST_MESSAGE},
     "errors.ErrorReason.MODEL_UNAVAILABLE": {
         provider_cause.MAX_CODE,

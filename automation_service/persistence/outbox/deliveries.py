@@ -70,10 +70,10 @@ class StoredDelivery:
 # that give the same only one is delivered. Digests are locked in the order of their key.
 INSERT: Final = """
 given as (
-  select d.* from unnest($16::uuid[], $17::uuid[], $18::text[], $19::uuid[], $20::text[],
-                         $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
-                         $26::text[], $27::text[], $28::text[], $29::text[], $30::bool[],
-                         $31::timestamptz[])
+  select d.* from unnest($21::uuid[], $22::uuid[], $23::text[], $24::uuid[], $25::text[],
+                         $26::text[], $27::text[], $28::text[], $29::text[], $30::text[],
+                         $31::text[], $32::text[], $33::text[], $34::text[], $35::bool[],
+                         $36::timestamptz[])
     as d(id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
          destination, subject, body, format, condition, digest, is_empty, create_time)
     join changed on changed.id = d.run_id
@@ -110,7 +110,7 @@ given as (
 
 
 def list_arguments(new: Sequence[NewDelivery]) -> list[list[object]]:
-    """Returns the values of INSERT, from $16."""
+    """Returns the values of INSERT, from $21."""
     return [
         [one.id for one in new],
         [one.run for one in new],

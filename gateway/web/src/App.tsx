@@ -4,6 +4,7 @@ import { Approvals } from "./card/Approvals.js";
 import { AutomationDetail } from "./automations/Detail.js";
 import { AutomationList } from "./automations/List.js";
 import { RunDetail } from "./automations/Run.js";
+import { RunList } from "./automations/RunList.js";
 import { Chat } from "./chat/Chat.js";
 import { announcement } from "./lib/announce.js";
 import { pendingCount, watchLists } from "./lib/lists.js";
@@ -73,6 +74,8 @@ function Screen() {
     case "automations":
       if (id && sub === "runs" && subId) return <RunDetail key={subId} automation={id} run={subId} />;
       return id ? <AutomationDetail key={id} id={id} /> : <AutomationList />;
+    case "runs":
+      return <RunList />;
     case "models":
       return <Models />;
     default:

@@ -35,6 +35,7 @@ export function Sidebar() {
           <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
           <Place to="approvals" icon="inbox" label="Approvals" count={pendingCount()} />
           <Place to="automations" icon="clock" label="Automations" />
+          <Place to="runs" icon="play" label="Runs" />
           <Place to="models" icon="spark" label="Models" />
         </nav>
         <nav class="threads" aria-label="Threads">

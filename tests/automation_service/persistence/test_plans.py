@@ -23,6 +23,7 @@ from automation_service.persistence.run_checkpoints import Checkpoint
 from devstack.postgres_roles import ServiceDatabases
 from shared.db import database
 from shared.definition.states import SlotOutcome
+from shared.filters import FieldComparison
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
 from tests.support.statements import see_statements_of
@@ -69,7 +70,9 @@ select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n % 1000 + 1), 32, '0')::uuid
        lpad(to_hex(n), 32, '0')::uuid, n::text, now() - n * interval '1 minute', now(), '', 'fired',
        now()
 from generate_series(1, 20000) n;
-analyze automations; analyze automation_triggers; analyze automation_runs;
+insert into run_sessions (run_id, session_id, workspace_id, step_id, attempt)
+select id, id::text, workspace_id, 's', 1 from automation_runs;
+analyze automations; analyze automation_triggers; analyze automation_runs; analyze run_sessions;
 analyze automation_slots;
 """
 
@@ -159,6 +162,7 @@ def checkpoint(number: int) -> Checkpoint:
     return Checkpoint(run=UUID(int=number), attempt=1, base=1, events=[(START, "{}")])
 
 
+OF_A_SESSION = FieldComparison("session", "=", str(OWNER))
 QUERIES: dict[str, tuple[str, Any]] = {
     "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
     "next due": ("ix_automation_triggers_due", triggers.find_next_due),
@@ -214,6 +218,10 @@ QUERIES: dict[str, tuple[str, Any]] = {
     "runs of a workspace": (
         "ix_automation_runs_workspace_id_create_time",
         lambda c: runs.page(c, "w2", None, size=10, after=None),
+    ),
+    "the run of a session": (
+        "ix_run_sessions_workspace_id_session_id",
+        lambda c: runs.page(c, "w2", None, size=10, after=None, filter_=OF_A_SESSION),
     ),
     "the last outcomes of triggers": (
         "uq_automation_slots_trigger_slot_time",

@@ -9,22 +9,22 @@ import {
   type Automation,
   Automation_State as State,
   AutomationDefinitionSchema,
-  type Run,
 } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
 import { useList, useQuery } from "../lib/query.js";
 import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
-import { automations, idOf, requestId } from "../lib/rpc.js";
+import { automations, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { now } from "../lib/now.js";
 import { workspace, zone } from "../lib/session.js";
-import { dateOf, nearby, relative, span } from "../lib/time.js";
+import { dateOf, nearby } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { TextPrompt, Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { Revisions } from "./Revisions.js";
-import { AUTOMATION, look, RUN } from "./states.js";
+import { RunRow } from "./RunRow.js";
+import { AUTOMATION, look } from "./states.js";
 import { SlotCalendar } from "./SlotCalendar.js";
 
 export function AutomationDetail({ id }: { id: string }) {
@@ -207,24 +207,8 @@ function Runs({ parent }: { parent: string }) {
       {problem && <ProblemNotice problem={problem} again={() => void list.refresh()} />}
       {!value && !problem && <Skeleton what="Loading runs" />}
       {value?.length === 0 && !list.hasMore.value && <p class="faint">None yet.</p>}
-      {!!value?.length && <ul class="rows tight">{value.map((run) => <RunRow key={run.name} run={run} parent={parent} />)}</ul>}
+      {!!value?.length && <ul class="rows tight">{value.map((run) => <RunRow key={run.name} run={run} />)}</ul>}
       <More list={list} what="runs" earlier />
     </section>
-  );
-}
-
-function RunRow({ run, parent }: { run: Run; parent: string }) {
-  const [word, tone] = look(RUN, run.state);
-  const slot = dateOf(run.slotTime) ?? dateOf(run.createTime);
-  const [start, end] = [dateOf(run.startTime), dateOf(run.endTime)];
-  return (
-    <li>
-      <a class="row" href={href("automations", idOf(parent), "runs", idOf(run.name))}>
-        <Badge tone={tone}>{word}</Badge>
-        <span class="row-main">{slot && nearby(slot)}{run.backfill && <span class="faint"> · run afterwards</span>}</span>
-        <span class="faint">{start && end ? `took ${span(start, end)}` : slot && relative(slot)}</span>
-        <Icon name="chevron" />
-      </a>
-    </li>
   );
 }

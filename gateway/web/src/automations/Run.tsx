@@ -15,7 +15,8 @@ import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { Values } from "../ui/Values.js";
 import { Badge, Facts, Skeleton, ProblemNotice } from "../ui/parts.js";
-import { hasEnded, look, RUN, STEP } from "./states.js";
+import { costText, hasEnded, look, RUN, STEP } from "./states.js";
+import { Transcript } from "./Transcript.js";
 
 export function RunDetail({ automation, run: id }: { automation: string; run: string }) {
   const name = `${workspace.value}/automations/${automation}/runs/${id}`;
@@ -71,7 +72,6 @@ async function watch(name: string, stop: AbortSignal, again: () => void, tell: (
 function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; again: () => void }) {
   const [start, end] = [dateOf(run.startTime), dateOf(run.endTime)];
   const took = start && (end ? span(start, end) : `${relative(start)}, still going`);
-  const cost = Number(run.usage?.costMicros ?? 0n) / 1e6;
   const untold = run.usage?.untoldTasks ?? 0;
   const tokens = Number((run.usage?.inputTokens ?? 0n) + (run.usage?.outputTokens ?? 0n));
   return (
@@ -84,7 +84,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
           ["Took", took],
           ["Revision", String(run.revision)],
           ["Tokens", tokens ? tokens.toLocaleString("en") : ""],
-          ["Cost", [cost ? `${cost.toFixed(4)} USD` : "", untold && `${untold === 1 ? "a task has" : `${untold} tasks have`} not told theirs yet`].filter(Boolean).join("; ")],
+          ["Cost", [costText(run.usage), untold && `${untold === 1 ? "a task has" : `${untold} tasks have`} not told theirs yet`].filter(Boolean).join("; ")],
         ]}
       />
       {run.output && (
@@ -122,15 +122,26 @@ function Step({ step, doing, last }: { step: StepResult; doing: string | undefin
         <strong>{step.stepId}</strong>
         <Badge tone={tone}>{word}</Badge>
         <span class="faint">
-          {[start && end && span(start, end), step.attempts > 1 && `${step.attempts} tries`].filter(Boolean).join(" · ")}
+          {[start && end && span(start, end), step.attempts > 1 && `${step.attempts} tries`, tokensText(step), costText(step.usage)].filter(Boolean).join(" · ")}
         </span>
       </p>
       {doing && tone === "busy" && <p class="working"><span class="pulse" />{doing}</p>}
       {step.error && <p class="error">{errorText(step.error)}</p>}
       {step.notes.map((note) => <p key={note} class="faint">{note}</p>)}
       {step.output && !last && <Output value={step.output} />}
+      {step.earlierSessionIds.map((session, n) => (
+        <Transcript key={session} session={session} title={`What the agent did in try ${n + 1}`} live={false} />
+      ))}
+      {step.sessionId && (
+        <Transcript key={step.sessionId} session={step.sessionId} title="What the agent did" live={tone === "busy"} expires={dateOf(step.sessionExpireTime)} />
+      )}
     </li>
   );
+}
+
+function tokensText({ usage }: StepResult): string {
+  const tokens = Number((usage?.inputTokens ?? 0n) + (usage?.outputTokens ?? 0n));
+  return tokens ? `${tokens.toLocaleString("en")} tokens` : "";
 }
 
 function Output({ value }: { value: Value }) {

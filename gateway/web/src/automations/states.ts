@@ -4,6 +4,7 @@ import {
   Run_State as Run,
   Slot_Outcome as Outcome,
   StepResult_Status as Step,
+  type Usage,
 } from "../gen/rota/automation/v1/automation_pb.js";
 import type { Tone } from "../ui/parts.js";
 
@@ -46,6 +47,12 @@ export const SLOT: Record<number, Look> = {
 
 export function look(table: Record<number, Look>, state: number): Look {
   return table[state] ?? ["Unknown", "calm"];
+}
+
+/** `0.0012 USD`; empty for nothing. */
+export function costText(usage: Usage | undefined): string {
+  const cost = Number(usage?.costMicros ?? 0n) / 1e6;
+  return cost ? `${cost.toFixed(4)} USD` : "";
 }
 
 export const hasEnded = (state: Run) => ![Run.PENDING, Run.RUNNING, Run.STATE_UNSPECIFIED].includes(state);

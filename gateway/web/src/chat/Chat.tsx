@@ -72,17 +72,21 @@ export function Chat({ id }: { id: string }) {
         {model.refused.value && <ProblemNotice problem={model.refused.value} />}
         {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
       </Log>
-      <Composer
-        thread={model.name}
-        draft={model.draft.value}
-        write={(change) => model.write(change)}
-        attach={(files) => model.attach(files)}
-        open={model.open.value?.state}
-        config={shown}
-        choose={(id) => (model.chosen.value = id)}
-        say={(choices) => void say(choices)}
-        cancel={() => void model.cancel()}
-      />
+      {model.readOnly.value ? (
+        <p class="keys">An agent did this for a step of a run; nobody adds to it.</p>
+      ) : (
+        <Composer
+          thread={model.name}
+          draft={model.draft.value}
+          write={(change) => model.write(change)}
+          attach={(files) => model.attach(files)}
+          open={model.open.value?.state}
+          config={shown}
+          choose={(id) => (model.chosen.value = id)}
+          say={(choices) => void say(choices)}
+          cancel={() => void model.cancel()}
+        />
+      )}
     </section>
   );
 }

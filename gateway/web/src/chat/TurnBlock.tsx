@@ -24,8 +24,8 @@ const TOOLS: Record<string, [string, string]> = {
   now: ["Looking at the clock", "Looked at the clock"],
 };
 
-/** `retry` is there for the last turn of a thread. */
-export function TurnBlock({ turn, retry }: { turn: TurnView; retry?: (turn: TurnView) => void }) {
+/** `retry` is there for the last turn of a thread; `people` are who asks and who answers. */
+export function TurnBlock({ turn, retry, people = ["You", "Rota"] }: { turn: TurnView; retry?: (turn: TurnView) => void; people?: [string, string] }) {
   const working = turn.state === "running" || turn.state === "sending";
   const items = turn.items.filter((item) => item.kind !== "step" || (working && !item.done) || item.id !== "thinking-1");
   const linked = new Set(items.map((item) => (item.kind === "approval" ? item.approval.toolCallId : "")));
@@ -35,12 +35,12 @@ export function TurnBlock({ turn, retry }: { turn: TurnView; retry?: (turn: Turn
   return (
     <article class="turn" aria-busy={working} data-state={turn.state}>
       <div class="mine">
-        <h2 class="unseen">You</h2>
+        <h2 class="unseen">{people[0]}</h2>
         <UserMessage parts={turn.said} />
         {said && <Copy text={said} what="Copy the message" />}
       </div>
       <div class="theirs">
-        <h2 class="unseen">Rota</h2>
+        <h2 class="unseen">{people[1]}</h2>
         {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
         {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
         {answer && !working && <div class="after-answer"><Copy text={answer} what="Copy the answer" /></div>}

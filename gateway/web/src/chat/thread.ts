@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { computed, signal } from "@preact/signals";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
-import { type Message, MessageSchema, type Part, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
+import { type Message, MessageSchema, type Part, PartSchema, Thread_Kind, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { latest } from "../lib/latest.js";
 import { notifyChange } from "../lib/network.js";
@@ -22,6 +22,8 @@ const PAGE = 200;
 export class ThreadModel {
   readonly turns = signal<TurnView[]>([]);
   readonly title = signal("");
+  /** It is that of a run's step, which nobody adds to. */
+  readonly readOnly = signal(false);
   /** The model that a message goes to: what the person chose here, or else what the thread has. */
   readonly chosen = signal<bigint | undefined>(undefined);
   readonly pinned = signal(0n);
@@ -84,6 +86,7 @@ export class ThreadModel {
       ]);
       if (!isNews()) return;
       this.title.value = thread.displayName;
+      this.readOnly.value = thread.kind === Thread_Kind.TASK;
       this.pinned.value = thread.modelConfigId;
       this.used.value = turns[0]?.modelConfigId ?? 0n;
       this.problem.value = undefined;

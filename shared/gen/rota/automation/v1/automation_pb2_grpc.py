@@ -445,7 +445,8 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """Lists runs, newest first, without definitions, inputs and outputs. The automation
+        """Lists runs, newest first, without definitions, inputs and outputs; of an output
+        it has the first line. The automation
         `-` lists the runs of all automations of the workspace. Runs are kept for 90
         days after their end and at most 10,000 of an automation; both are settings of
         the service.

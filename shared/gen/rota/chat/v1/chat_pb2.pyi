@@ -23,7 +23,15 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Thread(_message.Message):
-    __slots__ = ("name", "display_name", "model_config_id", "open_turn", "create_time", "update_time", "etag")
+    __slots__ = ("name", "display_name", "model_config_id", "open_turn", "create_time", "update_time", "etag", "kind")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Thread.Kind]
+        CHAT: _ClassVar[Thread.Kind]
+        TASK: _ClassVar[Thread.Kind]
+    KIND_UNSPECIFIED: Thread.Kind
+    CHAT: Thread.Kind
+    TASK: Thread.Kind
     NAME_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_CONFIG_ID_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +39,7 @@ class Thread(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     model_config_id: int
@@ -38,7 +47,8 @@ class Thread(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     etag: str
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., model_config_id: _Optional[int] = ..., open_turn: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    kind: Thread.Kind
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., model_config_id: _Optional[int] = ..., open_turn: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., kind: _Optional[_Union[Thread.Kind, str]] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("name", "role", "parts", "turn", "usage", "create_time", "update_time")

@@ -192,14 +192,14 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetThread(self, request, context):
-        """Gets a thread.
+        """Gets a thread, also that of a run's step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListThreads(self, request, context):
-        """Lists the threads of a workspace, newest first.
+        """Lists the threads of a workspace, newest first, without those of runs' steps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +225,8 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists the finished messages of a thread, newest first.
+        """Lists the finished messages of a thread, newest first. Of a run's step the
+        message of the person is its prompt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,7 +281,8 @@ class ChatServiceServicer:
     def CancelTurn(self, request, context):
         """Cancels a turn. From RUNNING or AWAITING_APPROVAL to CANCELLED, with its
         pending approvals; the model stops within a second. A turn that has ended
-        is FAILED_PRECONDITION / STATE_CONFLICT.
+        is FAILED_PRECONDITION / STATE_CONFLICT, as is the turn of a run's step, which
+        ends with its run (CancelRun).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

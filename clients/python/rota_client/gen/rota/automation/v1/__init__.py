@@ -1763,7 +1763,8 @@ class ListRunsRequest(betterproto2.Message):
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
     Such as `state = FAILED AND create_time > "2026-01-01T00:00:00Z"`.
-    It compares `state` and `create_time`, as docs/lists.md says.
+    It compares `state`, `create_time`, `automation` (its id or its name) and
+    `session` (of one of its steps' tries), as docs/lists.md says.
     """
 
 
@@ -2604,6 +2605,18 @@ class Run(betterproto2.Message):
     fire of its trigger nor among the failures of its automation.
     """
 
+    output_snippet: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
+    """
+    The first line of the output that has a letter or digit, without the marks of
+    Markdown before it: at most 200 characters. Of an output that is no text it is
+    its JSON. Empty without an output.
+    """
+
+    automation_display_name: "str" = betterproto2.field(20, betterproto2.TYPE_STRING)
+    """
+    The display name that its automation has now.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Run", Run)
 
@@ -2983,7 +2996,10 @@ class StepResult(betterproto2.Message):
 
     session_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The agent's session; only agent steps have one.
+    The agent's session of the last try; only agent steps have one. What the agent
+    was asked, thought, did and used is in the thread
+    `workspaces/{w}/threads/{session_id}`: ChatService.ListMessages and ListTurns
+    read it, and WatchTurn of its turn follows it while the step runs.
     """
 
     output: "___google__protobuf__.Value | None" = betterproto2.field(
@@ -3009,6 +3025,21 @@ class StepResult(betterproto2.Message):
     """
     What was done to it that is no error, in a sentence each, such as `prompt
     was longer than 65,536 bytes and was cut`.
+    """
+
+    session_expire_time: "datetime.datetime | None" = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Until when the thread of session_id is kept: 30 days after the step's end. Absent
+    until then.
+    """
+
+    earlier_session_ids: "list[str]" = betterproto2.field(
+        13, betterproto2.TYPE_STRING, repeated=True
+    )
+    """
+    The sessions of earlier tries, in order. Only GetRun has them.
     """
 
 
@@ -4236,7 +4267,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListRunsResponse":
         """
-        Lists runs, newest first, without definitions, inputs and outputs. The automation
+        Lists runs, newest first, without definitions, inputs and outputs; of an output
+        it has the first line. The automation
         `-` lists the runs of all automations of the workspace. Runs are kept for 90
         days after their end and at most 10,000 of an automation; both are settings of
         the service.

@@ -60,6 +60,7 @@ __all__ = (
     "TextDelta",
     "TextRetracted",
     "Thread",
+    "ThreadKind",
     "ThreadUpdated",
     "ToolCall",
     "ToolCallArgsDelta",
@@ -225,6 +226,32 @@ class StepState(betterproto2.Enum):
     COMPLETED = 2
     """
     It is done.
+    """
+
+
+class ThreadKind(betterproto2.Enum):
+    """
+    Who talks in it.
+    """
+
+    KIND_UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    CHAT = 1
+    """
+    A person and the agent.
+    """
+
+    TASK = 2
+    """
+    An agent at work on a step of an automation's run, with nobody present: the
+    session that the step's result names. Whoever may read the run reads it, live
+    too. Nobody changes it: a message, another title, and the end of it or of
+    its turns are FAILED_PRECONDITION / STATE_CONFLICT with the state READ_ONLY,
+    and no list of threads has it. It is kept for 30 days after its last turn,
+    then it is NOT_FOUND / RESOURCE_NOT_FOUND.
     """
 
 
@@ -1466,7 +1493,7 @@ class Part(betterproto2.Message):
         1, betterproto2.TYPE_STRING, optional=True, group="part"
     )
     """
-    Text: at most 100,000 characters.
+    Text: in a request at most 100,000 characters.
     """
 
     image: "Image | None" = betterproto2.field(
@@ -1992,6 +2019,13 @@ class Thread(betterproto2.Message):
     """
     Changes with the title and the pin. When set in an update or a delete, a
     stale one is ABORTED / ETAG_MISMATCH.
+    """
+
+    kind: "ThreadKind" = betterproto2.field(
+        8, betterproto2.TYPE_ENUM, default_factory=lambda: ThreadKind(0)
+    )
+    """
+    Output only. Who talks in it.
     """
 
 
@@ -2663,7 +2697,7 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "Thread":
         """
-        Gets a thread.
+        Gets a thread, also that of a run's step.
         """
 
         return await self._unary_unary(
@@ -2684,7 +2718,7 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListThreadsResponse":
         """
-        Lists the threads of a workspace, newest first.
+        Lists the threads of a workspace, newest first, without those of runs' steps.
         """
 
         return await self._unary_unary(
@@ -2752,7 +2786,8 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListMessagesResponse":
         """
-        Lists the finished messages of a thread, newest first.
+        Lists the finished messages of a thread, newest first. Of a run's step the
+        message of the person is its prompt.
         """
 
         return await self._unary_unary(
@@ -2894,7 +2929,8 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Cancels a turn. From RUNNING or AWAITING_APPROVAL to CANCELLED, with its
         pending approvals; the model stops within a second. A turn that has ended
-        is FAILED_PRECONDITION / STATE_CONFLICT.
+        is FAILED_PRECONDITION / STATE_CONFLICT, as is the turn of a run's step, which
+        ends with its run (CancelRun).
         """
 
         return await self._unary_unary(
