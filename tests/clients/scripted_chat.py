@@ -129,6 +129,10 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     # the faults of a payload by their paths in it, and the reason of all of them
     check: Callable[[dict[str, Any]], dict[str, str]] = lambda payload: {}
     fault: str = "invalid"
+    # turns and messages, newest first, of the threads of runs' steps
+    sessions: dict[str, tuple[list[chat_pb2.Turn], list[chat_pb2.Message]]] = field(
+        default_factory=dict
+    )
     # the warnings of an edited payload
     warn: Callable[[dict[str, Any]], list[str]] = lambda payload: []
 
@@ -169,6 +173,22 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             if turn.state in (chat_pb2.Turn.RUNNING, chat_pb2.Turn.AWAITING_APPROVAL)
         ]
         return chat_pb2.Thread(name=request.name, open_turn="".join(waiting[-1:]))
+
+    async def ListTurns(self, request: Any, context: Any) -> Any:  # noqa: N802
+        turns, _ = await self._session(request, context)
+        found, token = page(turns, request)
+        return chat_pb2.ListTurnsResponse(turns=found, next_page_token=token)
+
+    async def ListMessages(self, request: Any, context: Any) -> Any:  # noqa: N802
+        _, messages = await self._session(request, context)
+        found, token = page(messages, request)
+        return chat_pb2.ListMessagesResponse(messages=found, next_page_token=token)
+
+    async def _session(self, request: Any, context: Any) -> Any:
+        await self._enter(request, context)
+        if request.parent not in self.sessions:
+            await abort(context, Refused(grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND"))
+        return self.sessions[request.parent]
 
     async def CancelTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)

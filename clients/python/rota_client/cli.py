@@ -1,5 +1,6 @@
 """The `rota` command."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from rota_client.terminal.command import (
     Limit,
     PageToken,
     connect,
+    print_json,
     print_list,
     print_message,
     run_call,
@@ -32,6 +34,7 @@ from rota_client.terminal.non_interactive import (
     send_message,
 )
 from rota_client.terminal.schedule import build_schedule
+from rota_client.terminal.transcript import print_transcript
 from rota_client.time_zone import machine_zone
 
 # Words that people try in place of a command, and the commands that do it.
@@ -269,9 +272,27 @@ def runs(
 
 
 @app.command()
-def run(context: typer.Context, name: str, as_json: Json = False) -> None:
-    """Show a run: its steps and its output."""
-    print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
+def run(
+    context: typer.Context,
+    name: str,
+    transcript: Annotated[
+        bool,
+        typer.Option(
+            "--transcript",
+            help="What its agents were asked, thought, did and said; of a run that goes on, as it"
+            " happens. With --json a line for each turn, message and frame.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a run: its steps and its output, or the transcript of its agents."""
+    if not transcript:
+        print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
+        return
+    with connect(context.obj) as command:
+        found = command.run(command.rota.get_run(name))
+        print_line = partial(print_json, indent=None) if as_json else None
+        command.run(print_transcript(command.rota, found, command.screen, print_line))
 
 
 @app.command()

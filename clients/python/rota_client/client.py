@@ -119,6 +119,15 @@ class RotaClient(Automations, Inbox, Models, Webhooks):
         name = turn_name(self.workspace, turn)
         return await self._calls.unary(self.chat.get_turn, chat_v1.GetTurnRequest(name=name))
 
+    def list_turns(self, thread: str, *, page_token: str = "") -> Pager[chat_v1.Turn]:
+        """Lists the turns of a thread, newest first; of a run's step its id is the session."""
+        return self._calls.pager(
+            self.chat.list_turns,
+            chat_v1.ListTurnsRequest(parent=complete_name(self.workspace, "threads", thread)),
+            lambda page: page.turns,
+            page_token,
+        )
+
     async def cancel_turn(self, turn: str) -> chat_v1.Turn:
         name = turn_name(self.workspace, turn)
         request = chat_v1.CancelTurnRequest(name=name, request_id=new_id())
@@ -135,6 +144,15 @@ class RotaClient(Automations, Inbox, Models, Webhooks):
             self.chat.list_threads,
             chat_v1.ListThreadsRequest(parent=self.workspace),
             lambda page: page.threads,
+            page_token,
+        )
+
+    def list_messages(self, thread: str, *, page_token: str = "") -> Pager[chat_v1.Message]:
+        """Lists the finished messages of a thread, newest first."""
+        return self._calls.pager(
+            self.chat.list_messages,
+            chat_v1.ListMessagesRequest(parent=complete_name(self.workspace, "threads", thread)),
+            lambda page: page.messages,
             page_token,
         )
 

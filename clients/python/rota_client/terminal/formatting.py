@@ -88,6 +88,25 @@ def format_moment(time: datetime | None) -> str:
     return here.strftime("%Y-%m-%d %H:%M %Z")
 
 
+def format_span(span: timedelta) -> str:
+    """`4 s`, `3 min 5 s`, `2 h 10 min`; `0.4 s` below ten seconds where it has a fraction."""
+    seconds = max(span.total_seconds(), 0.0)
+    if seconds < 10:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    return f"{hours} h" + (f" {minutes} min" if minutes else "")
+
+
+def format_cost(micros: int) -> str:
+    """Formats millionths of a US dollar; empty for nothing."""
+    return f"{micros / 1e6:.4f} USD" if micros else ""
+
+
 def format_wall_clock(local_time: str) -> str:
     """`2026-11-23T09:00` → `Mon 2026-11-23 09:00`."""
     try:

@@ -39,8 +39,10 @@ from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
 from rota_client.terminal.definition import Row, definition_rows
 from rota_client.terminal.formatting import (
+    format_cost,
     format_moment,
     format_offset,
+    format_span,
     format_value,
     format_wall_clock,
     sanitize,
@@ -196,10 +198,40 @@ def runs(found: Iterable[Run]) -> RenderableType:
     )
     parts: list[RenderableType] = []
     for parent, its in grouped:
-        parts.append(Text(short_name(parent), style="bold"))
-        rows = [(resource_id(r.name), _run_state(r), format_moment(r.slot_time)) for r in its]
-        parts.append(table(("Run", "State", "Slot"), rows, none=""))
+        listed = list(its)
+        title = next((r.automation_display_name for r in listed if r.automation_display_name), "")
+        called = f": {sanitize(title)}" if title else ""
+        parts.append(Text(f"{short_name(parent)}{called}", style="bold"))
+        parts.extend(_run_lines(listed))
     return Group(*parts) if parts else Text("There are no runs.", style="dim")
+
+
+def _run_lines(found: Sequence[Run]) -> Iterator[Text]:
+    """A line of each run that an id is copied from, then one of what it cost and gave."""
+    rows = [("Run", "State", "Slot", "Took")]
+    rows += [
+        (resource_id(r.name), _run_state(r), format_moment(r.slot_time), _took(r)) for r in found
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    head, *lines = (
+        "  ".join(sanitize(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    yield Text(head.rstrip(), style="dim")
+    for line, one in zip(lines, found, strict=True):
+        yield Text(line.rstrip())
+        if below := " · ".join(filter(None, (_cost(one), one.output_snippet))):
+            yield Text(f"  {sanitize(below)}")
+
+
+def _took(one: Run) -> str:
+    if one.start_time is None or one.end_time is None:
+        return ""
+    return format_span(one.end_time - one.start_time)
+
+
+def _cost(one: Run) -> str:
+    return format_cost(one.usage.cost_micros) if one.usage is not None else ""
 
 
 def run(one: Run) -> RenderableType:
@@ -405,6 +437,9 @@ def _run_rows(one: Run) -> Iterator[Row]:
     ):
         if time is not None:
             yield name, format_moment(time)
+    for name, text in (("Took", _took(one)), ("Cost", _cost(one))):
+        if text:
+            yield name, text
     for step in one.step_results:
         yield "Step", "\n".join(_step_lines(step))
     if one.error is not None:
