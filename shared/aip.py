@@ -37,6 +37,14 @@ E = TypeVar("E", bound=Enum)
 W = TypeVar("W", bound=Message)
 
 
+def name_value(enum: Any, number: int) -> str:
+    """Returns a value's name in an enum of generated code.
+
+    Returns the number for a value that another version of the contract has.
+    """
+    return cast(str, enum.Name(number)) if number in enum.values() else str(number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A page to read: its size, and the key of the last row of the page before.

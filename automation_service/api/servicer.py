@@ -91,7 +91,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
             said,
             request.update_mask.paths,
             kind=pb.Automation,
-            state=pb.Automation.State.Name(state) if state else "",
+            state=aip.name_value(pb.Automation.State, state) if state else "",
         )
         etag = request.automation.etag
 

@@ -23,6 +23,7 @@ from chat_service.runtime.ports import (
     TriggerView,
 )
 from shared import errors
+from shared.aip import name_value
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import WORKSPACE
@@ -121,7 +122,7 @@ class AutomationClient:
         return ExplanationView(
             text=answer.explanation,
             is_slot=recorded or not answer.nearest_slots,
-            outcome=pb.Slot.Outcome.Name(answer.slot.outcome).lower() if recorded else "",
+            outcome=name_value(pb.Slot.Outcome, answer.slot.outcome).lower() if recorded else "",
             run=answer.slot.run,
             nearest=tuple(_slot(one) for one in answer.nearest_slots),
         )
@@ -201,7 +202,7 @@ class AutomationClient:
         causes = pb.BackfillSlotsResponse.LeftOut.Cause
         return BackfillView(
             slots=tuple(_ledger_slot(one) for one in answer.slots),
-            left_out={causes.Name(one.cause).lower(): one.count for one in answer.left_out},
+            left_out={name_value(causes, one.cause).lower(): one.count for one in answer.left_out},
         )
 
     async def backfill(
@@ -330,7 +331,7 @@ def _known(answer: pb.Automation) -> AutomationView:
         state=_STATES[answer.state],
         etag=answer.etag,
         revision=answer.revision,
-        last_run=pb.Run.State.Name(last).lower() if last else "",
+        last_run=name_value(pb.Run.State, last).lower() if last else "",
         resume_time=_moment(answer, "resume_time"),
         triggers=tuple(
             TriggerView(
@@ -350,7 +351,7 @@ def _known(answer: pb.Automation) -> AutomationView:
 
 def _run(answer: pb.Run) -> RunView:
     return RunView(
-        state=pb.Run.State.Name(answer.state).lower(),
+        state=name_value(pb.Run.State, answer.state).lower(),
         slot_time=_moment(answer, "slot_time"),
         end_time=_moment(answer, "end_time"),
         error=answer.error.message,

@@ -1,8 +1,10 @@
 """Every call of the contract over a real socket: answered, and refused in each documented way."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2
@@ -10,8 +12,8 @@ from rota.options.v1 import options_pb2
 
 from tests.contract.rows import Row, fields_of, reason_of
 from tests.contract.stage import Stage
-from tests.contract.table import NOT_SERVED, READS, ROWS
-from tests.support.live import METHODS
+from tests.contract.table import NOT_SERVED, READS, ROWS, first_answer
+from tests.support.live import METHODS, PUBLIC
 
 SECRET: Final[Any] = options_pb2.secret
 # The secret of a webhook is shown by the call that makes it.
@@ -67,3 +69,40 @@ def test_what_is_not_served_says_so(stage: Stage) -> None:
     for method in sorted(NOT_SERVED):
         status = stage.who.refusal(method, stage.empty(method))
         assert reason_of(status) == "NOT_SERVED"
+
+
+def enum_fields(kind: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The fields of a request that hold an enum, each with the fields that lead to it."""
+    for field in kind.fields:
+        inner = field.message_type
+        if field.enum_type is not None:
+            yield (*path, field)
+        elif inner is not None and inner.full_name.startswith("rota.") and field not in path:
+            yield from enum_fields(inner, (*path, field))
+
+
+ENUMS: Final = [
+    pytest.param(method, path, number, id=f"{method}-{'.'.join(f.name for f in path)}-{number}")
+    for method in PUBLIC
+    for path in enum_fields(METHODS[method].input_type)
+    for number in (-1, 77)
+]
+
+
+@pytest.mark.parametrize(("method", "path", "number"), ENUMS)
+def test_a_value_of_an_enum_that_no_version_has_is_ignored_or_refused(
+    stage: Stage, method: str, path: tuple[Any, ...], number: int
+) -> None:
+    request = first_answer(method).make(stage)
+    holder: Any = request
+    for field in path[:-1]:
+        held = getattr(holder, field.name)
+        if field.is_repeated:
+            held = held[0] if len(held) else held.add()
+        holder = held
+    setattr(holder, path[-1].name, number)
+    found = stage.who.live.begin(method, request, stage.who.metadata(method))
+    if METHODS[method].server_streaming:
+        with contextlib.suppress(grpc.RpcError):  # its code is looked at below
+            list(found)
+    assert found.code() in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT), found
