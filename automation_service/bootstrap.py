@@ -8,10 +8,18 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from rota.automation.v1 import automation_pb2, automation_pb2_grpc, inbox_pb2, inbox_pb2_grpc
+from rota.automation.v1 import (
+    automation_pb2,
+    automation_pb2_grpc,
+    delivery_pb2,
+    delivery_pb2_grpc,
+    inbox_pb2,
+    inbox_pb2_grpc,
+)
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.api.delivery_servicer import DeliveryServicer
 from automation_service.api.inbox_servicer import InboxServicer
 from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
@@ -21,6 +29,8 @@ from automation_service.automations.revisions import Revisions
 from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
 from automation_service.claim_burst import ClaimBurst
+from automation_service.deliveries.inbox_items import add_to_inboxes
+from automation_service.deliveries.service import Deliveries
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
@@ -69,6 +79,7 @@ NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
 INBOXES: Final = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"].full_name
 SANDBOX_JOBS: Final = "automation_service.sandbox_jobs"
+DELIVERIES: Final = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
 log = logs.logger(__name__)
@@ -157,6 +168,7 @@ async def service(
             max_failures=settings.max_consecutive_failures,
             max_events=settings.events_kept,
             on_stored=watcher.poke,
+            add_to_inboxes=add_to_inboxes,
         )
         closers.push_async_callback(writer.close)
         agent = agent or remote
@@ -241,11 +253,19 @@ async def service(
         port = 0
         if "api" in settings.roles:
             notices = NoticeServicer(access=access, db=db, clock=clock)
+            results = DeliveryServicer(
+                access=access,
+                pages=pages,
+                deliveries=Deliveries(db=db, clock=clock, changes=changes),
+            )
             services = {
                 SERVICE: partial(
                     automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer
                 ),
                 INBOXES: partial(inbox_pb2_grpc.add_InboxServiceServicer_to_server, inboxes),
+                DELIVERIES: partial(
+                    delivery_pb2_grpc.add_DeliveryServiceServicer_to_server, results
+                ),
                 NOTICES: partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
             }
             server = build_server(

@@ -11,7 +11,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 # cluster is the one whose health is asked.
 PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
     "chat": ("rota.chat.v1.ChatService",),
-    "automation": ("rota.automation.v1.AutomationService", "rota.automation.v1.InboxService"),
+    "automation": (
+        "rota.automation.v1.AutomationService",
+        "rota.automation.v1.DeliveryService",
+        "rota.automation.v1.InboxService",
+    ),
 }
 
 

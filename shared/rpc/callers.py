@@ -22,6 +22,7 @@ CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.chat.v1.ChatService": frozenset({PEOPLE}),
     "rota.automation.v1.AutomationService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.InboxService": frozenset({PEOPLE}),
+    "rota.automation.v1.DeliveryService": frozenset({PEOPLE, "chat_service"}),
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),
     "rota.notice.v1.NoticeService": frozenset({"chat_service"}),
 }
@@ -58,6 +59,8 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
             "/rota.automation.v1.InboxService/ListInboxItems",
             "/rota.automation.v1.InboxService/WatchInboxItems",
             "/rota.automation.v1.InboxService/MarkInboxItems",
+            "/rota.automation.v1.DeliveryService/GetDelivery",
+            "/rota.automation.v1.DeliveryService/ListDeliveries",
         }
     ),
     "owner": frozenset(

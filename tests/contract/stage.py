@@ -12,6 +12,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from rota.agent.v1 import agent_pb2 as gp
 from rota.automation.v1 import automation_pb2 as ap
+from rota.automation.v1 import delivery_pb2 as dp
 from rota.automation.v1 import inbox_pb2 as ip
 from rota.automation.v1 import webhook_pb2 as wp
 from rota.chat.v1 import chat_pb2 as cp
@@ -106,6 +107,11 @@ class Stage:
         found: cp.Turn = page.turns[0]
         return found
 
+    @cached_property
+    def sent(self) -> dp.Delivery:
+        """One that reached an inbox."""
+        return self.delivered()
+
     # What is made for one call
 
     def new_inbox_item(self, *, subject: str = "Trains", body: str = "They are late.") -> str:
@@ -123,6 +129,25 @@ class Stage:
             body,
         )
         return f"{self.workspace}/inboxItems/{item}"
+
+    def delivered(self) -> dp.Delivery:
+        plan = [
+            {"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello."}},
+            {"step_id": "d", "action": "deliver", "config": {"to": ["inbox"]}},
+        ]
+        run = self.fired(self.new_automation(soon=True, plan=plan))
+        request = dp.ListDeliveriesRequest(parent=run.name)
+        found: dp.Delivery = self.call("DeliveryService/ListDeliveries", request).deliveries[0]
+        return found
+
+    def failed_delivery(self) -> dp.Delivery:
+        """One to a thread that is not there."""
+        found = self.delivered()
+        self.live.execute(
+            "update automation.deliveries set state = 'failed', destination = "
+            f"'{self.workspace}/threads/none' where id = '{found.name.rpartition('/')[2]}'"
+        )
+        return found
 
     def adding_model(self, **fields: Any) -> cp.CreateModelConfigRequest:
         fields = {

@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.contract.automation_rows import AUTOMATION_ROWS
 from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
+from tests.contract.delivery_rows import DELIVERY_ROWS
 from tests.contract.inbox_rows import INBOX_ROWS
 from tests.contract.model_rows import MODEL_ROWS
 from tests.contract.promise_rows import PROMISE_ROWS
@@ -16,6 +17,7 @@ ROWS: Final[list[Row]] = [
     *AUTOMATION_ROWS,
     *WEBHOOK_ROWS,
     *INBOX_ROWS,
+    *DELIVERY_ROWS,
     *AGENT_ROWS,
     *NOTICE_ROWS,
     *PROMISE_ROWS,
@@ -58,6 +60,8 @@ READS: Final = frozenset(
         "InboxService/ListInboxItems",
         "InboxService/WatchInboxItems",
         "InboxService/MarkInboxItems",
+        "DeliveryService/GetDelivery",
+        "DeliveryService/ListDeliveries",
     }
 )
 

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from automation_service import outbox
 from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.inbox import items as inbox_items
+from automation_service.persistence.outbox import deliveries
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
 from automation_service.scheduling import backfill, ledger, slot_decision, slot_skips
 from automation_service.settings import AutomationSettings
@@ -84,6 +85,14 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.CreateAutomationRequest.request_id": {
         default(AutomationSettings, "request_retention_days")
     },
+    "automation.Delivery": {
+        len(outbox.RETRY_DELAYS) + 1,
+        default(AutomationSettings, "run_retention_days"),
+        default(AutomationSettings, "runs_kept"),
+    },
+    "automation.Delivery.attempts": {deliveries.MAX_ATTEMPTS_SHOWN},
+    "automation.Delivery.body": {deliver.MAX_BODY},
+    "automation.Delivery.subject": {deliver.MAX_SUBJECT},
     "automation.ExecutionBlock.concurrency": {slot_decision.MAX_WAITING},
     "automation.ExecutionBlock.max_retries": {ExecutionBlock().max_retries},
     "automation.ExecutionBlock.on_failure": {ON_FAILURE_SECONDS},
@@ -119,6 +128,9 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         secrets.OVERLAP // timedelta(hours=1)
     },
     "automation.Run.output_snippet": {MAX_SNIPPET},
+    "automation.RetryDeliveryRequest.request_id": {
+        default(AutomationSettings, "request_retention_days")
+    },
     "automation.StepResult.output": {MAX_OUTPUT_BYTES},
     "automation.StepResult.session_expire_time": {SESSION_RETENTION // DAY},
     "automation.TriggerSpec.config": {LONGEST_STEP // DAY, MOST_EXCLUDED},

@@ -322,7 +322,7 @@ async def send_again(connection: AsyncConnection, delivery: UUID, now: datetime)
     answer = await connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.id == delivery, deliveries.c.state == DeliveryState.FAILED)
-        .values(_AGAIN, next_attempt_time=now)
+        .values({**_AGAIN, "next_attempt_time": now})
     )
     return bool(answer.rowcount)
 
@@ -339,7 +339,7 @@ async def send_missed_again(
             deliveries.c.state == DeliveryState.FAILED,
             deliveries.c.create_time >= since,
         )
-        .values(_AGAIN, next_attempt_time=now)
+        .values({**_AGAIN, "next_attempt_time": now})
     )
     return int(answer.rowcount)
 

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
-from rota_client.terminal import inbox, models, tables, webhook
+from rota_client.terminal import deliveries, inbox, models, tables, webhook
 from rota_client.terminal.backfill import backfill
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
@@ -341,6 +341,7 @@ def preview(
     print_message(found, tables.preview, as_json)
 
 
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(models.app, name="models")
 app.add_typer(webhook.app, name="webhook")

@@ -8,6 +8,7 @@ from grpclib.client import Channel
 from rota_client.automations import Automations
 from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translate_errors
 from rota_client.connection import Endpoint
+from rota_client.deliveries import Deliveries
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.inbox import Inbox
@@ -18,7 +19,7 @@ from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
 
-class RotaClient(Automations, Inbox, Models, Webhooks):
+class RotaClient(Automations, Deliveries, Inbox, Models, Webhooks):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Connects to the gateway, or to one service, which then serves only its own calls. Names may be
@@ -52,6 +53,7 @@ class RotaClient(Automations, Inbox, Models, Webhooks):
             self._channel, metadata=self._metadata
         )
         self.inbox = automation_v1.InboxServiceStub(self._channel, metadata=self._metadata)
+        self.deliveries = automation_v1.DeliveryServiceStub(self._channel, metadata=self._metadata)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -45,6 +45,13 @@ def slot_name(workspace: str, given: str) -> str:
     return _complete(workspace, given, "automations", "slots")
 
 
+def delivery_name(workspace: str, given: str) -> str:
+    """Completes an id, `{automation}/{run}/{delivery}` or the whole name."""
+    if "/" not in given:
+        given = f"-/-/{given}"
+    return _complete(workspace, given, "automations", "runs", "deliveries")
+
+
 def resource_id(name: str) -> str:
     """Returns the last segment of a name."""
     return name.rpartition("/")[2]

@@ -15,6 +15,7 @@ import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { Values } from "../ui/Values.js";
 import { Badge, Facts, Skeleton, ProblemNotice } from "../ui/parts.js";
+import { RunDeliveries } from "./Deliveries.js";
 import { costText, hasEnded, look, RUN, STEP } from "./states.js";
 import { Transcript } from "./Transcript.js";
 
@@ -93,6 +94,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
           <Output value={run.output} />
         </section>
       )}
+      <RunDeliveries run={run.name} />
       {Object.keys(run.inputs ?? {}).length > 0 && (
         <section class="panel">
           <h2>What it was given</h2>

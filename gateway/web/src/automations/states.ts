@@ -6,6 +6,7 @@ import {
   StepResult_Status as Step,
   type Usage,
 } from "../gen/rota/automation/v1/automation_pb.js";
+import { Delivery_State as Delivery } from "../gen/rota/automation/v1/delivery_pb.js";
 import type { Tone } from "../ui/parts.js";
 
 type Look = [string, Tone];
@@ -43,6 +44,15 @@ export const SLOT: Record<number, Look> = {
   [Outcome.MISSED]: ["Missed", "bad"],
   [Outcome.REJECTED]: ["Rejected", "bad"],
   [Outcome.SKIPPED_REQUESTED]: ["Skipped on request", "calm"],
+};
+
+export const DELIVERY: Record<number, Look> = {
+  [Delivery.PENDING]: ["Waiting", "busy"],
+  [Delivery.RETRYING]: ["Trying again", "wait"],
+  [Delivery.SENT]: ["Sent", "good"],
+  [Delivery.FAILED]: ["Failed", "bad"],
+  [Delivery.UNCHANGED]: ["Left out: unchanged", "calm"],
+  [Delivery.EMPTY]: ["Left out: empty", "calm"],
 };
 
 export function look(table: Record<number, Look>, state: number): Look {

@@ -1,0 +1,108 @@
+"""`rota deliveries`: what runs sent, and what became of it."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from rota_client.gen.rota.automation.v1 import Delivery, DeliveryAttempt
+from rota_client.names import resource_id, short_name
+from rota_client.terminal.card import grid
+from rota_client.terminal.command import (
+    Every,
+    Filter,
+    Json,
+    Limit,
+    PageToken,
+    print_list,
+    print_message,
+    run_call,
+)
+from rota_client.terminal.formatting import format_moment, sanitize
+from rota_client.terminal.tables import table
+
+app = typer.Typer(help="List what runs sent, show a delivery, and send one again.")
+
+
+@app.callback(invoke_without_command=True)
+def deliveries(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_(context)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    of: Annotated[
+        str, typer.Argument(metavar="[AUTOMATION[/RUN]]", help="Default: all automations.")
+    ] = "-",
+    filter_: Filter = "",
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
+) -> None:
+    """List deliveries, newest first."""
+    print_list(
+        context,
+        "deliveries",
+        lambda rota: rota.list_deliveries(of, filter_=filter_, page_token=page_token),
+        _deliveries,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def show(context: typer.Context, name: str, as_json: Json = False) -> None:
+    """Show a delivery: its attempts and its text."""
+    print_message(run_call(context, lambda rota: rota.get_delivery(name)), _delivery, as_json)
+
+
+@app.command()
+def retry(context: typer.Context, name: str, as_json: Json = False) -> None:
+    """Send a failed delivery again."""
+    print_message(run_call(context, lambda rota: rota.retry_delivery(name)), _delivery, as_json)
+
+
+def _deliveries(found: Iterable[Delivery]) -> RenderableType:
+    rows = [
+        (
+            resource_id(one.name),
+            f"{one.state.name} {one.error}".strip(),
+            short_name(one.destination),
+            one.subject,
+        )
+        for one in found
+    ]
+    return table(("Delivery", "State", "To", "Subject"), rows, none="Nothing was delivered.")
+
+
+def _delivery(one: Delivery) -> RenderableType:
+    facts = [
+        ("Delivery", resource_id(one.name)),
+        ("To", short_name(one.destination)),
+        ("State", one.state.name),
+        ("Error", one.error),
+        ("Next", format_moment(one.next_attempt_time)),
+        ("Subject", one.subject),
+    ]
+    parts: list[RenderableType] = [grid([row for row in facts if row[1]])]
+    if one.attempts:
+        parts.append(
+            table(("Attempt", "Began", "Took", "Answer"), map(_attempt, one.attempts), none="")
+        )
+    if one.body:
+        parts += [Text(), Text(sanitize(one.body))]
+    return Group(*parts)
+
+
+def _attempt(one: DeliveryAttempt) -> tuple[str, str, str, str]:
+    took = "" if one.duration is None else f"{one.duration.total_seconds():.1f} s"
+    answer = " ".join(
+        filter(None, (str(one.status_code or ""), one.error or ("sent" if took else "")))
+    )
+    return str(one.attempt), format_moment(one.start_time), took, answer
