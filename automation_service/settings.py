@@ -1,11 +1,14 @@
 """The settings of automation_service."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
+from automation_service.channels.settings import SmtpServer
 from shared.settings import ServiceSettings
 
 Role = Literal["api", "worker", "ticker"]
@@ -98,11 +101,62 @@ class AutomationSettings(ServiceSettings):
         "comma-separated; the first encrypts, all decrypt; empty: webhooks are refused",
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
+    local_destinations: bool = Field(
+        False,
+        description="allow local addresses, http and mail servers without TLS for destinations",
+    )
+    page_url: str = Field(
+        "",
+        max_length=500,
+        pattern=r"^(https?://[^\s?#@]+)?$",
+        description="where people open the page, such as https://rota.example.org: messages link "
+        "to it; empty: they have no links",
+    )
+    smtp_host: str = Field(
+        "",
+        description="mail server for e-mail destinations that name none of their own; empty: these "
+        "get no mail",
+    )
+    smtp_port: int = Field(587, ge=1, le=65_535, description="port of ROTA_SMTP_HOST")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="starttls: TLS is demanded after the greeting; tls: from the first byte; none: "
+        "for a relay on this machine or a network of yours, and without a password",
+    )
+    smtp_username: str = Field("", description="login at ROTA_SMTP_HOST; empty: none")
+    smtp_password: SecretStr = Field(SecretStr(""), description="password of ROTA_SMTP_USERNAME")
+    smtp_sender: str = Field("", description="mailbox that mail is from, such as rota@example.org")
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="PEM, the CA of the certificate of ROTA_SMTP_HOST; empty: those that this "
+        "machine trusts",
+    )
+
+    @property
+    def smtp_server(self) -> SmtpServer | None:
+        """The operator's mail server."""
+        return SmtpServer.model_validate(self._smtp_values()) if self.smtp_host else None
+
+    def _smtp_values(self) -> dict[str, object]:
+        return {name: getattr(self, f"smtp_{name}") for name in SmtpServer.model_fields}
 
     @property
     def queue_pool_size(self) -> int:
         """Of one process: one connection listens, and a write waits for no poll."""
         return max(3, 6 // self.processes)
+
+    @model_validator(mode="after")
+    def _check_smtp(self) -> Self:
+        if not self.smtp_host:
+            return self
+        if self.smtp_security == "none" and self.smtp_username:
+            raise _fault("ROTA_SMTP_USERNAME needs ROTA_SMTP_SECURITY to be starttls or tls")
+        try:
+            SmtpServer.model_validate(self._smtp_values())
+        except ValidationError as exc:
+            field = str(exc.errors(include_url=False)[0]["loc"][0]).upper()
+            raise _fault(f"ROTA_SMTP_{field} has not the form of one") from None
+        return self
 
     @field_validator("roles", mode="before")
     @classmethod
@@ -110,3 +164,7 @@ class AutomationSettings(ServiceSettings):
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
+
+
+def _fault(text: str) -> PydanticCustomError:
+    return PydanticCustomError("smtp", "{text}", {"text": text})

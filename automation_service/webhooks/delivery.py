@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.channels.answer import ChannelAnswer
+from automation_service.channels.webhook import build_signed_headers
 from automation_service.outbox import LEASE, RETRY, OutboxWorker
 from automation_service.persistence import webhooks
 from automation_service.persistence.enums import WebhookDeliveryStatus
@@ -14,7 +16,7 @@ from automation_service.persistence.outbox import webhook_deliveries as rows
 from automation_service.persistence.outbox.webhook_deliveries import WebhookDelivery
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks.secrets import WebhookSecrets
-from automation_service.webhooks.sender import WebhookResponse, WebhookSender, build_signed_headers
+from automation_service.webhooks.sender import WebhookSender
 from shared import errors
 from shared.db import database
 from shared.telemetry import logs, metrics
@@ -68,9 +70,7 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
         async with self.db.connect() as connection:
             webhook = await webhooks.get(connection, message.workspace)
         if not webhook.is_active:
-            await self._end(
-                message, WebhookDeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF)
-            )
+            await self._end(message, WebhookDeliveryStatus.FAILED, ChannelAnswer(error=TURNED_OFF))
             return
         response = await self._send_signed(webhook, message)
         if response.is_success:
@@ -82,19 +82,19 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
         else:
             await self._postpone(message, response, self.clock.now() + wait)
 
-    async def _send_signed(self, webhook: Webhook, tried: WebhookDelivery) -> WebhookResponse:
+    async def _send_signed(self, webhook: Webhook, tried: WebhookDelivery) -> ChannelAnswer:
         now = self.clock.now()
         try:
             secrets = self.secrets.list_active(webhook, now)
         except errors.EncryptionUnavailable:
             log.error("webhook_secret_unreadable", webhook=webhook.resource)
-            return WebhookResponse(error="its secret can't be read")
+            return ChannelAnswer(error="its secret can't be read")
         body = tried.body.encode()
         headers = build_signed_headers(tried.id, body, secrets, seconds=int(now.timestamp()))
         return await self.sender.send(webhook.uri, body, headers)
 
     async def _end(
-        self, tried: WebhookDelivery, status: WebhookDeliveryStatus, response: WebhookResponse
+        self, tried: WebhookDelivery, status: WebhookDeliveryStatus, response: ChannelAnswer
     ) -> None:
         async with database.transaction(self.db) as connection:
             ended = await rows.end(
@@ -110,7 +110,7 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
         count_deliveries("delivered" if delivered else "given_up", int(ended))
 
     async def _postpone(
-        self, tried: WebhookDelivery, response: WebhookResponse, until: datetime
+        self, tried: WebhookDelivery, response: ChannelAnswer, until: datetime
     ) -> None:
         async with database.transaction(self.db) as connection:
             written = await rows.postpone(
@@ -124,7 +124,7 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
         count_deliveries("retried", int(written))
 
     async def _turn_off(
-        self, sent: Webhook, tried: WebhookDelivery, response: WebhookResponse
+        self, sent: Webhook, tried: WebhookDelivery, response: ChannelAnswer
     ) -> None:
         now, others = self.clock.now(), 0
         async with database.transaction(self.db) as connection:
@@ -153,7 +153,7 @@ def count_deliveries(
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
 
 
-def _log_attempt(tried: WebhookDelivery, became: str, response: WebhookResponse) -> None:
+def _log_attempt(tried: WebhookDelivery, became: str, response: ChannelAnswer) -> None:
     log.info(
         "delivery_tried",
         delivery=str(tried.id),

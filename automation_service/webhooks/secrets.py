@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.channels.webhook import SECRET_PREFIX
 from automation_service.persistence import webhooks as rows
 from automation_service.persistence.webhooks import Webhook
-from automation_service.webhooks.sender import SECRET_PREFIX
 from shared import errors
 from shared.db import database
 from shared.security.secretbox import DecryptionError, SecretBox

@@ -18,6 +18,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def id(self) -> str:
@@ -67,7 +68,8 @@ class Receiver:
             pairs = (line.partition(":") for line in lines)
             headers = {name.lower(): value.strip() for name, _, value in pairs}
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-            one = Received(path=first.split(" ")[1], headers=headers, body=body)
+            method, path, _ = first.split(" ")
+            one = Received(path=path, headers=headers, body=body, method=method)
             self.received.append(one)
             writer.write(self.answers(one))
             await writer.drain()

@@ -12,12 +12,10 @@ from uuid import UUID
 
 import pytest
 
-from automation_service.webhooks.sender import (
-    MAX_RETRY_AFTER,
-    WebhookResponse,
-    WebhookSender,
-    build_signed_headers,
-)
+from automation_service.channels.answer import ChannelAnswer
+from automation_service.channels.http import MAX_RETRY_AFTER
+from automation_service.channels.webhook import build_signed_headers
+from automation_service.webhooks.sender import WebhookSender
 from shared import errors
 from shared.security.egress import Address
 from tests.support.receiver import receiver
@@ -49,7 +47,7 @@ def to(*addresses: str) -> Callable[[str, int], Awaitable[list[Address]]]:
     return resolve
 
 
-async def post(sender: WebhookSender, uri: str) -> WebhookResponse:
+async def post(sender: WebhookSender, uri: str) -> ChannelAnswer:
     return await sender.send(uri, b"{}", {"webhook-id": "1"})
 
 
@@ -90,7 +88,7 @@ async def test_a_name_with_an_inner_address_is_not_connected_to(found: tuple[str
     async with receiver() as endpoint:
         port = endpoint.url.split(":")[2].split("/")[0]
         answer = await post(WebhookSender(resolve=to(*found)), f"https://example.org:{port}/")
-        assert answer == WebhookResponse(error="it is not on the open internet")
+        assert answer == ChannelAnswer(error="it is not on the open internet")
         assert endpoint.received == []
 
 
@@ -102,11 +100,11 @@ async def test_it_connects_to_the_very_address_it_judged_and_asks_for_the_name(
         port = endpoint.url.split(":")[2].split("/")[0]
         sender = WebhookSender(resolve=to("127.0.0.1"), local=True, tls=client)
         answer = await post(sender, f"https://hooks.example.org:{port}/hook?team=7")
-        assert answer == WebhookResponse(status_code=204)
+        assert answer == ChannelAnswer(status_code=204)
         [one] = endpoint.received
         assert (one.path, one.headers["host"]) == ("/hook?team=7", f"hooks.example.org:{port}")
         other = await post(sender, f"https://other.example.org:{port}/")
-        assert other == WebhookResponse(error="it can't be reached")
+        assert other == ChannelAnswer(error="it can't be reached")
 
 
 async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
@@ -121,7 +119,7 @@ async def test_any_answer_but_success_is_no_receipt_and_redirects_lead_nowhere(s
     async with receiver() as endpoint:
         endpoint.always(status, location=endpoint.url)
         answer = await post(WebhookSender(local=True), endpoint.url)
-        assert answer == WebhookResponse(status_code=status, error=f"it answered {status}")
+        assert answer == ChannelAnswer(status_code=status, error=f"it answered {status}")
         assert len(endpoint.received) == 1
 
 
@@ -147,10 +145,10 @@ async def test_nobody_there_nonsense_and_silence_are_told_apart_from_answers() -
         sender = WebhookSender(local=True)
         gone = endpoint.url
         endpoint.answers = lambda _: b""
-        assert await post(sender, endpoint.url) == WebhookResponse(error="it can't be reached")
+        assert await post(sender, endpoint.url) == ChannelAnswer(error="it can't be reached")
         endpoint.answers = lambda _: b"SMTP ready\r\n\r\n"
-        assert await post(sender, endpoint.url) == WebhookResponse(error="it can't be reached")
-    assert await post(sender, gone) == WebhookResponse(error="it can't be reached")
+        assert await post(sender, endpoint.url) == ChannelAnswer(error="it can't be reached")
+    assert await post(sender, gone) == ChannelAnswer(error="it can't be reached")
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)

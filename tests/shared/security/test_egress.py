@@ -5,11 +5,24 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
+from automation_service.channels.channel import ChannelPorts
+from automation_service.channels.message import ChannelMessage
+from automation_service.channels.registry import CHANNELS
+from automation_service.channels.settings import (
+    ChannelSettings,
+    EmailSettings,
+    NtfySettings,
+    SmtpServer,
+)
 from automation_service.webhooks.sender import WebhookSender
 from chat_service.llm import custom_endpoint
 from chat_service.llm.http.transport import ModelTransport
@@ -108,7 +121,28 @@ async def _ask_model(url: str, resolve: Resolve) -> None:
         await client.aclose()
 
 
-USERS = pytest.mark.parametrize("call", [_fetch, _post, _ask_model])
+async def _notify(url: str, resolve: Resolve) -> None:
+    await _send("ntfy", NtfySettings.model_construct(server=url, topic=SecretStr("t")), resolve)
+
+
+async def _mail(url: str, resolve: Resolve) -> None:
+    host, port = urlsplit(url).hostname, urlsplit(url).port or 465
+    server = SmtpServer(host="example.org", security="tls", sender="rota@example.org")
+    server = server.model_copy(update={"host": host, "port": port})
+    settings = EmailSettings(address="anna@example.org", server=server)
+    await _send("email", settings, resolve)
+
+
+async def _send(kind: str, settings: ChannelSettings, resolve: Resolve) -> None:
+    message = ChannelMessage(
+        id=UUID(int=1), subject="s", body="b", format="text", time=datetime.now(UTC)
+    )
+    answer = await CHANNELS[kind].send(settings, message, ChannelPorts(resolve=resolve))
+    assert not answer.is_success
+    raise errors.invalid("uri", answer.error)
+
+
+USERS = pytest.mark.parametrize("call", [_fetch, _post, _ask_model, _notify, _mail])
 
 
 @contextmanager

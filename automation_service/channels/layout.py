@@ -1,0 +1,76 @@
+"""A message as one text: subject, body, and a link to the whole of it."""
+
+import asyncio
+
+from automation_service.channels.dialect import Dialect
+from automation_service.channels.document import (
+    WrittenBlock,
+    read_document,
+    read_subject,
+    safe_url,
+    write_blocks,
+)
+from automation_service.channels.message import ChannelMessage
+
+MAX_SUBJECT = 200
+CUT = "The rest was cut."
+OPEN = "Open in Rota"
+READ_ALL = "Read all of it in Rota"
+
+
+async def write_message(message: ChannelMessage, dialect: Dialect, *, limit: int) -> str:
+    """Returns subject and body in a dialect, at most `limit` by its count."""
+    return await asyncio.to_thread(layout_text, message, dialect, limit=limit)
+
+
+async def write_body(
+    message: ChannelMessage, dialect: Dialect, *, limit: int, linked: bool = True
+) -> str:
+    """Returns the body alone; without `linked` the service shows the link elsewhere."""
+    return await asyncio.to_thread(
+        layout_text, message, dialect, limit=limit, titled=False, linked=linked
+    )
+
+
+def layout_text(
+    message: ChannelMessage,
+    dialect: Dialect,
+    *,
+    limit: int,
+    titled: bool = True,
+    linked: bool = True,
+) -> str:
+    """Takes long for a long body: call it in a thread."""
+    blocks = layout_blocks(message, dialect, limit=limit, titled=titled, linked=linked)
+    return dialect.gap.join(block.text for block in blocks)
+
+
+def layout_blocks(
+    message: ChannelMessage, dialect: Dialect, *, limit: int, titled: bool, linked: bool
+) -> list[WrittenBlock]:
+    """Takes long for a long body: call it in a thread."""
+    title: list[WrittenBlock] = []
+    room = limit
+    if titled:
+        line = dialect.text(read_subject(message.subject, MAX_SUBJECT))
+        title = [WrittenBlock(text=dialect.paragraph(dialect.strong(line)))]
+        room -= dialect.size(title[0].text) + dialect.size(dialect.gap)
+    # What is longer has no room in any dialect, unless most of it is markup.
+    document = read_document(message.body, message.format, characters=2 * limit)
+    ending, cut_ending = _write_endings(message, dialect, linked=linked)
+    return title + write_blocks(document, dialect, limit=room, ending=ending, cut_ending=cut_ending)
+
+
+def message_link(message: ChannelMessage) -> str:
+    """Returns the message's link, or nothing if it is no address of http."""
+    return safe_url(message.link) or "" if message.link else ""
+
+
+def _write_endings(message: ChannelMessage, dialect: Dialect, *, linked: bool) -> tuple[str, str]:
+    """Returns what stands below a whole body, and below one that is cut."""
+    link = message_link(message) if linked else ""
+    rest = dialect.text(CUT)
+    if not link:
+        return "", dialect.paragraph(rest)
+    whole = dialect.paragraph(dialect.link(dialect.text(OPEN), link))
+    return whole, dialect.paragraph(f"{rest} {dialect.link(dialect.text(READ_ALL), link)}")

@@ -1,0 +1,311 @@
+"""The settings of a destination, for each kind of channel."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from shared.security.egress import names_inner
+
+MAX_ADDRESS: Final = 2_000
+MAX_SECRET: Final = 1_000
+
+# A mailbox that every server takes: ASCII, no quotes, no comments.
+_MAILBOX: Final = (
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+)
+_HOST: Final = r"^[A-Za-z0-9._-]{1,253}$|^[0-9A-Fa-f:.]{2,45}$"
+_PRINTED: Final = r"^[\x21-\x7e]+$"
+
+Address = Annotated[str, Field(min_length=1, max_length=MAX_ADDRESS)]
+Mailbox = Annotated[str, Field(max_length=254, pattern=_MAILBOX)]
+SecretAddress = Annotated[SecretStr, Field(min_length=1, max_length=MAX_ADDRESS)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=MAX_SECRET)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFault:
+    """`field` is a path inside the settings, such as `server.host`."""
+
+    field: str
+    description: str
+    is_not_public: bool = False
+
+
+class SettingsRefused(ValueError):
+    """The settings can't be used. No fault shows a value."""
+
+    def __init__(self, faults: Sequence[SettingsFault]) -> None:
+        super().__init__("; ".join(f"{fault.field} {fault.description}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class ChannelSettings(BaseModel):
+    """`hosts` are those that the service has, for a kind with a service of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    hosts: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def host(self) -> str:
+        """Says where messages go, for people: a host in ASCII, or a mailbox."""
+        for _, uri in self.addresses():
+            return _url_host(uri)
+        return ""
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Yields the fields that are addresses of HTTP, with their values."""
+        yield from ()
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        """Yields what is wrong beyond the form; `local` allows http and any host."""
+        for field, uri in self.addresses():
+            if fault := _address_fault(field, uri, self.hosts, local=local):
+                yield fault
+        for field, secret in reveal(self).items():
+            if field in _HEADER_FIELDS and secret and not re.match(_PRINTED, str(secret)):
+                yield SettingsFault(field=field, description="must hold no blanks")
+
+
+class SmtpServer(BaseModel):
+    """A server that takes mail. It is verified by its certificate, unless `security` is `none`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(pattern=_HOST)
+    port: int = Field(587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = Field("", max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")
+    password: SecretStr = Field(SecretStr(""), max_length=MAX_SECRET)
+    sender: Mailbox
+
+
+class EmailSettings(ChannelSettings):
+    """Without a server of its own the operator's is used."""
+
+    address: Mailbox
+    server: SmtpServer | None = None
+
+    @property
+    def host(self) -> str:
+        return self.address
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        if self.server is None or local:
+            return
+        if self.server.security == "none":
+            yield SettingsFault(field="server.security", description="must be starttls or tls")
+        if names_inner(self.server.host):
+            yield _not_public("server.host")
+
+
+class SlackSettings(ChannelSettings):
+    hosts = ("hooks.slack.com", "hooks.slack-gov.com")
+
+    webhook_url: SecretAddress
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "webhook_url", self.webhook_url.get_secret_value()
+
+
+class DiscordSettings(ChannelSettings):
+    hosts = ("discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com")
+
+    webhook_url: SecretAddress
+    thread_id: str = Field("", pattern=r"^\d{0,20}$")
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "webhook_url", self.webhook_url.get_secret_value()
+
+
+class TeamsSettings(ChannelSettings):
+    """The address is that of a workflow which begins with a webhook request."""
+
+    hosts = ("*.logic.azure.com", "*.api.powerplatform.com", "*.logic.azure.us")
+
+    webhook_url: SecretAddress
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "webhook_url", self.webhook_url.get_secret_value()
+
+
+class TelegramSettings(ChannelSettings):
+    """`server` is another one than Telegram's where somebody runs a Bot API server."""
+
+    server: Address = "https://api.telegram.org"
+    bot_token: SecretStr = Field(max_length=100)
+    chat_id: str = Field(pattern=r"^(-?\d{1,20}|@[A-Za-z]\w{3,63})$")
+    message_thread_id: int = Field(0, ge=0, le=2**53)
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "server", self.server
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        yield from super().faults(local=local)
+        if not re.fullmatch(r"\d{1,20}:[A-Za-z0-9_-]{10,70}", self.bot_token.get_secret_value()):
+            yield SettingsFault(field="bot_token", description="is no token of a bot")
+
+
+class MatrixSettings(ChannelSettings):
+    homeserver: Address
+    room_id: str = Field(max_length=255, pattern=r"^![\x21-\x7e]+$")
+    access_token: Secret
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "homeserver", self.homeserver
+
+
+class NtfySettings(ChannelSettings):
+    """Whoever knows a topic of a public server reads it, so it is a secret."""
+
+    server: Address = "https://ntfy.sh"
+    topic: SecretStr = Field(max_length=64)
+    access_token: SecretStr = Field(SecretStr(""), max_length=MAX_SECRET)
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "server", self.server
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        yield from super().faults(local=local)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.topic.get_secret_value()):
+            yield SettingsFault(
+                field="topic", description="has 1 to 64 letters, digits, hyphens and underscores"
+            )
+
+
+class PushoverSettings(ChannelSettings):
+    """`server` is another one than Pushover's only where local addresses are allowed."""
+
+    hosts = ("api.pushover.net",)
+
+    server: Address = "https://api.pushover.net"
+    app_token: SecretStr = Field(max_length=100)
+    user_key: SecretStr = Field(max_length=100)
+    device: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,25}$")
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "server", self.server
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        yield from super().faults(local=local)
+        for field in ("app_token", "user_key"):
+            if not re.fullmatch(r"[A-Za-z0-9]{30}", getattr(self, field).get_secret_value()):
+                yield SettingsFault(field=field, description="has 30 letters and digits")
+
+
+class WebhookSettings(ChannelSettings):
+    """Each secret signs: while one is replaced there are two.
+
+    `include_output` sends the run's output as JSON beside the body.
+    """
+
+    uri: Address
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
+    include_output: bool = False
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        yield "uri", self.uri
+
+    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
+        yield from super().faults(local=local)
+        form = r"whsec_[A-Za-z0-9+/]{24,100}={0,2}"
+        if not all(re.fullmatch(form, secret.get_secret_value()) for secret in self.secrets):
+            yield SettingsFault(field="secrets", description="are whsec_ and base64")
+
+
+SETTINGS: Final[Mapping[str, type[ChannelSettings]]] = {
+    "email": EmailSettings,
+    "slack": SlackSettings,
+    "discord": DiscordSettings,
+    "teams": TeamsSettings,
+    "telegram": TelegramSettings,
+    "matrix": MatrixSettings,
+    "ntfy": NtfySettings,
+    "pushover": PushoverSettings,
+    "webhook": WebhookSettings,
+}
+_HEADER_FIELDS: Final = frozenset({"access_token"})
+
+
+def read_settings(kind: str, values: Mapping[str, Any], *, local: bool) -> ChannelSettings:
+    """Returns the settings of a destination. Raises SettingsRefused with every fault."""
+    try:
+        settings = SETTINGS[kind].model_validate(values)
+    except ValidationError as exc:
+        raise SettingsRefused([_fault(error) for error in exc.errors(include_url=False)]) from None
+    if faults := list(settings.faults(local=local)):
+        raise SettingsRefused(faults)
+    return settings
+
+
+def reveal(settings: BaseModel) -> dict[str, Any]:
+    """Returns the values with their secrets, as `read_settings` takes them: to be sealed."""
+    return {name: _reveal(getattr(settings, name)) for name in type(settings).model_fields}
+
+
+def _reveal(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case BaseModel():
+            return reveal(value)
+        case tuple():
+            return [_reveal(part) for part in value]
+        case _:
+            return value
+
+
+def _fault(error: Any) -> SettingsFault:
+    field = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "missing":
+            return SettingsFault(field=field, description="is required")
+        case "string_pattern_mismatch":
+            return SettingsFault(field=field, description="has not the form of one")
+        case _:
+            text = str(error["msg"])
+            return SettingsFault(field=field, description=text[:1].lower() + text[1:])
+
+
+def _address_fault(
+    field: str, uri: str, hosts: Sequence[str], *, local: bool
+) -> SettingsFault | None:
+    try:
+        url = httpx2.URL(uri)
+        host, port = url.raw_host.decode("ascii"), url.port
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        return SettingsFault(field=field, description="is no URL")
+    if any(character <= " " or character == "\x7f" for character in uri):
+        return SettingsFault(field=field, description="must not hold blanks")
+    schemes = ("https", "http") if local else ("https",)
+    if url.scheme not in schemes or not host or port == 0:
+        description = f"must be an {' or '.join(schemes)} address"
+        return SettingsFault(field=field, description=description)
+    if url.userinfo or url.fragment:
+        return SettingsFault(field=field, description="must not hold a user or a fragment")
+    if local:
+        return None
+    if hosts and not any(_is_of(host.lower(), pattern) for pattern in hosts):
+        return SettingsFault(field=field, description=f"must be on {' or '.join(hosts)}")
+    return _not_public(field) if names_inner(host) else None
+
+
+def _is_of(host: str, pattern: str) -> bool:
+    """Whether a host is the pattern's; `*.` stands for one or more labels."""
+    return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
+def _not_public(field: str) -> SettingsFault:
+    return SettingsFault(field=field, description="is not on the open internet", is_not_public=True)
+
+
+def _url_host(uri: str) -> str:
+    try:
+        return httpx2.URL(uri).raw_host.decode("ascii")
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        return ""

@@ -1,0 +1,119 @@
+"""One mail to one mailbox over SMTP, by a server that its certificate names."""
+
+import contextlib
+import ssl
+from functools import cache
+from typing import Final
+
+import aiosmtplib
+
+from automation_service.channels.answer import ChannelAnswer
+from automation_service.channels.channel import ChannelPorts
+from automation_service.channels.settings import SmtpServer
+from shared.security.egress import Address, open_socket
+
+# Enhanced codes (RFC 3463) that say that a mailbox is not there, or not any more.
+_NO_MAILBOX: Final = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+
+
+async def send_mail(
+    server: SmtpServer, recipient: str, mail: bytes, ports: ChannelPorts, *, ours: bool
+) -> ChannelAnswer:
+    """Raises OSError, TimeoutError and NotPublic.
+
+    `ours` is the operator's server: it may be anywhere, and what is wrong with it is not the
+    destination's fault, so that it is tried again.
+    """
+    client = await _connect(server, ports, ours=ours)
+    try:
+        if answer := await _log_in(client, server, ours=ours):
+            return answer
+        await client.sendmail(server.sender, [recipient], mail)
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            # It has the mail; whether it says good-bye changes nothing.
+            await client.quit(timeout=1)
+        return ChannelAnswer(status_code=250)
+    except aiosmtplib.SMTPRecipientsRefused as exc:
+        return _judge_recipient(exc.recipients[0])
+    except aiosmtplib.SMTPSenderRefused as exc:
+        return _judge(exc.code, "it does not take mail of this sender", permanent=not ours)
+    except aiosmtplib.SMTPResponseException as exc:
+        return _judge(exc.code, "it does not take the mail", permanent=exc.code >= 500)
+    except ssl.SSLCertVerificationError:
+        return ChannelAnswer(error="the mail server's certificate can't be verified")
+    except (aiosmtplib.SMTPException, ssl.SSLError) as exc:
+        return _describe(exc)
+    finally:
+        client.close()
+
+
+async def _connect(server: SmtpServer, ports: ChannelPorts, *, ours: bool) -> aiosmtplib.SMTP:
+    def allows(address: Address) -> bool:
+        return ours or ports.allows(address)
+
+    sock = await open_socket(server.host, server.port, resolve=ports.resolve, allowed=allows)
+    tls = (ports.smtp_tls if ours else ports.tls) or _system_tls()
+    return aiosmtplib.SMTP(
+        hostname=server.host,
+        sock=sock,
+        # The name of this machine is nobody's business.
+        local_hostname=server.sender.rpartition("@")[2],
+        use_tls=server.security == "tls",
+        start_tls=False,
+        tls_context=tls,
+        timeout=ports.seconds,
+    )
+
+
+async def _log_in(
+    client: aiosmtplib.SMTP, server: SmtpServer, *, ours: bool
+) -> ChannelAnswer | None:
+    """Returns an answer if the server gives no session that is as safe as it must be."""
+    await client.connect()
+    await client.ehlo()
+    if server.security == "starttls":
+        if not client.supports_extension("starttls"):
+            return _judge(0, "it does not offer STARTTLS", permanent=not ours)
+        await client.starttls()
+        await client.ehlo()
+    if not server.username:
+        return None
+    if not client.supported_auth_methods:
+        return _judge(0, "it does not offer a login", permanent=not ours)
+    try:
+        await client.login(server.username, server.password.get_secret_value())
+    except aiosmtplib.SMTPAuthenticationError as exc:
+        permanent = exc.code >= 500 and not ours
+        return _judge(exc.code, "it does not take the login", permanent=permanent)
+    return None
+
+
+def _judge_recipient(refused: aiosmtplib.SMTPRecipientRefused) -> ChannelAnswer:
+    if refused.code >= 500 and refused.message.strip().startswith(_NO_MAILBOX):
+        return ChannelAnswer.gone(
+            f"the mail server answered {refused.code}: there is no such mailbox", refused.code
+        )
+    words = "it does not take mail for this mailbox"
+    return _judge(refused.code, words, permanent=refused.code >= 500)
+
+
+def _judge(code: int, words: str, *, permanent: bool) -> ChannelAnswer:
+    said = f"the mail server answered {code}: {words}" if code else f"the mail server: {words}"
+    return ChannelAnswer(status_code=code, error=said, is_permanent=permanent)
+
+
+def _describe(error: Exception) -> ChannelAnswer:
+    """Says what a lost or unsafe connection means; the cause of a wrapped error counts too."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ChannelAnswer(error="the mail server's certificate can't be verified")
+    if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError):
+        return ChannelAnswer(error="the mail server does not speak TLS as it should")
+    if isinstance(error, aiosmtplib.SMTPTimeoutError):
+        return ChannelAnswer(error="the mail server gave no answer in time")
+    return ChannelAnswer(error="the connection to the mail server was lost")
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
