@@ -345,6 +345,7 @@ def _servicers(
         db=db,
         clock=clock,
         access=access,
+        log=frame_log,
         idempotency=idempotency,
         opener=opener,
         turn_engine=turn_engine,

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import grpc
 from rota.agent.v1 import agent_pb2 as pb
 from rota.agent.v1 import agent_pb2_grpc
+from rota.chat.v1 import chat_pb2
 
 from automation_service.automations.capability_cache import PEER, CapabilityList
 from shared import errors, resources
@@ -28,7 +29,24 @@ CALL: Final = RetryPolicy(interval=exponential(0.1, 1.0), maximum_total_wait=2.0
 _LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
 _FAULTS: Final = (grpc.aio.AioRpcError, TimeoutError)
 
+_FORMATS: Final = {
+    "markdown": chat_pb2.RunResult.MARKDOWN,
+    "text": chat_pb2.RunResult.TEXT,
+    "json": chat_pb2.RunResult.JSON,
+}
+
 log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadResult:
+    """A result for a thread. `delivery` is the name of the delivery."""
+
+    delivery: str
+    automation_display_name: str
+    subject: str
+    body: str
+    format: Literal["markdown", "text", "json"]
 
 
 class TaskFailed(errors.RotaError):
@@ -64,7 +82,8 @@ class AgentClient:
             return await self.retry.call(attached, transient=_is_lost)
         except _FAULTS as error:
             refusal = _to_error(error)
-            raise _access_lost(request, refusal) or refusal from error
+            lost = _access_lost(request.workspace, request.on_behalf_of, refusal)
+            raise lost or refusal from error
 
     async def cancel_task(self, request: AgentTask) -> Usage | None:
         """Asks chat_service to stop a task. Returns what it used; None when that is not known.
@@ -111,6 +130,48 @@ class AgentClient:
             lambda: self._call("CheckModels", message, metadata)
         )
         return list(answer.missing)
+
+    async def add_result(
+        self, result: ThreadResult, *, thread: str, workspace: str, user: str
+    ) -> str:
+        """Adds a result to a thread, once for each delivery. Returns the name of the message.
+
+        Raises ResourceNotFound for a thread that is gone, CreatorAccessLost for a user who may not
+        write to it any more, and PeerUnavailable.
+        """
+        message = pb.AddResultRequest(
+            workspace=resources.WORKSPACE.format(workspace=workspace),
+            thread=thread,
+            delivery=result.delivery,
+            automation_display_name=result.automation_display_name,
+            subject=result.subject,
+            body=result.body,
+            format=_FORMATS[result.format],
+        )
+        answer = await self._call_for_threads("AddResult", message, workspace, user)
+        return str(answer.message)
+
+    async def find_closed_threads(
+        self, threads: Sequence[str], *, workspace: str, user: str
+    ) -> Sequence[str]:
+        """Returns those that the user can't add a result to.
+
+        Raises CreatorAccessLost for a user who may not write to the workspace any more, and
+        PeerUnavailable.
+        """
+        name = resources.WORKSPACE.format(workspace=workspace)
+        message = pb.CheckThreadsRequest(workspace=name, threads=threads)
+        answer = await self._call_for_threads("CheckThreads", message, workspace, user)
+        return list(answer.closed)
+
+    async def _call_for_threads(self, rpc: str, message: Any, workspace: str, user: str) -> Any:
+        metadata = await self.credentials.metadata(user=user, workspace=workspace)
+        try:
+            return await self._repeat(lambda: self._call(rpc, message, metadata))
+        except errors.RotaError as refusal:
+            if refusal.code is errors.Code.UNIMPLEMENTED:  # an older chat_service
+                raise errors.PeerUnavailable(PEER) from refusal
+            raise _access_lost(workspace, user, refusal) or refusal from None
 
     async def _call(self, rpc: str, message: Any, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
@@ -234,15 +295,16 @@ def _to_error(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:
     return status.from_call(error, peer=PEER)
 
 
-def _access_lost(request: AgentTask, refusal: errors.RotaError) -> errors.CreatorAccessLost | None:
-    """Returns what a refusal of the user means for the task; None for any other refusal."""
+def _access_lost(
+    workspace: str, user: str, refusal: errors.RotaError
+) -> errors.CreatorAccessLost | None:
+    """Returns what a refusal of the user means for a run; None for any other refusal."""
     has = {key: refusal.metadata[key] for key in ("role",) if key in refusal.metadata}
-    gone = refusal.metadata.get("resource") == _workspace(request)
-    if not has and not gone:
+    name = resources.WORKSPACE.format(workspace=workspace)
+    if not has and refusal.metadata.get("resource") != name:
         return None
     return errors.CreatorAccessLost(
-        "the user of the task may no longer act in the workspace",
-        metadata={"user": request.on_behalf_of, **has},
+        "the user of the task may no longer act in the workspace", metadata={"user": user, **has}
     )
 
 

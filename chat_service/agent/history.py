@@ -8,6 +8,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware.context_window import Group, trim_history
+from chat_service.agent.run_result import (
+    MAX_EARLIER_RESULT,
+    find_run_result,
+    newest_limit,
+    to_model_message,
+)
 from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
 from chat_service.llm.tool_names import to_tool_name
@@ -25,8 +31,15 @@ def to_model_messages(said: Sequence[ThreadMessage], context_tokens: int) -> lis
     """
     taken: set[str] = set()  # ids of calls; those of examples are given otherwise
     groups: list[Group] = []
+    limit = newest_limit(context_tokens)
+    newest = next((one for one in reversed(said) if find_run_result(one)), None)
     for one in said:
-        groups += _user(one) if one.role == "user" else _agent(one, taken)
+        result = find_run_result(one)
+        if result is not None:
+            most = limit if one is newest else min(limit, MAX_EARLIER_RESULT)
+            groups.append([to_model_message(one, result, most)])
+        else:
+            groups += _user(one) if one.role == "user" else _agent(one, taken)
     # the other half is for the prompt, the tools and the turn itself
     return trim_history(groups, context_tokens // 2)
 

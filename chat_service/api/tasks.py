@@ -10,12 +10,12 @@ from uuid import UUID
 from google.protobuf import json_format
 from google.rpc import status_pb2
 from rota.agent.v1 import agent_pb2 as pb
-from rota.agent.v1 import agent_pb2_grpc
 from rota.chat.v1 import chat_pb2
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.agent.structured_output import find_output
+from chat_service.api.run_results import RunResultServicer
 from chat_service.flows import runtime_context
 from chat_service.flows.agent_task import open_agent_task
 from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
@@ -27,11 +27,9 @@ from chat_service.turns.engine import TurnEngine
 from chat_service.turns.place import Place
 from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
 from shared import canonical_json, errors, resources
-from shared.clock import Clock
 from shared.db import database
 from shared.registries.catalogue import Catalogue
 from shared.rpc import status, struct
-from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.timestamps import to_timestamp
 from shared.validation.checks import Checks
@@ -44,10 +42,9 @@ _RPC: Final = "RunTask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
-    db: AsyncEngine
-    clock: Clock
-    access: Access
+class AgentServicer(RunResultServicer):
+    """Every RPC of AgentService."""
+
     idempotency: Idempotency
     opener: TurnOpener
     turn_engine: TurnEngine

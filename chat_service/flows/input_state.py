@@ -14,6 +14,7 @@ from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.turns.segment import Segment
 
 MOST_MESSAGES: Final = 200
+MOST_RESULTS: Final = 10  # of runs, beside the messages
 # the ends of turns that no model finished
 _UNFINISHED: Final = {
     TurnState.FAILED: "[This answer was not finished: the turn failed.]",
@@ -39,7 +40,7 @@ async def load_model_messages(deps: FlowDeps, segment: Segment) -> list[ThreadMe
     segments of this turn is in its checkpoint, not here.
     """
     found, parts = await _read(deps, segment)
-    asked = segment.turn.user_message_id
+    asked = segment.turn.asked_message_id
     shown = await mentions.render_mentions(deps.db, deps.automations, segment.turn, parts)
     context = [
         ThreadMessage(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
@@ -64,13 +65,17 @@ async def _read(
     if opened is not None and opened.is_first_message:
         return (), opened.parts
     async with deps.db.connect() as connection:
-        found = await messages.list_newest(
-            connection, turn.thread_id, size=MOST_MESSAGES, before=turn.user_message_id
+        found = await messages.list_history(
+            connection,
+            turn.thread_id,
+            before=turn.asked_message_id,
+            size=MOST_MESSAGES,
+            results=MOST_RESULTS,
         )
         if opened is not None:
             return found, opened.parts
         own = await messages.list_by_turn(connection, turn.id)
-    (asked,) = [m for m in own if m.id == turn.user_message_id]
+    (asked,) = [m for m in own if m.id == turn.asked_message_id]
     return found, asked.parts
 
 
@@ -118,4 +123,5 @@ def _said(message: Message) -> ThreadMessage:
         id=str(message.id),
         role="user" if message.role is MessageRole.USER else "agent",
         parts=message.parts,
+        create_time=message.create_time,
     )

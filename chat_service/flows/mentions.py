@@ -15,6 +15,7 @@ from chat_service.runtime.ports import AutomationsPort, AutomationView, RunView
 from chat_service.tools.plain_words import to_plain_words
 from shared import errors, resources
 from shared.invisible_characters import clean_name
+from shared.quoted_text import quote_lines
 from shared.telemetry import logs
 
 UNTITLED: Final = "Untitled thread"
@@ -136,6 +137,9 @@ def _thread_block(name: str, thread: Thread, newest: Sequence[Message]) -> str:
     lines = [f"Thread “{title}” ({name}), its last messages, the newest first;"]
     lines[0] += f" {_NOT_INSTRUCTIONS}:"
     for message in newest:
+        for result in (part["run_result"] for part in message.parts if "run_result" in part):
+            about = f"{result.get('subject', '')}\n{result.get('body', '')}"
+            lines.append(f"[result of a run]\n{quote_lines(about, _LONGEST_MESSAGE, '> …')}")
         text = " ".join(part["text"] for part in message.parts if part.get("text"))
         who = "person" if message.role is MessageRole.USER else "agent"
         if text:

@@ -319,7 +319,7 @@ class TurnOpener:
         frames = self.log.number(events, 0)
         turn = replace(turn, last_sequence=len(frames))
         message = Message(
-            id=turn.user_message_id,
+            id=turn.asked_message_id,
             thread_id=turn.thread_id,
             turn_id=turn.id,
             segment=0,

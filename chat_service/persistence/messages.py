@@ -29,7 +29,7 @@ class Message:
     usage: Mapping[str, Any] = field(default_factory=dict)
     create_time: datetime
     finish_time: datetime | None = None
-    turn_state: TurnState | None = None  # only of those that `list_newest` returns
+    turn_state: TurnState | None = None  # only of those in lists of a thread
 
 
 def _given(*columns: str) -> dict[str, "sa.BindParameter[Any]"]:
@@ -55,6 +55,35 @@ _NEWEST_BEFORE: Final = Statement(
 )
 
 
+def _history() -> "sa.CompoundSelect[Any]":
+    turns = tables.turns
+    before = sa.bindparam("before", type_=t.c.id.type)
+    said = _FINISHED.where(t.c.id < before, turns.c.delivery_id.is_(None))
+    # Found by the index of deliveries, which costs nothing in a thread that has none.
+    delivered = (
+        sa.select(turns.c.id, turns.c.state)
+        .where(
+            turns.c.thread_id == sa.bindparam("thread"),
+            turns.c.delivery_id.is_not(None),
+            turns.c.id < before,
+        )
+        .order_by(turns.c.id.desc())
+        .limit(sa.bindparam("results", type_=sa.Integer))
+        .subquery("delivered")
+    )
+    results = (
+        sa.select(t, delivered.c.state.label("turn_state"))
+        .join(delivered, delivered.c.id == t.c.turn_id)
+        .where(t.c.thread_id == sa.bindparam("thread"))
+    )
+    newest = said.order_by(t.c.id.desc()).limit(_SIZE).subquery("said")
+    return sa.union_all(sa.select(newest), results)
+
+
+# Statement: what every turn does (`python -m bench chat`).
+_HISTORY: Final = Statement(_history())
+
+
 async def insert(connection: AsyncConnection, message: Message) -> None:
     await _INSERT.run(connection, **{c.name: getattr(message, c.name) for c in t.columns})
 
@@ -67,6 +96,19 @@ async def list_newest(
     else:
         rows = await _NEWEST_BEFORE.rows(connection, thread=thread, size=size, before=before)
     return [Message(**row) for row in rows]
+
+
+async def list_history(
+    connection: AsyncConnection, thread: UUID, *, before: UUID, size: int, results: int
+) -> list[Message]:
+    """Returns what was said before a message, newest first.
+
+    At most `results` of the messages are results of runs, and at most `size` are others, so that
+    an automation which delivers often leaves room for what was said.
+    """
+    given = {"thread": thread, "before": before, "size": size, "results": results}
+    rows = [Message(**row) for row in await _HISTORY.rows(connection, **given)]
+    return sorted(rows, key=lambda message: message.id, reverse=True)
 
 
 async def get_usage(connection: AsyncConnection, message: UUID) -> Mapping[str, Any]:

@@ -63,7 +63,8 @@ turns = sa.Table(
     sa.Column("state", _enum(TurnState, "turn_state"), nullable=False),
     # The sequence before the first frame, for each segment.
     sa.Column("segments", JSONB, nullable=False),
-    sa.Column("user_message_id", UUID(as_uuid=True), nullable=False),
+    # Null in a turn that a run delivered.
+    sa.Column("user_message_id", UUID(as_uuid=True)),
     sa.Column("agent_message_id", UUID(as_uuid=True), nullable=False),
     sa.Column("model_config_id", sa.BigInteger, nullable=False),
     # Whether the user left the choice of model to the service, so that another may replace it.
@@ -77,6 +78,8 @@ turns = sa.Table(
     sa.Column("request_id", sa.Text),
     # What its message mentions and its person may read: name and title of each. Null likewise.
     sa.Column("mentions", JSONB(none_as_null=True)),
+    # What brought it, if a run did.
+    sa.Column("delivery_id", UUID(as_uuid=True)),
     sa.Column("last_sequence", sa.Integer, nullable=False),
     # Each new owner increments the fence; a write with an older fence matches no row.
     sa.Column("fence", sa.Integer, nullable=False),
@@ -95,6 +98,13 @@ turns = sa.Table(
         "thread_id",
         unique=True,
         postgresql_where=sa.text("state in ('running', 'awaiting_approval')"),
+    ),
+    sa.Index(
+        "uq_turns_delivery",
+        "thread_id",
+        "delivery_id",
+        unique=True,
+        postgresql_where=sa.text("delivery_id is not null"),
     ),
     sa.Index(
         "ix_turns_lease",

@@ -13,6 +13,8 @@ from shared.db import database
 
 # How many messages before the turn count as input of its first model call.
 MAX_MESSAGES: Final = 200
+# How many bytes of a result that a run delivered count.
+MAX_RESULT_BYTES: Final = 4_000
 
 _FRAMES: Final = """
 select f.turn_id, f.frame
@@ -24,7 +26,8 @@ select f.turn_id, f.frame
 _SEGMENTS: Final = """
 select b.turn_id, m.usage,
        exists (select from chat.checkpoints c where c.thread_id = b.turn_id::text) as checkpointed,
-       (select coalesce(sum(octet_length(said.parts::text)), 0)
+       (select coalesce(sum(least(octet_length(said.parts::text), case
+                 when said.parts -> 0 ? 'run_result' then $6::int end)), 0)
           from (select e.parts from chat.messages e
                  where e.thread_id = b.thread_id and e.id <= b.asked
                    and e.finish_time is not null
@@ -107,6 +110,7 @@ async def read_abandoned(
         [turn.user_message_id for turn in turns],
         [turn.agent_message_id for turn in turns],
         MAX_MESSAGES,
+        MAX_RESULT_BYTES,
     )
     return {
         (turn := _uuid(row["turn_id"])): AbandonedSegment(

@@ -35,7 +35,7 @@ class Turn:
     requested_by: str
     state: TurnState
     segments: Sequence[int]
-    user_message_id: UUID
+    user_message_id: UUID | None  # None: a run delivered the turn
     agent_message_id: UUID
     model_config_id: int
     model_auto: bool = False
@@ -46,6 +46,7 @@ class Turn:
     task: Mapping[str, Any] | None
     request_id: str | None = None
     mentions: Sequence[Mapping[str, str]] | None = None
+    delivery_id: UUID | None = None
     last_sequence: int
     fence: int
     lease_owner: UUID | None
@@ -61,6 +62,12 @@ class Turn:
     @property
     def segment(self) -> int:
         return len(self.segments) - 1
+
+    @property
+    def asked_message_id(self) -> UUID:
+        """The message that a turn answers. One that a run delivered answers none."""
+        assert self.user_message_id is not None
+        return self.user_message_id
 
 
 def lease_expiry(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[datetime]":

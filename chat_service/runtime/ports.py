@@ -49,13 +49,14 @@ class RuntimeContext:
 class ThreadMessage:
     """A message of the thread.
 
-    `parts` are as stored: {"text"}, {"image"}, {"mention"}, {"tool_call"} or {"reasoning"},
-    each with the JSON of the proto's Part.
+    `parts` are as stored: {"text"}, {"image"}, {"mention"}, {"tool_call"}, {"reasoning"} or
+    {"run_result"}, each with the JSON of the proto's Part.
     """
 
     id: str
     role: Literal["user", "agent"]
     parts: Sequence[Mapping[str, Any]]
+    create_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

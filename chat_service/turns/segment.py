@@ -135,7 +135,7 @@ class Segment:
 
     @property
     def user_message_name(self) -> str:
-        return self._message(self.turn.user_message_id)
+        return self._message(self.turn.asked_message_id)
 
     def count_usage(self, used: ModelUsage) -> None:
         """Counts a model call once, however often it is told of."""

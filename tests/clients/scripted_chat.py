@@ -119,6 +119,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
         default_factory=chat_pb2.TestModelConfigResponse
     )
     threads: list[chat_pb2.Thread] = field(default_factory=list)
+    messages: list[chat_pb2.Message] = field(default_factory=list)  # of chats, newest first
+    chats: tuple[str, ...] = (f"{WORKSPACE}/threads/t", f"{WORKSPACE}/threads/t7")
     begun: dict[str, tuple[Told, int]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -180,6 +182,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
         return chat_pb2.ListTurnsResponse(turns=found, next_page_token=token)
 
     async def ListMessages(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.parent in self.chats:
+            return chat_pb2.ListMessagesResponse(messages=self.messages)
         _, messages = await self._session(request, context)
         found, token = page(messages, request)
         return chat_pb2.ListMessagesResponse(messages=found, next_page_token=token)

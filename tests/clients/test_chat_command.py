@@ -234,6 +234,32 @@ def test_what_a_model_says_does_not_drive_the_terminal(rota_command: Rota, peer:
     assert done.stdout == "a\ufffd[2Jb\ufffdc\n[bold]d[/]\n"
 
 
+def test_results_of_runs_are_shown_once_and_drive_no_terminal(
+    rota_command: Rota, peer: Peer
+) -> None:
+    def message(name: str, part: chat_pb2.Part, role: int = chat_pb2.Message.AGENT) -> None:
+        peer.chat.messages.insert(0, chat_pb2.Message(name=name, role=role, parts=[part]))  # type: ignore[arg-type]
+
+    for number, body in enumerate(["seen before", "a\x1b[2Jb\n[bold]c[/]", "x" * 9_000]):
+        result = chat_pb2.RunResult(
+            automation_display_name="News",
+            run=f"{WORKSPACE}/automations/news/runs/r{number}",
+            subject=f"Day {number}",
+            body=body,
+        )
+        message(f"r{number}", chat_pb2.Part(run_result=result))
+        if not number:
+            message("u", chat_pb2.Part(text="hello"), chat_pb2.Message.USER)
+    peer.chat.segments.append([text("Hello."), completed()])
+    done = rota_command("chat", "--thread", "t", typed="hello\n")
+    assert done.exit_code == 0, done.output
+    assert "seen before" not in done.stdout
+    assert done.stdout.count("a\ufffd[2Jb\n[bold]c[/]\n") == 1
+    assert done.stdout.index("Day 1") < done.stdout.index("Day 2") < done.stdout.index("Hello.")
+    assert done.stdout.count("x") == 4_000
+    assert "it goes on: rota run" in done.stdout
+
+
 def test_a_failed_turn_says_why_and_ends_with_1(rota_command: Rota, peer: Peer) -> None:
     failed = Frame(failed=chat_pb2.TurnFailed())
     failed.failed.status.code = 14

@@ -31,6 +31,27 @@ def _thread(turn: str) -> str:
     return turn.partition("/turns/")[0]
 
 
+def _no_thread(stage: Stage) -> str:
+    return f"{stage.workspace}/threads/{new_id()}"
+
+
+def _delivered(stage: Stage, thread: str = "") -> gp.AddResultRequest:
+    return gp.AddResultRequest(
+        workspace=stage.workspace,
+        thread=thread or stage.new_thread().name,
+        delivery=f"{stage.workspace}/automations/a/runs/r/deliveries/{new_id()}",
+        subject="News",
+        body="# Nothing new",
+        format=cp.RunResult.MARKDOWN,
+    )
+
+
+def _delivered_elsewhere(stage: Stage) -> gp.AddResultRequest:
+    request = _delivered(stage)
+    request.delivery = request.delivery.replace(stage.workspace, "workspaces/another")
+    return request
+
+
 def _task_thread(stage: Stage) -> str:
     return _thread(stage.task_turn.name)
 
@@ -376,6 +397,16 @@ AGENT_ROWS: Final[list[Row]] = [
             workspace=s.workspace, models=[f"{s.workspace}/modelConfigs/999999"]
         ),
         lambda answer: [name.rpartition("/")[2] for name in answer.missing] == ["999999"],
+    ),
+    ok(f"{A}AddResult", _delivered, lambda answer: "/messages/" in answer.message),
+    refused(f"{A}AddResult", "RESOURCE_NOT_FOUND", lambda s: _delivered(s, _no_thread(s))),
+    refused(f"{A}AddResult", "INVALID_REQUEST", _delivered_elsewhere, "delivery"),
+    ok(
+        f"{A}CheckThreads",
+        lambda s: gp.CheckThreadsRequest(
+            workspace=s.workspace, threads=[s.thread.name, _no_thread(s)]
+        ),
+        lambda answer: len(answer.closed) == 1,
     ),
     ok(
         f"{A}ListCapabilities",

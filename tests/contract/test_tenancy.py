@@ -35,6 +35,8 @@ EVERYWHERE = {"AgentService/ListCapabilities"}
 SCOPED = [method for method in METHODS if method not in EVERYWHERE]
 # Name what they are about by a key of the workspace's own: another's is simply a new one.
 BY_KEY = {"AgentService/RunTask", "AgentService/CancelTask", "NoticeService/Notify"}
+# Says of each name whether there is such a thing.
+TELLS = {"AgentService/CheckThreads"}
 # What somebody may try in the place of a workspace: hers reached through theirs, and patterns.
 ODD = (
     "{theirs}/../{hers}",
@@ -69,7 +71,7 @@ def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, met
     assert masked(found, stage.who.id) == masked(stranger.refusal(method, missing), nowhere)
 
 
-@pytest.mark.parametrize("method", sorted(set(SCOPED) - BY_KEY))
+@pytest.mark.parametrize("method", sorted(set(SCOPED) - BY_KEY - TELLS))
 def test_a_strange_id_under_an_own_workspace_is_no_id(
     stage: Stage, stranger: Tenant, method: str
 ) -> None:
@@ -102,6 +104,19 @@ def test_no_odd_spelling_of_a_strange_workspace_leads_there(
         tried = renamed(request, lambda name, said=said: name.replace(hers, said))  # type: ignore[misc]
         found = reason_of(stranger.refusal(method, tried))
         assert found in ("RESOURCE_NOT_FOUND", "INVALID_REQUEST"), (odd, found)
+
+
+def test_a_strange_thread_is_as_closed_as_one_that_is_not_there(
+    stage: Stage, stranger: Tenant
+) -> None:
+    hers = stage.thread.name
+    names = [
+        hers,
+        hers.replace(stage.who.id, stranger.id),
+        f"{stranger.name}/threads/{UUID(int=7)}",
+    ]
+    request = gp.CheckThreadsRequest(workspace=stranger.name, threads=names)
+    assert list(stranger.call("AgentService/CheckThreads", request).closed) == names
 
 
 def test_a_strange_task_is_not_stopped(stage: Stage, stranger: Tenant) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from grpc_status import rpc_status
 from rota.agent.v1 import agent_pb2 as pb
 from rota.agent.v1 import agent_pb2_grpc
 
@@ -29,6 +30,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     callers: list[Caller] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     progress: list[str] = field(default_factory=list)
+    refusal: errors.RotaError | None = None  # of the calls about threads
 
     async def RunTask(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self._admit(context)
@@ -65,6 +67,23 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
                 )
             ],
         )
+
+    async def AddResult(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._refuse_or_note(request, context)
+        return pb.AddResultResponse(message=f"{request.thread}/messages/m")
+
+    async def CheckThreads(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._refuse_or_note(request, context)
+        return pb.CheckThreadsResponse(closed=request.threads[1:])
+
+    async def _refuse_or_note(self, request: Any, context: Any) -> None:
+        self._admit(context)
+        self.requests.append(request)
+        if self.unavailable:
+            self.unavailable -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        if self.refusal is not None:
+            await context.abort_with_status(rpc_status.to_status(status.to_status(self.refusal)))
 
     def _admit(self, context: Any) -> None:
         headers = dict(context.invocation_metadata())

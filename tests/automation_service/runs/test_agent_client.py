@@ -8,7 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from automation_service.runs.agent_client import CALL, AgentClient, TaskFailed
+from automation_service.runs.agent_client import CALL, AgentClient, TaskFailed, ThreadResult
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.retry import Sleep
@@ -224,3 +224,55 @@ async def test_a_service_that_is_not_there_is_unavailable(keys: Keys) -> None:
     async with open_channel("127.0.0.1:1") as peer:
         with pytest.raises(errors.PeerUnavailable):
             await AgentClient(channel=peer, credentials=behalf).capabilities("")
+
+
+THREAD = "workspaces/w/threads/t"
+RESULT = ThreadResult(
+    delivery="workspaces/w/automations/a/runs/r/deliveries/6a1f7c1e-0d5c-5d52-9f3b-0c5a6f0f7f10",
+    automation_display_name="News",
+    subject="Monday",
+    body="{}",
+    format="json",
+)
+
+
+async def test_a_result_goes_to_its_thread_in_the_name_of_its_user(served: Served) -> None:
+    remote, servicer = served
+    servicer.unavailable = 1
+    message = await remote.add_result(RESULT, thread=THREAD, workspace="w", user="ada")
+    assert message == f"{THREAD}/messages/m"
+    assert {(who.user, *who.workspaces) for who in servicer.callers} == {("ada", "w")}
+    first, again = servicer.requests
+    assert first == again
+    assert (again.workspace, again.thread, again.delivery) == (
+        "workspaces/w",
+        THREAD,
+        RESULT.delivery,
+    )
+    assert (again.subject, again.body, again.format) == ("Monday", "{}", 3)
+
+
+async def test_closed_threads_are_found(served: Served) -> None:
+    names = [THREAD, f"{THREAD}2"]
+    assert await served[0].find_closed_threads(names, workspace="w", user="ada") == names[1:]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wants"),
+    [
+        (errors.ResourceNotFound(THREAD), errors.ResourceNotFound(THREAD).reason),
+        (errors.ResourceNotFound("workspaces/w"), "CREATOR_ACCESS_LOST"),
+        (errors.PermissionDenied(role="viewer", needs="editor"), "CREATOR_ACCESS_LOST"),
+    ],
+)
+async def test_a_refused_result_says_why(
+    served: Served, refusal: errors.RotaError, wants: str
+) -> None:
+    remote, servicer = served
+    servicer.refusal = refusal
+    with pytest.raises(errors.RotaError) as refused:
+        await remote.add_result(RESULT, thread=THREAD, workspace="w", user="ada")
+    assert refused.value.reason == wants
+    with pytest.raises(errors.RotaError) as refused:
+        await remote.find_closed_threads([THREAD], workspace="w", user="ada")
+    assert refused.value.reason == wants

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rota_client import RotaClient, errors
-from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
+from rota_client.gen.rota.chat.v1 import Approval, Decision, Message, MessageRole, TurnEvent
 from rota_client.streams import frame_kind
 from rota_client.terminal.interrupt import on_interrupt
 from rota_client.terminal.prompts import ApprovalPrompt, Quit, print_welcome, prompt_line
@@ -20,6 +20,8 @@ from rota_client.terminal.screen import Screen
 Events = AsyncGenerator[TurnEvent, None]
 _BUSY = ("APPROVALS_UNDECIDED", "TURN_IN_PROGRESS")
 _WAITS = "it waits: `rota approvals` lists what is left for later"
+# How many of the newest messages are looked through for results of runs.
+_NEWEST = 20
 _PASSED = ("APPROVAL_DECIDED", "APPROVAL_EXPIRED")
 
 
@@ -71,6 +73,7 @@ class Chat:
         self._zone = zone
         self._on_frame = on_frame
         self._model = model
+        self._last_message = ""
         self.thread = thread
 
     def send(self, text: str) -> Segment:
@@ -96,6 +99,26 @@ class Chat:
             return None
         thread = self._runner.run(self._rota.get_thread(self.thread))
         return self.watch(thread.open_turn) if thread.open_turn else None
+
+    def show_results(self) -> None:
+        """Prints what runs delivered to the thread since the last call, oldest first.
+
+        The first call begins after what the person said last.
+        """
+        if self.thread == "-":
+            return
+        newest = self._runner.run(self._rota.list_messages(self.thread).take(_NEWEST)).items
+        fresh: list[Message] = []
+        for message in newest:
+            is_old = message.role == MessageRole.USER and not self._last_message
+            if is_old or message.name == self._last_message:
+                break
+            fresh.append(message)
+        self._last_message = newest[0].name if newest else self._last_message
+        for message in reversed(fresh):
+            for part in message.parts:
+                if part.run_result is not None:
+                    self._screen.show_result(message, part.run_result)
 
     def decide_pending(self, segment: Segment) -> Segment:
         """Prompts for pending decisions until the turn stops waiting or the person postpones."""
@@ -186,9 +209,11 @@ def run_chat(chat: Chat, screen: Screen) -> None:
         print_welcome(screen)
     try:
         _attempt(chat, screen, chat.resume_open_turn)
+        _show_results(chat, screen)
         while (text := prompt_line("> ")) is not None:
             if text:
                 _say(chat, screen, text)
+            _show_results(chat, screen)
     except Quit:
         return
     except KeyboardInterrupt:
@@ -207,6 +232,13 @@ def _say(chat: Chat, screen: Screen, text: str) -> None:
             return chat.resume_open_turn()
 
     _attempt(chat, screen, say)
+
+
+def _show_results(chat: Chat, screen: Screen) -> None:
+    try:
+        chat.show_results()
+    except errors.RotaError as exc:
+        screen.error(exc)
 
 
 def _attempt(chat: Chat, screen: Screen, act: Callable[[], Segment | None]) -> None:

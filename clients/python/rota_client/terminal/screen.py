@@ -10,6 +10,8 @@ from rich.text import Text
 from rota_client import json_format
 from rota_client.errors import RotaError
 from rota_client.gen.rota.chat.v1 import (
+    Message,
+    RunResult,
     Step,
     StepState,
     ToolCallFinished,
@@ -18,11 +20,13 @@ from rota_client.gen.rota.chat.v1 import (
 )
 from rota_client.names import short_name
 from rota_client.streams import frame_kind
-from rota_client.terminal.formatting import StreamedText, sanitize
+from rota_client.terminal.formatting import StreamedText, format_moment, sanitize
 from rota_client.terminal.refusal import format_refusal
 
 _SILENT: Final = "the model did not answer"
 _BROKEN: Final = "the answer broke off"
+# Characters of a result; `rota run` shows the whole.
+_MAX_RESULT: Final = 4_000
 
 
 def build_console(*, stderr: bool = False) -> Console:
@@ -70,6 +74,16 @@ class Screen:
     def warn(self, text: str) -> None:
         self._line_end()
         self.err.print(Text(f"· {sanitize(text)}"), style="dim", soft_wrap=True)
+
+    def show_result(self, message: Message, result: RunResult) -> None:
+        """Prints a result that a run delivered, as text: nothing of it styles the terminal."""
+        name = result.automation_display_name or "an automation"
+        about = f": {result.subject}" if result.subject else ""
+        self.note(f"result of {name}, {format_moment(message.create_time)}{about}")
+        body = result.body[:_MAX_RESULT]
+        self.out.print(Text(sanitize(body.rstrip())), soft_wrap=True)
+        if len(body) < len(result.body):
+            self.note(f"it goes on: rota run {short_name(result.run)}")
 
     def show(self, what: RenderableType) -> None:
         self._line_end()

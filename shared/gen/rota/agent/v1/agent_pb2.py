@@ -28,9 +28,10 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from rota.chat.v1 import chat_pb2 as rota_dot_chat_dot_v1_dot_chat__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rota/agent/v1/agent.proto\x12\rrota.agent.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe6\x04\n\x0eRunTaskRequest\x12-\n\nrequest_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\x12o\n\tworkspace\x18\x02 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\'\n\x06prompt\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01(\x80\x80\x10R\x06prompt\x12$\n\x05tools\x18\x04 \x03(\tB\x0e\xe2\x41\x01\x01\xbaH\x07\x92\x01\x04\x10 \x18\x01R\x05tools\x12\"\n\x05model\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12\x42\n\routput_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x01R\x0coutputSchema\x12\x30\n\rbudget_micros\x18\x07 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x0c\x62udgetMicros\x12\'\n\x0c\x61uto_approve\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0b\x61utoApprove\x12(\n\ttime_zone\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x08timeZone\x12L\n\x0con_behalf_of\x18\n \x01(\tB*\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/User\xbaH\x11r\x0f\x18\xc8\x01\x32\n^users/.+$R\nonBehalfOf\x12*\n\nsession_id\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tsessionId\"\xd3\x02\n\tTaskEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x05R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x36\n\x07started\x18\x03 \x01(\x0b\x32\x1a.rota.agent.v1.TaskStartedH\x00R\x07started\x12\x39\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.rota.agent.v1.TaskProgressH\x00R\x08progress\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32\x19.rota.agent.v1.TaskResultH\x00R\x06result\x12<\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.rota.agent.v1.TaskHeartbeatH\x00R\theartbeatB\x07\n\x05\x65vent\",\n\x0bTaskStarted\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"$\n\x0cTaskProgress\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\"\x0f\n\rTaskHeartbeat\"\xca\x01\n\nTaskResult\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x06output\x12.\n\x05usage\x18\x04 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\x12(\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\xba\x01\n\tTaskUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x04 \x01(\x03R\ncostMicros\x12\x1f\n\x0bmodel_calls\x18\x05 \x01(\x05R\nmodelCalls\"\xb3\x01\n\x11\x43\x61ncelTaskRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12-\n\nrequest_id\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\"D\n\x12\x43\x61ncelTaskResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\"\xb8\x01\n\x12\x43heckModelsRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\x31\n\x06models\x18\x02 \x03(\tB\x19\xe2\x41\x01\x02\xbaH\x12\x92\x01\x0f\x08\x01\x10<\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01R\x06models\"/\n\x13\x43heckModelsResponse\x12\x18\n\x07missing\x18\x01 \x03(\tR\x07missing\"K\n\x17ListCapabilitiesRequest\x12\x30\n\rknown_version\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x0cknownVersion\"\xd6\x01\n\x18ListCapabilitiesResponse\x12=\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32\x19.rota.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12+\n\x11\x63\x61talogue_version\x18\x02 \x01(\tR\x10\x63\x61talogueVersion\x12\x1c\n\tunchanged\x18\x03 \x01(\x08R\tunchanged\x12\x30\n\x06models\x18\x04 \x03(\x0b\x32\x18.rota.agent.v1.TaskModelR\x06models\"M\n\tTaskModel\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\x12\x16\n\x06priced\x18\x02 \x01(\x08R\x06priced\x12\x12\n\x04\x61uto\x18\x03 \x01(\x08R\x04\x61uto\"\xb8\x01\n\nCapability\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema2\xe2\x02\n\x0c\x41gentService\x12\x44\n\x07RunTask\x12\x1d.rota.agent.v1.RunTaskRequest\x1a\x18.rota.agent.v1.TaskEvent0\x01\x12Q\n\nCancelTask\x12 .rota.agent.v1.CancelTaskRequest\x1a!.rota.agent.v1.CancelTaskResponse\x12\x63\n\x10ListCapabilities\x12&.rota.agent.v1.ListCapabilitiesRequest\x1a\'.rota.agent.v1.ListCapabilitiesResponse\x12T\n\x0b\x43heckModels\x12!.rota.agent.v1.CheckModelsRequest\x1a\".rota.agent.v1.CheckModelsResponseBU\n\x11\x64\x65v.rota.agent.v1B\nAgentProtoP\x01Z\"rota.dev/gen/rota/agent/v1;agentv1\xaa\x02\rRota.Agent.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rota/agent/v1/agent.proto\x12\rrota.agent.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17rota/chat/v1/chat.proto\"\xe6\x04\n\x0eRunTaskRequest\x12-\n\nrequest_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\x12o\n\tworkspace\x18\x02 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\'\n\x06prompt\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x06\x10\x01(\x80\x80\x10R\x06prompt\x12$\n\x05tools\x18\x04 \x03(\tB\x0e\xe2\x41\x01\x01\xbaH\x07\x92\x01\x04\x10 \x18\x01R\x05tools\x12\"\n\x05model\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12\x42\n\routput_schema\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x01R\x0coutputSchema\x12\x30\n\rbudget_micros\x18\x07 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00R\x0c\x62udgetMicros\x12\'\n\x0c\x61uto_approve\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0b\x61utoApprove\x12(\n\ttime_zone\x18\t \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x08timeZone\x12L\n\x0con_behalf_of\x18\n \x01(\tB*\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/User\xbaH\x11r\x0f\x18\xc8\x01\x32\n^users/.+$R\nonBehalfOf\x12*\n\nsession_id\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tsessionId\"\xd3\x02\n\tTaskEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x05R\x08sequence\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x36\n\x07started\x18\x03 \x01(\x0b\x32\x1a.rota.agent.v1.TaskStartedH\x00R\x07started\x12\x39\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.rota.agent.v1.TaskProgressH\x00R\x08progress\x12\x33\n\x06result\x18\x05 \x01(\x0b\x32\x19.rota.agent.v1.TaskResultH\x00R\x06result\x12<\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.rota.agent.v1.TaskHeartbeatH\x00R\theartbeatB\x07\n\x05\x65vent\",\n\x0bTaskStarted\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"$\n\x0cTaskProgress\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\"\x0f\n\rTaskHeartbeat\"\xca\x01\n\nTaskResult\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x06output\x12.\n\x05usage\x18\x04 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\x12(\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\xba\x01\n\tTaskUsage\x12!\n\x0cinput_tokens\x18\x01 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x02 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x03 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x04 \x01(\x03R\ncostMicros\x12\x1f\n\x0bmodel_calls\x18\x05 \x01(\x05R\nmodelCalls\"\xb3\x01\n\x11\x43\x61ncelTaskRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12-\n\nrequest_id\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\trequestId\"D\n\x12\x43\x61ncelTaskResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x18.rota.agent.v1.TaskUsageR\x05usage\"\xb8\x01\n\x12\x43heckModelsRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12\x31\n\x06models\x18\x02 \x03(\tB\x19\xe2\x41\x01\x02\xbaH\x12\x92\x01\x0f\x08\x01\x10<\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01R\x06models\"/\n\x13\x43heckModelsResponse\x12\x18\n\x07missing\x18\x01 \x03(\tR\x07missing\"\xb0\x04\n\x10\x41\x64\x64ResultRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12:\n\x06thread\x18\x02 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x11\n\x0frota.dev/Thread\xbaH\x07r\x05\x10\x01\x18\xac\x02R\x06thread\x12\x94\x01\n\x08\x64\x65livery\x18\x03 \x01(\tBx\xe2\x41\x01\x02\xfa\x41\x13\n\x11rota.dev/Delivery\xbaH[rY2W^workspaces/[^/]{1,63}/automations/[^/]{1,63}/runs/[^/]{1,63}/deliveries/[0-9a-f-]{36}$R\x08\x64\x65livery\x12\x44\n\x17\x61utomation_display_name\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x15\x61utomationDisplayName\x12&\n\x07subject\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x07subject\x12!\n\x04\x62ody\x18\x06 \x01(\tB\r\xe2\x41\x01\x01\xbaH\x06r\x04(\x80\x80\x10R\x04\x62ody\x12G\n\x06\x66ormat\x18\x07 \x01(\x0e\x32\x1e.rota.chat.v1.RunResult.FormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01R\x06\x66ormat\"D\n\x11\x41\x64\x64ResultResponse\x12/\n\x07message\x18\x01 \x01(\tB\x15\xfa\x41\x12\n\x10rota.dev/MessageR\x07message\"\xd0\x01\n\x13\x43heckThreadsRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12H\n\x07threads\x18\x02 \x03(\tB.\xe2\x41\x01\x02\xfa\x41\x11\n\x0frota.dev/Thread\xbaH\x13\x92\x01\x10\x08\x01\x10\xf4\x03\x18\x01\"\x07r\x05\x10\x01\x18\xac\x02R\x07threads\"D\n\x14\x43heckThreadsResponse\x12,\n\x06\x63losed\x18\x01 \x03(\tB\x14\xfa\x41\x11\n\x0frota.dev/ThreadR\x06\x63losed\"K\n\x17ListCapabilitiesRequest\x12\x30\n\rknown_version\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x0cknownVersion\"\xd6\x01\n\x18ListCapabilitiesResponse\x12=\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32\x19.rota.agent.v1.CapabilityR\x0c\x63\x61pabilities\x12+\n\x11\x63\x61talogue_version\x18\x02 \x01(\tR\x10\x63\x61talogueVersion\x12\x1c\n\tunchanged\x18\x03 \x01(\x08R\tunchanged\x12\x30\n\x06models\x18\x04 \x03(\x0b\x32\x18.rota.agent.v1.TaskModelR\x06models\"M\n\tTaskModel\x12\x14\n\x05names\x18\x01 \x03(\tR\x05names\x12\x16\n\x06priced\x18\x02 \x01(\x08R\x06priced\x12\x12\n\x04\x61uto\x18\x03 \x01(\x08R\x04\x61uto\"\xb8\x01\n\nCapability\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12:\n\x0cinput_schema\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema2\x8b\x04\n\x0c\x41gentService\x12\x44\n\x07RunTask\x12\x1d.rota.agent.v1.RunTaskRequest\x1a\x18.rota.agent.v1.TaskEvent0\x01\x12Q\n\nCancelTask\x12 .rota.agent.v1.CancelTaskRequest\x1a!.rota.agent.v1.CancelTaskResponse\x12\x63\n\x10ListCapabilities\x12&.rota.agent.v1.ListCapabilitiesRequest\x1a\'.rota.agent.v1.ListCapabilitiesResponse\x12T\n\x0b\x43heckModels\x12!.rota.agent.v1.CheckModelsRequest\x1a\".rota.agent.v1.CheckModelsResponse\x12N\n\tAddResult\x12\x1f.rota.agent.v1.AddResultRequest\x1a .rota.agent.v1.AddResultResponse\x12W\n\x0c\x43heckThreads\x12\".rota.agent.v1.CheckThreadsRequest\x1a#.rota.agent.v1.CheckThreadsResponseBU\n\x11\x64\x65v.rota.agent.v1B\nAgentProtoP\x01Z\"rota.dev/gen/rota/agent/v1;agentv1\xaa\x02\rRota.Agent.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -68,38 +69,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKMODELSREQUEST'].fields_by_name['workspace']._serialized_options = b'\342A\001\002\372A\024\n\022rota.dev/Workspace\272H3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
   _globals['_CHECKMODELSREQUEST'].fields_by_name['models']._loaded_options = None
   _globals['_CHECKMODELSREQUEST'].fields_by_name['models']._serialized_options = b'\342A\001\002\272H\022\222\001\017\010\001\020<\030\001\"\007r\005\020\001\030\310\001'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['workspace']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['workspace']._serialized_options = b'\342A\001\002\372A\024\n\022rota.dev/Workspace\272H3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['thread']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['thread']._serialized_options = b'\342A\001\002\372A\021\n\017rota.dev/Thread\272H\007r\005\020\001\030\254\002'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['delivery']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['delivery']._serialized_options = b'\342A\001\002\372A\023\n\021rota.dev/Delivery\272H[rY2W^workspaces/[^/]{1,63}/automations/[^/]{1,63}/runs/[^/]{1,63}/deliveries/[0-9a-f-]{36}$'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['automation_display_name']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['automation_display_name']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['subject']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\001\272H\006r\004(\200\200\020'
+  _globals['_ADDRESULTREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_ADDRESULTREQUEST'].fields_by_name['format']._serialized_options = b'\342A\001\002\272H\010\202\001\002\020\001\310\001\001'
+  _globals['_ADDRESULTRESPONSE'].fields_by_name['message']._loaded_options = None
+  _globals['_ADDRESULTRESPONSE'].fields_by_name['message']._serialized_options = b'\372A\022\n\020rota.dev/Message'
+  _globals['_CHECKTHREADSREQUEST'].fields_by_name['workspace']._loaded_options = None
+  _globals['_CHECKTHREADSREQUEST'].fields_by_name['workspace']._serialized_options = b'\342A\001\002\372A\024\n\022rota.dev/Workspace\272H3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_CHECKTHREADSREQUEST'].fields_by_name['threads']._loaded_options = None
+  _globals['_CHECKTHREADSREQUEST'].fields_by_name['threads']._serialized_options = b'\342A\001\002\372A\021\n\017rota.dev/Thread\272H\023\222\001\020\010\001\020\364\003\030\001\"\007r\005\020\001\030\254\002'
+  _globals['_CHECKTHREADSRESPONSE'].fields_by_name['closed']._loaded_options = None
+  _globals['_CHECKTHREADSRESPONSE'].fields_by_name['closed']._serialized_options = b'\372A\021\n\017rota.dev/Thread'
   _globals['_LISTCAPABILITIESREQUEST'].fields_by_name['known_version']._loaded_options = None
   _globals['_LISTCAPABILITIESREQUEST'].fields_by_name['known_version']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
-  _globals['_RUNTASKREQUEST']._serialized_start=222
-  _globals['_RUNTASKREQUEST']._serialized_end=836
-  _globals['_TASKEVENT']._serialized_start=839
-  _globals['_TASKEVENT']._serialized_end=1178
-  _globals['_TASKSTARTED']._serialized_start=1180
-  _globals['_TASKSTARTED']._serialized_end=1224
-  _globals['_TASKPROGRESS']._serialized_start=1226
-  _globals['_TASKPROGRESS']._serialized_end=1262
-  _globals['_TASKHEARTBEAT']._serialized_start=1264
-  _globals['_TASKHEARTBEAT']._serialized_end=1279
-  _globals['_TASKRESULT']._serialized_start=1282
-  _globals['_TASKRESULT']._serialized_end=1484
-  _globals['_TASKUSAGE']._serialized_start=1487
-  _globals['_TASKUSAGE']._serialized_end=1673
-  _globals['_CANCELTASKREQUEST']._serialized_start=1676
-  _globals['_CANCELTASKREQUEST']._serialized_end=1855
-  _globals['_CANCELTASKRESPONSE']._serialized_start=1857
-  _globals['_CANCELTASKRESPONSE']._serialized_end=1925
-  _globals['_CHECKMODELSREQUEST']._serialized_start=1928
-  _globals['_CHECKMODELSREQUEST']._serialized_end=2112
-  _globals['_CHECKMODELSRESPONSE']._serialized_start=2114
-  _globals['_CHECKMODELSRESPONSE']._serialized_end=2161
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=2163
-  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=2238
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=2241
-  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=2455
-  _globals['_TASKMODEL']._serialized_start=2457
-  _globals['_TASKMODEL']._serialized_end=2534
-  _globals['_CAPABILITY']._serialized_start=2537
-  _globals['_CAPABILITY']._serialized_end=2721
-  _globals['_AGENTSERVICE']._serialized_start=2724
-  _globals['_AGENTSERVICE']._serialized_end=3078
+  _globals['_RUNTASKREQUEST']._serialized_start=247
+  _globals['_RUNTASKREQUEST']._serialized_end=861
+  _globals['_TASKEVENT']._serialized_start=864
+  _globals['_TASKEVENT']._serialized_end=1203
+  _globals['_TASKSTARTED']._serialized_start=1205
+  _globals['_TASKSTARTED']._serialized_end=1249
+  _globals['_TASKPROGRESS']._serialized_start=1251
+  _globals['_TASKPROGRESS']._serialized_end=1287
+  _globals['_TASKHEARTBEAT']._serialized_start=1289
+  _globals['_TASKHEARTBEAT']._serialized_end=1304
+  _globals['_TASKRESULT']._serialized_start=1307
+  _globals['_TASKRESULT']._serialized_end=1509
+  _globals['_TASKUSAGE']._serialized_start=1512
+  _globals['_TASKUSAGE']._serialized_end=1698
+  _globals['_CANCELTASKREQUEST']._serialized_start=1701
+  _globals['_CANCELTASKREQUEST']._serialized_end=1880
+  _globals['_CANCELTASKRESPONSE']._serialized_start=1882
+  _globals['_CANCELTASKRESPONSE']._serialized_end=1950
+  _globals['_CHECKMODELSREQUEST']._serialized_start=1953
+  _globals['_CHECKMODELSREQUEST']._serialized_end=2137
+  _globals['_CHECKMODELSRESPONSE']._serialized_start=2139
+  _globals['_CHECKMODELSRESPONSE']._serialized_end=2186
+  _globals['_ADDRESULTREQUEST']._serialized_start=2189
+  _globals['_ADDRESULTREQUEST']._serialized_end=2749
+  _globals['_ADDRESULTRESPONSE']._serialized_start=2751
+  _globals['_ADDRESULTRESPONSE']._serialized_end=2819
+  _globals['_CHECKTHREADSREQUEST']._serialized_start=2822
+  _globals['_CHECKTHREADSREQUEST']._serialized_end=3030
+  _globals['_CHECKTHREADSRESPONSE']._serialized_start=3032
+  _globals['_CHECKTHREADSRESPONSE']._serialized_end=3100
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_start=3102
+  _globals['_LISTCAPABILITIESREQUEST']._serialized_end=3177
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_start=3180
+  _globals['_LISTCAPABILITIESRESPONSE']._serialized_end=3394
+  _globals['_TASKMODEL']._serialized_start=3396
+  _globals['_TASKMODEL']._serialized_end=3473
+  _globals['_CAPABILITY']._serialized_start=3476
+  _globals['_CAPABILITY']._serialized_end=3660
+  _globals['_AGENTSERVICE']._serialized_start=3663
+  _globals['_AGENTSERVICE']._serialized_end=4186
 # @@protoc_insertion_point(module_scope)

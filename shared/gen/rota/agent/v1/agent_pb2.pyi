@@ -6,6 +6,7 @@ from google.api import resource_pb2 as _resource_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
+from rota.chat.v1 import chat_pb2 as _chat_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -127,6 +128,44 @@ class CheckModelsResponse(_message.Message):
     MISSING_FIELD_NUMBER: _ClassVar[int]
     missing: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, missing: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AddResultRequest(_message.Message):
+    __slots__ = ("workspace", "thread", "delivery", "automation_display_name", "subject", "body", "format")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    THREAD_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATION_DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    thread: str
+    delivery: str
+    automation_display_name: str
+    subject: str
+    body: str
+    format: _chat_pb2.RunResult.Format
+    def __init__(self, workspace: _Optional[str] = ..., thread: _Optional[str] = ..., delivery: _Optional[str] = ..., automation_display_name: _Optional[str] = ..., subject: _Optional[str] = ..., body: _Optional[str] = ..., format: _Optional[_Union[_chat_pb2.RunResult.Format, str]] = ...) -> None: ...
+
+class AddResultResponse(_message.Message):
+    __slots__ = ("message",)
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    def __init__(self, message: _Optional[str] = ...) -> None: ...
+
+class CheckThreadsRequest(_message.Message):
+    __slots__ = ("workspace", "threads")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    threads: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., threads: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CheckThreadsResponse(_message.Message):
+    __slots__ = ("closed",)
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    closed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, closed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListCapabilitiesRequest(_message.Message):
     __slots__ = ("known_version",)

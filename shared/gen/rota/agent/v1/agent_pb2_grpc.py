@@ -56,6 +56,16 @@ class AgentServiceStub:
                 request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.SerializeToString,
                 response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.FromString,
                 _registered_method=True)
+        self.AddResult = channel.unary_unary(
+                '/rota.agent.v1.AgentService/AddResult',
+                request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.AddResultRequest.SerializeToString,
+                response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.AddResultResponse.FromString,
+                _registered_method=True)
+        self.CheckThreads = channel.unary_unary(
+                '/rota.agent.v1.AgentService/CheckThreads',
+                request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.SerializeToString,
+                response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -105,6 +115,27 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddResult(self, request, context):
+        """Adds the result of a run to a chat thread, as a finished turn without a
+        message of a person. A turn that is open in the thread goes on undisturbed.
+        A delivery is added once to a thread: a repeat is answered with the message
+        that the first call made, whatever it says. A thread that is deleted, or that
+        is a task's, is NOT_FOUND / RESOURCE_NOT_FOUND. It acts for the user of the
+        service token, who must be at least an editor of the workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckThreads(self, request, context):
+        """Says to which of some threads the user of the service token can't add a
+        result: those that are not there, that are a task's, or that another
+        workspace has. The answer does not tell these apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +158,16 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.CheckModels,
                     request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.FromString,
                     response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.SerializeToString,
+            ),
+            'AddResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddResult,
+                    request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.AddResultRequest.FromString,
+                    response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.AddResultResponse.SerializeToString,
+            ),
+            'CheckThreads': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckThreads,
+                    request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.FromString,
+                    response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -239,6 +280,60 @@ class AgentService:
             '/rota.agent.v1.AgentService/CheckModels',
             rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.SerializeToString,
             rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.agent.v1.AgentService/AddResult',
+            rota_dot_agent_dot_v1_dot_agent__pb2.AddResultRequest.SerializeToString,
+            rota_dot_agent_dot_v1_dot_agent__pb2.AddResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckThreads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.agent.v1.AgentService/CheckThreads',
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.SerializeToString,
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,18 +77,20 @@ class Message(_message.Message):
     def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[Message.Role, str]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., turn: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Part(_message.Message):
-    __slots__ = ("text", "image", "mention", "tool_call", "reasoning")
+    __slots__ = ("text", "image", "mention", "tool_call", "reasoning", "run_result")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MENTION_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     REASONING_FIELD_NUMBER: _ClassVar[int]
+    RUN_RESULT_FIELD_NUMBER: _ClassVar[int]
     text: str
     image: Image
     mention: Mention
     tool_call: ToolCall
     reasoning: str
-    def __init__(self, text: _Optional[str] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., mention: _Optional[_Union[Mention, _Mapping]] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., reasoning: _Optional[str] = ...) -> None: ...
+    run_result: RunResult
+    def __init__(self, text: _Optional[str] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., mention: _Optional[_Union[Mention, _Mapping]] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., reasoning: _Optional[str] = ..., run_result: _Optional[_Union[RunResult, _Mapping]] = ...) -> None: ...
 
 class Image(_message.Message):
     __slots__ = ("uri", "data", "mime_type")
@@ -123,6 +125,34 @@ class ToolCall(_message.Message):
     output: _struct_pb2.Struct
     resource: str
     def __init__(self, tool_call_id: _Optional[str] = ..., tool: _Optional[str] = ..., args_json: _Optional[str] = ..., outcome: _Optional[_Union[ToolCallFinished.Outcome, str]] = ..., output: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., resource: _Optional[str] = ...) -> None: ...
+
+class RunResult(_message.Message):
+    __slots__ = ("automation", "automation_display_name", "run", "delivery", "subject", "body", "format")
+    class Format(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FORMAT_UNSPECIFIED: _ClassVar[RunResult.Format]
+        MARKDOWN: _ClassVar[RunResult.Format]
+        TEXT: _ClassVar[RunResult.Format]
+        JSON: _ClassVar[RunResult.Format]
+    FORMAT_UNSPECIFIED: RunResult.Format
+    MARKDOWN: RunResult.Format
+    TEXT: RunResult.Format
+    JSON: RunResult.Format
+    AUTOMATION_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATION_DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    automation: str
+    automation_display_name: str
+    run: str
+    delivery: str
+    subject: str
+    body: str
+    format: RunResult.Format
+    def __init__(self, automation: _Optional[str] = ..., automation_display_name: _Optional[str] = ..., run: _Optional[str] = ..., delivery: _Optional[str] = ..., subject: _Optional[str] = ..., body: _Optional[str] = ..., format: _Optional[_Union[RunResult.Format, str]] = ...) -> None: ...
 
 class Turn(_message.Message):
     __slots__ = ("name", "state", "last_sequence", "approvals", "usage", "error", "create_time", "update_time", "end_time", "model_config_id")

@@ -52,6 +52,8 @@ __all__ = (
     "RequestSettings",
     "ResumeTurnRequest",
     "Retrying",
+    "RunResult",
+    "RunResultFormat",
     "SendMessageRequest",
     "Step",
     "StepState",
@@ -205,6 +207,32 @@ class ModelConfigImageSupport(betterproto2.Enum):
     TEXT_ONLY = 2
     """
     It reads text only.
+    """
+
+
+class RunResultFormat(betterproto2.Enum):
+    """
+    How the body is written.
+    """
+
+    FORMAT_UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    MARKDOWN = 1
+    """
+    Markdown.
+    """
+
+    TEXT = 2
+    """
+    Plain text.
+    """
+
+    JSON = 3
+    """
+    JSON text.
     """
 
 
@@ -1524,6 +1552,14 @@ class Part(betterproto2.Message):
     Output only. What the model thought aloud.
     """
 
+    run_result: "RunResult | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, optional=True, group="part"
+    )
+    """
+    Output only. The result of a run, which the agent did not say. It is the only
+    part of its message.
+    """
+
 
 default_message_pool.register_message("rota.chat.v1", "Part", Part)
 
@@ -1779,6 +1815,55 @@ class Retrying(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "Retrying", Retrying)
+
+
+@dataclass(eq=False, repr=False)
+class RunResult(betterproto2.Message):
+    """
+    A result that a run of an automation delivered to the thread. An agent that
+    answers a later message reads it as data, of which nothing is an instruction.
+    """
+
+    automation: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    `workspaces/{w}/automations/{a}`. It may be deleted by now.
+    """
+
+    automation_display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    What the automation was called when it delivered.
+    """
+
+    run: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    `workspaces/{w}/automations/{a}/runs/{r}`. It may be deleted by now.
+    """
+
+    delivery: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The name of the delivery that brought it.
+    """
+
+    subject: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    What it is about, in one line. May be empty.
+    """
+
+    body: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    The result as text, which models and web pages may have written: whoever
+    shows it takes no markup of it but what the format has.
+    """
+
+    format: "RunResultFormat" = betterproto2.field(
+        7, betterproto2.TYPE_ENUM, default_factory=lambda: RunResultFormat(0)
+    )
+    """
+    How the body is written.
+    """
+
+
+default_message_pool.register_message("rota.chat.v1", "RunResult", RunResult)
 
 
 @dataclass(eq=False, repr=False)
@@ -2182,7 +2267,9 @@ default_message_pool.register_message("rota.chat.v1", "ToolCallStarted", ToolCal
 @dataclass(eq=False, repr=False)
 class Turn(betterproto2.Message):
     """
-    One round of work: from a message to its answer, over every pause.
+    One round of work: from a message to its answer, over every pause. A result
+    that a run delivers is a turn as well: a finished one without a message of a
+    person, which may come while another turn of the thread is open.
     """
 
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -2242,7 +2329,7 @@ class Turn(betterproto2.Message):
 
     model_config_id: "int" = betterproto2.field(10, betterproto2.TYPE_INT64)
     """
-    The model configuration it uses.
+    The model configuration it uses. 0: none, for a run delivered it.
     """
 
 
@@ -2466,7 +2553,7 @@ class TurnStarted(betterproto2.Message):
 
     user_message: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The person's message.
+    The person's message. Empty in a turn that a run delivered.
     """
 
     agent_message: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
