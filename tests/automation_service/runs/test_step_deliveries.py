@@ -29,7 +29,7 @@ THREAD = "workspaces/w/threads/t"
 
 def tell(*to: str, step_id: str = "tell", **config: Any) -> dict[str, Any]:
     """A step that delivers."""
-    more = {key: config.pop(key) for key in ("when", "output_as") if key in config}
+    more: dict[str, Any] = {key: config.pop(key) for key in ("when", "output_as") if key in config}
     return {
         "step_id": step_id,
         "action": "deliver",

@@ -1,0 +1,132 @@
+"""Sends deliveries: at least once, each under its id, for about a day."""
+
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.outbox import LEASE, RETRY, OutboxWorker
+from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.outbox import deliveries as rows
+from automation_service.persistence.outbox.deliveries import Delivery
+from shared.db import database
+from shared.telemetry import logs, metrics
+
+# A slow destination delays no other, and those of a workspace none of another's.
+MAX_PER_DESTINATION: Final = 2
+MAX_PER_WORKSPACE: Final = 4
+
+log = logs.logger(__name__)
+
+
+class AttemptAnswer(Protocol):
+    """What came of an attempt. `error` is empty when the recipient took the delivery.
+
+    One that `is_permanent` is not repeated; nor is one of a recipient that `is_gone`.
+    """
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def error(self) -> str: ...
+
+    @property
+    def retry_after(self) -> timedelta: ...
+
+    @property
+    def is_permanent(self) -> bool: ...
+
+    @property
+    def is_gone(self) -> bool: ...
+
+
+class Recipient(Protocol):
+    async def send(self, delivery: Delivery) -> AttemptAnswer:
+        """Makes one attempt. Every failure is an answer with an error."""
+        ...
+
+    async def record(
+        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
+    ) -> None:
+        """Records what a delivery came to, in the transaction of its end."""
+        ...
+
+
+class RecipientDirectory(Protocol):
+    async def find(self, delivery: Delivery) -> Recipient:
+        """Returns who takes a delivery. One that nobody takes has a recipient that refuses it."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class DeliveryWorker(OutboxWorker[Delivery]):
+    recipients: RecipientDirectory
+
+    async def claim(
+        self, connection: AsyncConnection, now: datetime, *, lanes: int, busy: Collection[Hashable]
+    ) -> Sequence[Delivery]:
+        return await rows.claim_due(
+            connection,
+            now,
+            lease=LEASE,
+            per_destination=MAX_PER_DESTINATION,
+            per_workspace=MAX_PER_WORKSPACE,
+            destinations=lanes,
+            busy=cast(Collection[tuple[str, str]], busy),
+        )
+
+    def find_lane(self, message: Delivery) -> tuple[str, str]:
+        return message.workspace, message.destination
+
+    async def find_oldest(self, connection: AsyncConnection) -> datetime | None:
+        return await rows.find_oldest_waiting(connection)
+
+    def set_age(self, seconds: float) -> None:
+        metrics.set_gauge("rota.deliveries.oldest", seconds)
+
+    async def send(self, message: Delivery) -> None:
+        recipient = await self.recipients.find(message)
+        await self._store(message, await recipient.send(message), recipient)
+
+    async def _store(self, tried: Delivery, answer: AttemptAnswer, recipient: Recipient) -> None:
+        """Stores what came of an attempt, and tells the recipient of an end."""
+        now = self.clock.now()
+        wait = None
+        if answer.error and not answer.is_permanent and not answer.is_gone:
+            attempt = tried.attempts - tried.earlier_attempts
+            wait = RETRY.backoff(attempt, answer.retry_after)
+        state = DeliveryState.FAILED if answer.error else DeliveryState.SENT
+        async with database.transaction(self.db) as connection:
+            if wait is not None:
+                state = DeliveryState.RETRYING
+                stored = await rows.postpone(
+                    connection,
+                    tried,
+                    status_code=answer.status_code,
+                    error=answer.error,
+                    until=now + wait,
+                    now=now,
+                )
+            else:
+                stored = await rows.end(
+                    connection,
+                    tried,
+                    state=state,
+                    status_code=answer.status_code,
+                    error=answer.error,
+                    now=now,
+                )
+                if stored:
+                    await recipient.record(connection, tried, answer, now)
+        log.info(
+            "delivery_tried",
+            delivery=str(tried.id),
+            attempt=tried.attempts,
+            became=state.value,
+            status_code=answer.status_code,
+        )
+        if stored:
+            metrics.count("rota.deliveries", outcome=state.value)

@@ -1,0 +1,1 @@
+"""Tests of deliveries: what is stored is sent."""
