@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import httpx2
 
+from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from devstack import dev_token, keys, settings
-from devstack.programs import SERVED, run_module
+from devstack.programs import AUTOMATION, SERVED, run_module
 from devstack.stack import Stack
+from shared.db import database
 from tests.support.ports import free_port
 from tests.support.postgres import memory_folder
 from tests.support.processes import FileClock
@@ -47,6 +49,7 @@ class Site:
     url: str
     folder: Path
     clock: FileClock
+    database_url: str  # that of automation_service
 
     def token(self, workspace: str = "", life: timedelta = dev_token.LIFE, zone: str = ZONE) -> str:
         """Of a person who is alone in a workspace."""
@@ -65,6 +68,30 @@ class Site:
                 json={"message": {"parts": [{"text": text}]}, "request_id": str(uuid4())},
             )
         answer.raise_for_status()
+
+    async def bring(self, workspace: str, *items: dict[str, Any]) -> list[str]:
+        """Puts items into the inbox of whoever `token` names. Returns their ids."""
+        made = [
+            NewInboxItem(
+                **{
+                    "id": uuid4(),
+                    "workspace": workspace,
+                    "user": "ada",
+                    "kind": InboxItemKind.RESULT,
+                    "create_time": self.clock.now(),
+                    **given,
+                }
+            )
+            for given in items
+        ]
+        engine = database.create_engine(self.database_url, schema="automation")
+        try:
+            async with database.transaction(engine) as connection:
+                new = await add_items(connection, made)
+        finally:
+            await engine.dispose()
+        assert len(new) == len(made), "she has not been there yet"
+        return [str(one.id) for one in made]
 
     def forward(self, span: timedelta) -> None:
         self.clock.set(self.clock.now() + span)
@@ -102,7 +129,13 @@ def site(model_url: str = "") -> Iterator[Site]:
         stack = Stack(settings=chosen, say=said.append, run_program=clocked)
         try:
             stack.start()
-            yield Site(url=chosen.gateway_url, folder=folder, clock=clock)
+            [service] = [child for child in stack._children if child.name == AUTOMATION]
+            yield Site(
+                url=chosen.gateway_url,
+                folder=folder,
+                clock=clock,
+                database_url=service.environment["DATABASE_URL"],
+            )
         finally:
             stack.stop()
 

@@ -6,9 +6,13 @@ import { AutomationList } from "./automations/List.js";
 import { RunDetail } from "./automations/Run.js";
 import { RunList } from "./automations/RunList.js";
 import { Chat } from "./chat/Chat.js";
+import { Inbox } from "./inbox/Inbox.js";
+import { Item } from "./inbox/Item.js";
 import { announcement } from "./lib/announce.js";
+import { isShownAt, markItems, otherUnread, unread, watchInbox } from "./lib/inbox.js";
 import { pendingCount, watchLists } from "./lib/lists.js";
 import { online } from "./lib/network.js";
+import { notifyOf } from "./lib/notify.js";
 import { route } from "./lib/router.js";
 import { claims, linkFault, token, workspace } from "./lib/session.js";
 import { Models } from "./settings/Models.js";
@@ -23,11 +27,14 @@ export function App() {
 
 function Signed() {
   useEffect(watchLists, []);
+  useEffect(() => watchInbox(notifyOf), []);
+  useSeen();
   const pending = pendingCount();
+  const waiting = waitingCount(pending, otherUnread.value);
   useEffect(() => {
-    document.title = pending ? `(${pending}) Rota` : "Rota";
+    document.title = waiting ? `(${waiting}) Rota` : "Rota";
     return () => void (document.title = "Rota");
-  }, [pending]);
+  }, [waiting]);
   return (
     <div class="frame">
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
@@ -58,6 +65,28 @@ function Signed() {
   );
 }
 
+/** Pending approvals and unread items together; empty for none. */
+function waitingCount(pending: string, news: number): string {
+  const count = (Number.parseInt(pending, 10) || 0) + news;
+  return count ? `${count}${pending.endsWith("+") ? "+" : ""}` : "";
+}
+
+/** Marks what is on the screen as read, while somebody can see it. */
+function useSeen(): void {
+  const [news, here] = [unread.value, route.value];
+  useEffect(() => {
+    const see = () => {
+      if (document.visibilityState !== "visible") return;
+      const names = unread.value.filter((each) => isShownAt(each, here)).map((each) => each.name);
+      // What fails is marked when the inbox is read again.
+      if (names.length) void markItems({ names }).catch(() => undefined);
+    };
+    see();
+    document.addEventListener("visibilitychange", see);
+    return () => document.removeEventListener("visibilitychange", see);
+  }, [news, here]);
+}
+
 function Screen() {
   const [area, id, sub, subId] = route.value;
   const first = useRef(true);
@@ -76,6 +105,8 @@ function Screen() {
       return id ? <AutomationDetail key={id} id={id} /> : <AutomationList />;
     case "runs":
       return <RunList />;
+    case "inbox":
+      return id ? <Item key={id} id={id} /> : <Inbox />;
     case "models":
       return <Models />;
     default:

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { UNTITLED } from "./chat/models.js";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
+import { unreadCount, unreadThreads } from "./lib/inbox.js";
 import { threads, pendingApprovals, pendingCount } from "./lib/lists.js";
 import { notifyChange } from "./lib/network.js";
 import { type Problem, problemOf } from "./lib/problem.js";
@@ -33,6 +34,7 @@ export function Sidebar() {
         </div>
         <nav aria-label="Main">
           <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
+          <Place to="inbox" icon="mail" label="Inbox" count={unreadCount.value ? String(unreadCount.value) : ""} word="unread" />
           <Place to="approvals" icon="inbox" label="Approvals" count={pendingCount()} />
           <Place to="automations" icon="clock" label="Automations" />
           <Place to="runs" icon="play" label="Runs" />
@@ -66,13 +68,13 @@ function Person() {
   );
 }
 
-function Place(props: { to: string; icon: IconName; label: string; count?: string }) {
+function Place(props: { to: string; icon: IconName; label: string; count?: string; word?: string }) {
   const here = route.value[0] === props.to;
   return (
     <a href={href(props.to)} aria-current={here ? "page" : undefined}>
       <Icon name={props.icon} />
       {props.label}
-      {!!props.count && <span class="count" aria-label={`${props.count} waiting`}>{props.count}</span>}
+      {!!props.count && <span class="count" aria-label={`${props.count} ${props.word ?? "waiting"}`}>{props.count}</span>}
     </a>
   );
 }
@@ -120,6 +122,7 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
       <a href={href("chat", idOf(thread.name))} aria-current={here ? "page" : undefined} title={date && `${title} · ${day(date)}`}>
         <span class="line">{title}</span>
         {asks ? <span class="dot wait" title="Waits for approval"><span class="unseen">waits for approval</span></span>
+          : unreadThreads.value.has(thread.name) ? <span class="dot news" title="Unread"><span class="unseen">unread</span></span>
           : thread.openTurn ? <span class="dot busy" title="At work"><span class="unseen">at work</span></span> : null}
       </a>
       <button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>

@@ -8,6 +8,7 @@ import "./style/frame.css";
 import "./style/chat.css";
 import "./style/card.css";
 import "./style/automations.css";
+import "./style/inbox.css";
 
 drawTexts();
 startClock();

@@ -1,8 +1,9 @@
-/** The two services, over gRPC-Web. */
+/** The services, over gRPC-Web. */
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { DeliveryService } from "../gen/rota/automation/v1/delivery_pb.js";
+import { InboxService } from "../gen/rota/automation/v1/inbox_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
 import { scope, signOut, token } from "./session.js";
@@ -35,6 +36,7 @@ const transport = createGrpcWebTransport({
 export const chat = createClient(ChatService, transport);
 export const automations = createClient(AutomationService, transport);
 export const deliveries = createClient(DeliveryService, transport);
+export const inbox = createClient(InboxService, transport);
 
 /** The last segment of a resource name. */
 export function idOf(name: string): string {
