@@ -101,7 +101,10 @@ HYPERTEXT: Final = Hypertext()
 
 
 def clean_html(written: str, *, directed: bool = False) -> str:
-    """Returns HTML of the listed tags only. `directed` lets each block find its direction."""
+    """Returns HTML of the listed tags only.
+
+    `directed` is for mail: each block finds its direction, and a link tells not where it stood.
+    """
     attributes = dict(ATTRIBUTES)
     values = {tag: {"dir": "auto"} for tag in ("p", "li", "td", "th", "h1", "h2", "h3")}
     if directed:
@@ -111,7 +114,7 @@ def clean_html(written: str, *, directed: bool = False) -> str:
         tags=set(TAGS),
         attributes=attributes,
         url_schemes={"http", "https"},
-        link_rel="noopener noreferrer",
+        link_rel="noopener noreferrer" if directed else None,
         set_tag_attribute_values=values if directed else {},
     )
 

@@ -36,7 +36,11 @@ async def send_mail(
     except aiosmtplib.SMTPRecipientsRefused as exc:
         return _judge_recipient(exc.recipients[0])
     except aiosmtplib.SMTPSenderRefused as exc:
-        return _judge(exc.code, "it does not take mail of this sender", permanent=not ours)
+        permanent = exc.code >= 500 and not ours
+        return _judge(exc.code, "it does not take mail of this sender", permanent=permanent)
+    except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as exc:
+        permanent = exc.code >= 500 and not ours
+        return _judge(exc.code, "it does not talk to us", permanent=permanent)
     except aiosmtplib.SMTPResponseException as exc:
         return _judge(exc.code, "it does not take the mail", permanent=exc.code >= 500)
     except ssl.SSLCertVerificationError:

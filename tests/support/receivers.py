@@ -404,7 +404,7 @@ class _MatrixReader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         check(tag in self.TAGS, 400, b'{"errcode": "M_BAD_JSON"}')
-        allowed = {"a": {"href", "rel", "target"}, "ol": {"start"}, "code": {"class"}}
+        allowed = {"a": {"href", "target"}, "ol": {"start"}, "code": {"class"}}
         names = {name for name, _ in attrs}
         check(names <= allowed.get(tag, set()), 400, b'{"errcode": "M_BAD_JSON"}')
         self.links += [str(value) for name, value in attrs if name == "href"]

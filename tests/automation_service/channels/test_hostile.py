@@ -109,7 +109,9 @@ async def one(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 async def test_no_body_does_harm_in_any_kind(one: Reader) -> None:
     """One test a kind, since a service of each is started but once."""
     for number, (name, body) in enumerate(BODIES.items(), start=1):
-        sent = message(body=body, id=_id(number))
+        # No mail is cut for its kind, and one of them at its full length is enough.
+        most = 40_000 if one.mail and name != "long" else len(body)
+        sent = message(body=body[:most], id=_id(number))
         if one.mail and name not in OVER_SMTP:
             raw = write_mail(sent, "anna@example.org", "rota@rota.example")
             one.mail.mails.append(Mail(sender="", recipients=[], raw=raw))
@@ -124,27 +126,27 @@ async def test_no_body_does_harm_in_any_kind(one: Reader) -> None:
 
 
 def _check_seen(one: Reader, name: str) -> None:
+    text, markup = one.text, one.markup  # a mail is read for each
     if one.service:
         accepted = one.service.accepted[-1]
         assert accepted.mentions == (), name
         assert accepted.images == (), name
         links = {*accepted.links, *filter(None, [accepted.link])}
     else:
-        links = {html.unescape(link) for link in re.findall(r'href="([^"]*)"', one.markup)}
+        links = {html.unescape(link) for link in re.findall(r'href="([^"]*)"', markup)}
     for link in links:
         assert link.startswith(("http://", "https://")), (name, link)
         assert "@" not in link, (name, link)
         assert not re.search(r"[\s<>\"']", link), (name, link)
-    for character in "\x00\x07\x1b\x7f\u202e\u2066\ud800\U000e0041":
-        assert character not in one.text + one.markup, name
+    assert not set("\x00\x07\x1b\x7f\u202e\u2066\ud800\U000e0041") & set(text + markup), name
     if one.kind in ("email", "telegram", "matrix"):
-        tags = {tag.lower() for tag in _TAGS.findall(one.markup)}
+        tags = {tag.lower() for tag in _TAGS.findall(markup)}
         assert tags <= _HARMLESS, (name, tags - _HARMLESS)
-        assert not re.search(r"<[^>]*\son\w+\s*=", one.markup), name
+        assert not re.search(r"<[^>]*\son\w+\s*=", markup), name
     if name == "another host" and one.kind not in ("ntfy", "pushover"):
-        assert "(evil.example)" in one.text, one.text
+        assert "(evil.example)" in text, text
     if name == "right to left":
-        assert "\u05e9\u05dc\u05d5\u05dd" in one.text
+        assert "\u05e9\u05dc\u05d5\u05dd" in text
 
 
 SUBJECTS: Final = {
