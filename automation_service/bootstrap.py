@@ -30,7 +30,9 @@ from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
 from automation_service.claim_burst import ClaimBurst
 from automation_service.deliveries.inbox_items import add_to_inboxes
+from automation_service.deliveries.recipients import Recipients
 from automation_service.deliveries.service import Deliveries
+from automation_service.deliveries.worker import DeliveryWorker
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
@@ -149,6 +151,12 @@ async def service(
             sender=sender,
             poll_interval=timedelta(seconds=settings.look_seconds),
         )
+        deliveries = DeliveryWorker(
+            db=db,
+            clock=clock,
+            recipients=Recipients(db=db, agent=remote),
+            poll_interval=timedelta(seconds=settings.look_seconds),
+        )
         retention = timedelta(days=settings.slot_retention_days)
         scheduler = Scheduler(
             db=db,
@@ -168,6 +176,7 @@ async def service(
             max_failures=settings.max_consecutive_failures,
             max_events=settings.events_kept,
             on_stored=watcher.poke,
+            on_delivery=deliveries.wake,
             add_to_inboxes=add_to_inboxes,
         )
         closers.push_async_callback(writer.close)
@@ -242,6 +251,7 @@ async def service(
             loops.append(cleaner.run(stop, settings.retention_seconds))
         if "worker" in settings.roles:
             loops.append(webhook_deliveries.run(stop))
+            loops.append(deliveries.run(stop))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
             loops.append(inbox_watcher.run(stop))
@@ -256,7 +266,7 @@ async def service(
             results = DeliveryServicer(
                 access=access,
                 pages=pages,
-                deliveries=Deliveries(db=db, clock=clock, changes=changes),
+                deliveries=Deliveries(db=db, clock=clock, changes=changes, on_due=deliveries.wake),
             )
             services = {
                 SERVICE: partial(

@@ -46,7 +46,7 @@ DELIVERY_ROWS: Final[list[Row]] = [
         "RESOURCE_NOT_FOUND",
         lambda s: dp.ListDeliveriesRequest(parent=f"{_run(s).rpartition('/')[0]}/{UUID(int=9)}"),
     ),
-    ok(f"{M}RetryDelivery", _retrying, lambda d: d.state != dp.Delivery.FAILED),
+    ok(f"{M}RetryDelivery", _retrying, lambda d: d.HasField("create_time")),
     again(f"{M}RetryDelivery", _retrying, _elsewhere),
     refused(
         f"{M}RetryDelivery",

@@ -18,8 +18,9 @@ from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from tests.automation_service.runs.test_executor import FIRST, plan, step
 from tests.automation_service.runs.test_step_deliveries import tell
-from tests.support.automation import Running, execute
+from tests.support.automation import Running, execute, running, schedule
 from tests.support.receiver import Receiver
+from tests.support.tokens import Keys
 
 SLACK, TEAMS = "workspaces/w/destinations/slack", "workspaces/w/destinations/teams"
 MINUTE = timedelta(minutes=1)
@@ -63,6 +64,20 @@ class Posting:
 
 
 @pytest.fixture
+async def rota(
+    url: str, keys: Keys, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Running]:
+    """A service that leaves its deliveries to the test's workers."""
+
+    async def wait(self: DeliveryWorker, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    monkeypatch.setattr(DeliveryWorker, "run", wait)
+    async with running(url, keys, clock=clock) as service:
+        yield service
+
+
+@pytest.fixture
 async def posting(endpoint: Receiver) -> Posting:
     return Posting(endpoint.url)
 
@@ -77,8 +92,11 @@ async def worker(
 
 
 async def ran(rota: Running, clock: ManualClock, *to: str, **config: Any) -> list[dp.Delivery]:
-    """The deliveries of a first run."""
-    name = (await rota.create(plan(step("news"), tell(*to, **config)))).name
+    """The deliveries of a run, the only one."""
+    said = plan(step("news"), tell(*to, **config))
+    once = {"at": f"{FIRST:%Y-%m-%dT%H:%M}", "timezone": "UTC"}
+    said["definition"]["triggers"] = [{**schedule(), "config": once}]
+    name = (await rota.create(said)).name
     clock.set(FIRST)
     [run] = await rota.ended(name)
     return list(await listed(rota, run.name))
