@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,8 @@ from rota.automation.v1 import (
     automation_pb2_grpc,
     delivery_pb2,
     delivery_pb2_grpc,
+    destination_pb2,
+    destination_pb2_grpc,
     inbox_pb2,
     inbox_pb2_grpc,
 )
@@ -20,6 +23,7 @@ from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.api.delivery_servicer import DeliveryServicer
+from automation_service.api.destination_servicer import DestinationServicer
 from automation_service.api.inbox_servicer import InboxServicer
 from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
@@ -28,11 +32,15 @@ from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
+from automation_service.channels.channel import ChannelPorts
 from automation_service.claim_burst import ClaimBurst
 from automation_service.deliveries.inbox_items import add_to_inboxes
 from automation_service.deliveries.recipients import Recipients
 from automation_service.deliveries.service import Deliveries
 from automation_service.deliveries.worker import DeliveryWorker
+from automation_service.destinations.secrets import DestinationSecrets
+from automation_service.destinations.service import Destinations
+from automation_service.destinations.verification import DestinationVerification
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
@@ -82,6 +90,7 @@ SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"]
 INBOXES: Final = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"].full_name
 SANDBOX_JOBS: Final = "automation_service.sandbox_jobs"
 DELIVERIES: Final = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
+DESTINATIONS: Final = destination_pb2.DESCRIPTOR.services_by_name["DestinationService"].full_name
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
 log = logs.logger(__name__)
@@ -143,7 +152,10 @@ async def service(
             burst=burst,
         )
         sender = sender or WebhookSender(local=settings.local_webhooks)
-        secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
+        box = SecretBox.parse(settings.secret_keys.get_secret_value())
+        secrets = WebhookSecrets(box=box)
+        destination_secrets = DestinationSecrets(box=box)
+        ports = _channel_ports(settings, clock)
         webhook_deliveries = WebhookDeliveryWorker(
             db=db,
             clock=clock,
@@ -252,6 +264,7 @@ async def service(
         if "worker" in settings.roles:
             loops.append(webhook_deliveries.run(stop))
             loops.append(deliveries.run(stop))
+            loops.append(destination_secrets.rotate(db))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
             loops.append(inbox_watcher.run(stop))
@@ -262,6 +275,25 @@ async def service(
         await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:
+            destinations = DestinationServicer(
+                access=access,
+                pages=pages,
+                destinations=Destinations(
+                    db=db,
+                    clock=clock,
+                    changes=changes,
+                    secrets=destination_secrets,
+                    local=settings.local_destinations,
+                ),
+                verification=DestinationVerification(
+                    db=db,
+                    clock=clock,
+                    changes=changes,
+                    secrets=destination_secrets,
+                    ports=ports,
+                ),
+                clock=clock,
+            )
             notices = NoticeServicer(access=access, db=db, clock=clock)
             results = DeliveryServicer(
                 access=access,
@@ -275,6 +307,9 @@ async def service(
                 INBOXES: partial(inbox_pb2_grpc.add_InboxServiceServicer_to_server, inboxes),
                 DELIVERIES: partial(
                     delivery_pb2_grpc.add_DeliveryServiceServicer_to_server, results
+                ),
+                DESTINATIONS: partial(
+                    destination_pb2_grpc.add_DestinationServiceServicer_to_server, destinations
                 ),
                 NOTICES: partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
             }
@@ -303,6 +338,16 @@ async def service(
             watcher=watcher,
             db=db,
         )
+
+
+def _channel_ports(settings: AutomationSettings, clock: Clock) -> ChannelPorts:
+    file = settings.smtp_ca_file
+    return ChannelPorts(
+        clock=clock,
+        smtp=settings.smtp_server,
+        smtp_tls=None if file is None else ssl.create_default_context(cafile=file),
+        local=settings.local_destinations,
+    )
 
 
 def _retention_policy(settings: AutomationSettings) -> RetentionPolicy:

@@ -97,8 +97,9 @@ class AutomationSettings(ServiceSettings):
     )
     secret_keys: SecretStr = Field(
         SecretStr(""),
-        description="keys that encrypt the secrets of webhooks: 32 bytes each, base64, "
-        "comma-separated; the first encrypts, all decrypt; empty: webhooks are refused",
+        description="keys that encrypt the secrets of webhooks and destinations: 32 bytes each, "
+        "base64, comma-separated; the first encrypts, all decrypt; empty: what has a secret is "
+        "refused",
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
     local_destinations: bool = Field(

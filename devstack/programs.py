@@ -22,8 +22,9 @@ SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 TICKET_KEYS: Final = "ROTA_TICKET_KEYS"
 # A person's own model often runs on their own machine.
 LOCAL_MODELS: Final = "ROTA_LOCAL_MODELS"
-# And so does what one tries a webhook with.
+# And so does what one tries a webhook or a destination with.
 LOCAL_WEBHOOKS: Final = "ROTA_LOCAL_WEBHOOKS"
+LOCAL_DESTINATIONS: Final = "ROTA_LOCAL_DESTINATIONS"
 # Only chat_service talks to a model.
 _SECRET: Final = (
     *MODEL_SETTINGS,
@@ -106,7 +107,8 @@ class Programs:
             DRAIN_SECONDS: given.get(DRAIN_SECONDS, "0"),
         }
         if name != CHAT:
-            local = {LOCAL_WEBHOOKS: given.get(LOCAL_WEBHOOKS, "true")}
+            names = (LOCAL_WEBHOOKS, LOCAL_DESTINATIONS)
+            local = {name: given.get(name, "true") for name in names}
             return {**told, **self._next_metrics_port(), **local}
         return {**told, **self._model(), LOCAL_MODELS: given.get(LOCAL_MODELS, "true")}
 

@@ -14,6 +14,7 @@ PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
     "automation": (
         "rota.automation.v1.AutomationService",
         "rota.automation.v1.DeliveryService",
+        "rota.automation.v1.DestinationService",
         "rota.automation.v1.InboxService",
     ),
 }

@@ -1,1 +1,1 @@
-"""The RPCs of AutomationService, InboxService and NoticeService."""
+"""The RPCs of AutomationService, DestinationService, InboxService and NoticeService."""

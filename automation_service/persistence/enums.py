@@ -48,6 +48,26 @@ class InboxItemState(StrEnum):
     READ = "read"
 
 
+class DestinationKind(StrEnum):
+    """Stored in lower case, as channels have it. The API has the names."""
+
+    EMAIL = "email"
+    SLACK = "slack"
+    DISCORD = "discord"
+    TEAMS = "teams"
+    TELEGRAM = "telegram"
+    MATRIX = "matrix"
+    NTFY = "ntfy"
+    PUSHOVER = "pushover"
+    WEBHOOK = "webhook"
+
+
+class DestinationState(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    UNVERIFIED = "unverified"
+
+
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:
     return sa.Enum(
         values,
@@ -66,5 +86,7 @@ LEDGER_OUTCOMES: Final = tuple(o.value for o in SlotOutcome if o != SlotOutcome.
 SLOT_OUTCOME: Final = sa.Enum(*LEDGER_OUTCOMES, name="automation_slot_outcome", schema=SCHEMA)
 DELIVERY_STATE: Final = _type("delivery_state", DeliveryState)
 WEBHOOK_DELIVERY_STATUS: Final = _type("webhook_delivery_status", WebhookDeliveryStatus)
+DESTINATION_KIND: Final = _type("destination_kind", DestinationKind)
+DESTINATION_STATE: Final = _type("destination_state", DestinationState)
 
 ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -558,3 +558,50 @@ inboxes = sa.Table(
     ),
     sa.Column("sequence", sa.Integer, nullable=False),
 )
+
+# Places outside of Rota where results go.
+destinations = sa.Table(
+    "destinations",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    # The last segment of the name. A caller may choose it.
+    sa.Column("resource_id", sa.Text, nullable=False),
+    # Whose it is; null for a shared one.
+    sa.Column("owner_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="CASCADE"), index=True),
+    sa.Column("creator_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("kind", enums.DESTINATION_KIND, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    # What is no secret.
+    sa.Column("settings", JSONB, nullable=False),
+    # JSON, encrypted and bound to the row.
+    sa.Column("secrets", sa.LargeBinary),
+    sa.Column("secret_hint", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", enums.DESTINATION_STATE, nullable=False),
+    sa.Column("pause_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("last_error", sa.Text, nullable=False, server_default=""),
+    # Results in a row that failed for good.
+    sa.Column("consecutive_failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "verified_member_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True
+    ),
+    sa.Column("verify_time", _TIME),
+    # Of the code that was sent last, while it may be given.
+    sa.Column("code_hash", sa.LargeBinary),
+    sa.Column("code_user_id", sa.Text),
+    sa.Column("code_tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("code_expire_time", _TIME),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("update_time", _TIME, nullable=False),
+    sa.UniqueConstraint("workspace_id", "resource_id"),
+)
+sa.Index(
+    "ix_destinations_workspace_id_create_time",
+    destinations.c.workspace_id,
+    destinations.c.create_time,
+    destinations.c.id,
+)

@@ -21,6 +21,7 @@ PEOPLE: Final = ""
 CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.chat.v1.ChatService": frozenset({PEOPLE}),
     "rota.automation.v1.AutomationService": frozenset({PEOPLE, "chat_service"}),
+    "rota.automation.v1.DestinationService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.InboxService": frozenset({PEOPLE}),
     "rota.automation.v1.DeliveryService": frozenset({PEOPLE, "chat_service"}),
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),
@@ -55,6 +56,8 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
             "/rota.automation.v1.AutomationService/ListActionTypes",
             "/rota.automation.v1.AutomationService/ListTriggerTypes",
             "/rota.automation.v1.AutomationService/ListCapabilities",
+            "/rota.automation.v1.DestinationService/GetDestination",
+            "/rota.automation.v1.DestinationService/ListDestinations",
             "/rota.automation.v1.InboxService/GetInboxItem",
             "/rota.automation.v1.InboxService/ListInboxItems",
             "/rota.automation.v1.InboxService/WatchInboxItems",

@@ -8,7 +8,13 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from rota.automation.v1 import automation_pb2, automation_pb2_grpc, inbox_pb2, inbox_pb2_grpc
+from rota.automation.v1 import (
+    automation_pb2,
+    automation_pb2_grpc,
+    destination_pb2_grpc,
+    inbox_pb2,
+    inbox_pb2_grpc,
+)
 from rota.chat.v1 import chat_pb2_grpc
 
 from tests.clients.scripted_chat import Chat, Refused, abort
@@ -77,12 +83,26 @@ class Inbox(inbox_pb2_grpc.InboxServiceServicer):
     GetInboxItem = ListInboxItems = MarkInboxItems = _answer
 
 
+class Destinations(destination_pb2_grpc.DestinationServiceServicer):
+    """Answers as Automations does."""
+
+    def __init__(self, automations: Automations) -> None:
+        self.automations = automations
+
+    async def _answer(self, request: Any, context: Any) -> Any:
+        return await self.automations._answer(request, context)
+
+    CreateDestination = GetDestination = ListDestinations = UpdateDestination = _answer
+    DeleteDestination = TestDestination = VerifyDestination = EnableDestination = _answer
+
+
 class Peer:
     """All services on a loop and thread of their own, behind a socket that can be reset."""
 
     def __init__(self) -> None:
         self.chat = Chat(self._reset)
         self.automations = Automations()
+        self.destinations = Destinations(self.automations)
         self.inbox = Inbox(self.automations)
         self.address = ""
         self._clients: set[asyncio.StreamWriter] = set()
@@ -103,6 +123,7 @@ class Peer:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, server)
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(self.automations, server)
+        destination_pb2_grpc.add_DestinationServiceServicer_to_server(self.destinations, server)
         inbox_pb2_grpc.add_InboxServiceServicer_to_server(self.inbox, server)
         self._port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -13,11 +13,13 @@ from google.protobuf.message_factory import GetMessageClass
 from rota.agent.v1 import agent_pb2 as gp
 from rota.automation.v1 import automation_pb2 as ap
 from rota.automation.v1 import delivery_pb2 as dp
+from rota.automation.v1 import destination_pb2 as dsp
 from rota.automation.v1 import inbox_pb2 as ip
 from rota.automation.v1 import webhook_pb2 as wp
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.support.chat import approve
+from tests.support.code_receiver import CodeReceiver
 from tests.support.live import METHODS, Live, Tenant
 
 ASKED = "every weekday at 9 in Paris summarise the news"
@@ -112,7 +114,42 @@ class Stage:
         """One that reached an inbox."""
         return self.delivered()
 
+    @cached_property
+    def destination(self) -> dsp.Destination:
+        return self.new_destination()
+
+    @cached_property
+    def receiver(self) -> CodeReceiver:
+        return CodeReceiver()
+
     # What is made for one call
+
+    def sent_code(self) -> tuple[dsp.Destination, str]:
+        """A destination, and the code that was sent through it."""
+        topic = new_id()
+        settings = dsp.NtfySettings(server=self.receiver.url, topic=topic)
+        made = self.new_destination(ntfy=settings)
+        sent = self.call(
+            "DestinationService/TestDestination",
+            dsp.TestDestinationRequest(name=made.name, verify=True),
+        )
+        assert not sent.error, sent
+        return made, self.receiver.code(topic)
+
+    def adding_destination(self, **fields: Any) -> dsp.CreateDestinationRequest:
+        """A shared topic of ntfy, whose server is not there."""
+        topic = dsp.NtfySettings(server="http://127.0.0.1:1", topic="a-topic-of-nobody-1234")
+        return dsp.CreateDestinationRequest(
+            parent=self.workspace,
+            destination=dsp.Destination(**{"ntfy": topic, **fields}),
+            request_id=new_id(),
+        )
+
+    def new_destination(self, **fields: Any) -> dsp.Destination:
+        found: dsp.Destination = self.call(
+            "DestinationService/CreateDestination", self.adding_destination(**fields)
+        )
+        return found
 
     def new_inbox_item(self, *, subject: str = "Trains", body: str = "They are late.") -> str:
         # Whoever calls is recorded.

@@ -5,6 +5,7 @@ from typing import Final
 from tests.contract.automation_rows import AUTOMATION_ROWS
 from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
 from tests.contract.delivery_rows import DELIVERY_ROWS
+from tests.contract.destination_rows import DESTINATION_ROWS
 from tests.contract.inbox_rows import INBOX_ROWS
 from tests.contract.model_rows import MODEL_ROWS
 from tests.contract.promise_rows import PROMISE_ROWS
@@ -16,6 +17,7 @@ ROWS: Final[list[Row]] = [
     *MODEL_ROWS,
     *AUTOMATION_ROWS,
     *WEBHOOK_ROWS,
+    *DESTINATION_ROWS,
     *INBOX_ROWS,
     *DELIVERY_ROWS,
     *AGENT_ROWS,
@@ -56,6 +58,8 @@ READS: Final = frozenset(
         "AutomationService/ListActionTypes",
         "AutomationService/ListTriggerTypes",
         "AutomationService/ListCapabilities",
+        "DestinationService/GetDestination",
+        "DestinationService/ListDestinations",
         "InboxService/GetInboxItem",
         "InboxService/ListInboxItems",
         "InboxService/WatchInboxItems",

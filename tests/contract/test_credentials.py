@@ -26,8 +26,15 @@ OWN: Final = {
     "ChatService/DeleteModelConfig",
     "ChatService/TestModelConfig",
 }
-# A thread is deleted by whoever made it, or by an owner.
-MAKERS: Final = {"ChatService/DeleteThread"}
+# A thread is deleted by whoever made it, or by an owner. So are destinations managed.
+MAKERS: Final = {
+    "ChatService/DeleteThread",
+    "DestinationService/UpdateDestination",
+    "DestinationService/DeleteDestination",
+    "DestinationService/EnableDestination",
+    "DestinationService/TestDestination",
+    "DestinationService/VerifyDestination",
+}
 # The first names no workspace; a task is stopped for whomever it ran.
 EVERYWHERE: Final = {"AgentService/ListCapabilities", "AgentService/CancelTask"}
 ANSWERED: Final = ""

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from rota.automation.v1 import automation_pb2 as ap
+from rota.automation.v1 import destination_pb2 as dp
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import violations_of
@@ -51,8 +52,8 @@ def stored(stage: Stage, method: str, name: str) -> Any:
 
 def test_every_call_that_can_be_tried_is_tried_here() -> None:
     assert {*CREATES, *UPDATES, "AutomationService/BackfillSlots"} == set(DRY)
-    assert len(CREATES) == 4
-    assert len(UPDATES) == 5
+    assert len(CREATES) == 5
+    assert len(UPDATES) == 6
 
 
 @pytest.mark.parametrize("method", CREATES)
@@ -99,11 +100,13 @@ def test_what_an_update_can_not_change_is_refused_and_not_ignored(stage: Stage) 
     trigger = ap.Trigger(name=held.triggers[0].name, type="webhook")
     other = ap.Trigger(name=held.triggers[0].name, trigger_id="other")
     paused = ap.Automation(name=held.name, state=ap.Automation.PAUSED)
+    personal = dp.Destination(name=stage.destination.name, personal=True)
     own = cp.ModelConfig(name=stage.own_model.name, id=-1)
     for method, request in (
         ("AutomationService/UpdateTrigger", ap.UpdateTriggerRequest(trigger=trigger)),
         ("AutomationService/UpdateTrigger", ap.UpdateTriggerRequest(trigger=other)),
         ("AutomationService/UpdateAutomation", ap.UpdateAutomationRequest(automation=paused)),
+        ("DestinationService/UpdateDestination", dp.UpdateDestinationRequest(destination=personal)),
         ("ChatService/UpdateModelConfig", cp.UpdateModelConfigRequest(model_config=own)),
     ):
         assert [reason for _, reason in violations_of(stage.who.refusal(method, request))] == [

@@ -183,7 +183,18 @@ def test_every_file_says_where_its_code_belongs() -> None:
 def test_what_holds_a_secret_is_marked() -> None:
     marked = {contract.short(field) for field in contract.fields() if is_secret(field)}
     assert marked == {
+        "automation.DiscordSettings.webhook_url",
+        "automation.MatrixSettings.access_token",
+        "automation.NtfySettings.access_token",
+        "automation.NtfySettings.topic",
+        "automation.PushoverSettings.app_token",
+        "automation.PushoverSettings.user_key",
+        "automation.SlackSettings.webhook_url",
+        "automation.TeamsSettings.webhook_url",
+        "automation.TelegramSettings.bot_token",
         "automation.Webhook.secret",
+        "automation.VerifyDestinationRequest.code",
+        "automation.WebhookSettings.signing_secret",
         "chat.ModelConfig.api_key",
         "chat.ModelConfig.extra_headers",
     }

@@ -10,6 +10,9 @@ from google.protobuf.message import Message
 
 from automation_service import outbox
 from automation_service.automations.lifecycle import LONGEST_PAUSE
+from automation_service.destinations import delivery_target, verification
+from automation_service.destinations import service as destinations
+from automation_service.destinations import settings as destination_settings
 from automation_service.inbox import items as inbox_items
 from automation_service.persistence.outbox import deliveries
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
@@ -93,6 +96,21 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.Delivery.attempts": {deliveries.MAX_ATTEMPTS_SHOWN},
     "automation.Delivery.body": {deliver.MAX_BODY},
     "automation.Delivery.subject": {deliver.MAX_SUBJECT},
+    "automation.CreateDestinationRequest.request_id": {
+        default(AutomationSettings, "request_retention_days")
+    },
+    "automation.Destination.consecutive_failures": {delivery_target.MAX_FAILURES},
+    "automation.Destination.secret_hint": {
+        destination_settings.HINT,
+        destination_settings.HINTED_FROM,
+    },
+    "automation.DestinationService.CreateDestination": {destinations.MAX_DESTINATIONS},
+    "automation.DestinationService.TestDestination": {
+        verification.CODE_LENGTH,
+        verification.CODE_LIFE // timedelta(minutes=1),
+        verification.MAX_OF_DESTINATION,
+        verification.MAX_OF_PERSON,
+    },
     "automation.ExecutionBlock.concurrency": {slot_decision.MAX_WAITING},
     "automation.ExecutionBlock.max_retries": {ExecutionBlock().max_retries},
     "automation.ExecutionBlock.on_failure": {ON_FAILURE_SECONDS},
@@ -137,6 +155,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.UpdateWebhookRequest.request_id": {
         default(AutomationSettings, "request_retention_days")
     },
+    "automation.WebhookSettings.signing_secret": {24, 64},
     # Codes of HTTP, and the year of its seconds.
     "automation.Webhook": {
         *(200, 299, 410, 1970),

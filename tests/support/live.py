@@ -279,6 +279,7 @@ def _told(made: Live, name: str, listen: str, peer: str, model: str) -> dict[str
         "ROTA_SECRET_KEYS": SECRET_KEY,
         "ROTA_LOCAL_MODELS": "true",
         "ROTA_LOCAL_WEBHOOKS": "true",
+        "ROTA_LOCAL_DESTINATIONS": "true",
         "OPENAI_API_KEY": "demo",
         "OPENAI_BASE_URL": f"http://{model}/v1",
         "ROTA_DEFAULT_MODEL": "demo",

@@ -14,7 +14,11 @@ NAME: Final = "workspaces/w/webhook"
 State = wp.WebhookDelivery.State
 # Secrets can be kept, and messages may go to loopback.
 KEY: Final = new_key()
-SETTINGS: Final[dict[str, Any]] = {"secret_keys": KEY, "local_webhooks": True}
+SETTINGS: Final[dict[str, Any]] = {
+    "secret_keys": KEY,
+    "local_webhooks": True,
+    "local_destinations": True,
+}
 
 
 async def update(

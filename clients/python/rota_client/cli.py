@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
-from rota_client.terminal import deliveries, inbox, models, tables, webhook
+from rota_client.terminal import deliveries, destinations, inbox, models, tables, webhook
 from rota_client.terminal.backfill import backfill
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
@@ -342,6 +342,7 @@ def preview(
 
 
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(destinations.app, name="destinations")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(models.app, name="models")
 app.add_typer(webhook.app, name="webhook")

@@ -9,6 +9,7 @@ from rota_client.automations import Automations
 from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translate_errors
 from rota_client.connection import Endpoint
 from rota_client.deliveries import Deliveries
+from rota_client.destinations import Destinations
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.inbox import Inbox
@@ -19,13 +20,14 @@ from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
 
-class RotaClient(Automations, Deliveries, Inbox, Models, Webhooks):
+class RotaClient(Automations, Deliveries, Destinations, Inbox, Models, Webhooks):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Connects to the gateway, or to one service, which then serves only its own calls. Names may be
     short: `workspace` completes them. Calls raise RotaError and retry as `retry_policy` says while
-    the server is unavailable. `chat`, `automations` and `inbox` are the generated stubs, for calls
-    without a method here. A list is a Pager: `async for run in rota.list_runs(): …` reads it all.
+    the server is unavailable. `chat`, `automations`, `destinations` and `inbox` are the generated
+    stubs, for calls without a method here. A list is a Pager, and `async for` reads it
+    all: `async for run in rota.list_runs(): …`.
     """
 
     chat: chat_v1.ChatServiceStub
@@ -54,6 +56,9 @@ class RotaClient(Automations, Deliveries, Inbox, Models, Webhooks):
         )
         self.inbox = automation_v1.InboxServiceStub(self._channel, metadata=self._metadata)
         self.deliveries = automation_v1.DeliveryServiceStub(self._channel, metadata=self._metadata)
+        self.destinations = automation_v1.DestinationServiceStub(
+            self._channel, metadata=self._metadata
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ _KINDS: Final = {
     "approvals": "approval",
     "automations": "automation",
     "deliveries": "delivery",
+    "destinations": "destination",
     "inboxItems": "inbox item",
     "modelConfigs": "model",
     "runs": "run",

@@ -15,6 +15,7 @@ import { online } from "./lib/network.js";
 import { notifyOf } from "./lib/notify.js";
 import { route } from "./lib/router.js";
 import { claims, linkFault, token, workspace } from "./lib/session.js";
+import { Destinations } from "./settings/Destinations.js";
 import { Models } from "./settings/Models.js";
 import { Sidebar, sidebarOpen } from "./Sidebar.js";
 import { SignIn } from "./SignIn.js";
@@ -107,6 +108,8 @@ function Screen() {
       return <RunList />;
     case "inbox":
       return id ? <Item key={id} id={id} /> : <Inbox />;
+    case "destinations":
+      return <Destinations />;
     case "models":
       return <Models />;
     default:

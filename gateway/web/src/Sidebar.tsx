@@ -38,6 +38,7 @@ export function Sidebar() {
           <Place to="approvals" icon="inbox" label="Approvals" count={pendingCount()} />
           <Place to="automations" icon="clock" label="Automations" />
           <Place to="runs" icon="play" label="Runs" />
+          <Place to="destinations" icon="send" label="Destinations" />
           <Place to="models" icon="spark" label="Models" />
         </nav>
         <nav class="threads" aria-label="Threads">

@@ -23,7 +23,7 @@ export interface Problem {
 }
 
 const NAMED = /^\w+\//;
-const PREFIX = /^(?:decision\.edit\.payload|automation|model_config|config)\.?/;
+const PREFIX = /^(?:decision\.edit\.payload|automation|destination|model_config|config)\.?/;
 
 export function problemOf(thrown: unknown): Problem {
   const error = ConnectError.from(thrown);

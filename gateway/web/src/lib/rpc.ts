@@ -3,6 +3,7 @@ import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { DeliveryService } from "../gen/rota/automation/v1/delivery_pb.js";
+import { DestinationService } from "../gen/rota/automation/v1/destination_pb.js";
 import { InboxService } from "../gen/rota/automation/v1/inbox_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
@@ -36,6 +37,7 @@ const transport = createGrpcWebTransport({
 export const chat = createClient(ChatService, transport);
 export const automations = createClient(AutomationService, transport);
 export const deliveries = createClient(DeliveryService, transport);
+export const destinations = createClient(DestinationService, transport);
 export const inbox = createClient(InboxService, transport);
 
 /** The last segment of a resource name. */

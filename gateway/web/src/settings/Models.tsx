@@ -13,6 +13,7 @@ import { workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
 import { ModelTest } from "./ModelTest.js";
+import { TextField } from "./TextField.js";
 
 /** The settings are none; the message says which is at fault and what it takes. */
 class InvalidSettings extends Error {}
@@ -135,12 +136,12 @@ function AddModel() {
       <h2>Add one of your own</h2>
       <form ref={form} class="form" onSubmit={(event) => { event.preventDefault(); void add(event.currentTarget); }}>
         <div class="grid">
-          <Text name="model" label="Model" help="As its provider names it" wrong={wrong("model")} required />
-          <Text name="base_url" label="Address" help="OpenAI-compatible; usually ends in /v1" wrong={wrong("base_url")} type="url" required />
-          <Text name="api_key" label="Key" help="Stored encrypted, and never shown again" wrong={wrong("api_key")} type="password" />
-          <Text name="display_name" label="Name" help="Left out: the model's" wrong={wrong("display_name")} />
-          <Text name="context_tokens" label="Context" help="Tokens that it holds in one call; left out: 128,000" wrong={wrong("context_tokens")} type="number" />
-          <Text name="settings" label="Settings" help={'JSON of what each request holds or leaves out, such as {"temperature": 1}; left out: nothing'} wrong={wrong("settings")} />
+          <TextField id="own-model" name="model" label="Model" help="As its provider names it" wrong={wrong("model")} required />
+          <TextField id="own-base_url" name="base_url" label="Address" help="OpenAI-compatible; usually ends in /v1" wrong={wrong("base_url")} type="url" required />
+          <TextField id="own-api_key" name="api_key" label="Key" help="Stored encrypted, and never shown again" wrong={wrong("api_key")} type="password" />
+          <TextField id="own-display_name" name="display_name" label="Name" help="Left out: the model's" wrong={wrong("display_name")} />
+          <TextField id="own-context_tokens" name="context_tokens" label="Context" help="Tokens that it holds in one call; left out: 128,000" wrong={wrong("context_tokens")} type="number" />
+          <TextField id="own-settings" name="settings" label="Settings" help={'JSON of what each request holds or leaves out, such as {"temperature": 1}; left out: nothing'} wrong={wrong("settings")} maxLength={20_000} />
           <div class="field">
             <label for="own-image_support">Pictures</label>
             <select id="own-image_support" name="image_support">
@@ -194,15 +195,4 @@ function taken(field: DescField): string {
     case ScalarType.INT32: return "a whole number";
     default: return "a number";
   }
-}
-
-function Text(props: { name: string; label: string; help: string; wrong: string | undefined; type?: string; required?: boolean }) {
-  const id = `own-${props.name}`;
-  return (
-    <div class={props.wrong ? "field wrong" : "field"}>
-      <label for={id}>{props.label}</label>
-      <input id={id} name={props.name} type={props.type ?? "text"} required={props.required} maxLength={props.name === "settings" ? 20_000 : 500} spellcheck={false} autocomplete={props.type === "password" ? "new-password" : "off"} aria-invalid={props.wrong ? "true" : undefined} aria-describedby={`${id}-help`} />
-      <span id={`${id}-help`} class="help">{props.wrong ? <span class="error">{props.wrong}</span> : props.help}</span>
-    </div>
-  );
 }

@@ -1,0 +1,1 @@
+"""Destinations: settings, secrets, verification and pauses of the places where results go."""

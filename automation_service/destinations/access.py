@@ -1,0 +1,33 @@
+"""Who sees, manages and uses a destination."""
+
+from automation_service.persistence.outbox.destinations import Destination
+from shared import errors
+from shared.security.caller import Caller
+
+OWNER = "owner"
+
+
+def sees_all(who: Caller, workspace: str) -> bool:
+    return who.workspaces[workspace] == OWNER
+
+
+def sees(who: Caller, found: Destination) -> bool:
+    """Whether it is shared or the caller's own; an owner of the workspace sees all."""
+    return found.owner in (None, who.user) or sees_all(who, found.workspace)
+
+
+def manages(who: Caller, found: Destination) -> bool:
+    """Whether the caller created it and is an editor still, or is an owner of the workspace."""
+    role = who.workspaces[found.workspace]
+    return role == OWNER or (role == "editor" and found.creator == who.user)
+
+
+def require_manager(who: Caller, found: Destination) -> None:
+    """Raises PermissionDenied."""
+    if not manages(who, found):
+        raise errors.PermissionDenied(role=who.workspaces[found.workspace], needs=OWNER)
+
+
+def may_deliver(user: str, found: Destination) -> bool:
+    """Whether an automation that acts for `user` may deliver to it."""
+    return found.owner in (None, user)

@@ -1,0 +1,141 @@
+"""A destination as a delivery needs it, and what its results come to."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.channels.settings import ChannelSettings, read_settings
+from automation_service.destinations.secrets import DestinationSecrets
+from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
+from automation_service.persistence.enums import DestinationKind, DestinationState
+from automation_service.persistence.outbox import destinations as rows
+from automation_service.persistence.outbox.destinations import Destination
+from shared.telemetry import logs, metrics
+
+# Results in a row that failed for good, after which a destination pauses.
+MAX_FAILURES: Final = 5
+MAX_ERROR: Final = 500
+GONE: Final = "it is gone"
+_NOTE: Final = (
+    "{kind} at {host} takes no results any more: {reason}.\n\nWhat comes meanwhile is kept. Test it"
+    " and enable it under Destinations, or by `rota destinations enable {destination}`."
+)
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDestination:
+    """A destination with its secrets, for the time of an attempt. `owner` is None if shared."""
+
+    id: UUID
+    kind: DestinationKind
+    settings: ChannelSettings = field(repr=False)
+    state: DestinationState
+    pause_reason: str
+    owner: str | None
+    host: str
+
+
+async def open_destination(
+    connection: AsyncConnection,
+    workspace: str,
+    destination_id: str,
+    *,
+    secrets: DestinationSecrets,
+) -> OpenDestination | None:
+    """Returns a destination by the last segment of its name; None for one that was deleted.
+
+    Raises EncryptionUnavailable while no key opens its secrets, and SettingsRefused when its
+    settings are not taken any more.
+    """
+    found = await rows.find(connection, workspace, destination_id)
+    if found is None:
+        return None
+    values = secrets.split(found).values
+    return OpenDestination(
+        id=found.id,
+        kind=found.kind,
+        # Addresses were checked when they were saved, and are again when they are resolved.
+        settings=read_settings(found.kind.value, values, local=True),
+        state=found.state,
+        pause_reason=found.pause_reason,
+        owner=found.owner,
+        host=found.host,
+    )
+
+
+async def record_outcome(
+    connection: AsyncConnection,
+    destination: UUID,
+    *,
+    ok: bool,
+    error: str,
+    gone: bool,
+    now: datetime,
+) -> bool:
+    """Records what a result came to: taken, or failed for good. Returns whether it paused it.
+
+    It pauses a destination that is gone, or that refused MAX_FAILURES results in a row.
+    """
+    found = await rows.lock_by_id(connection, destination)
+    if found is None:
+        return False
+    if ok:
+        if found.consecutive_failures or found.last_error:
+            await rows.note(connection, found.id, {"consecutive_failures": 0, "last_error": ""})
+        return False
+    failed = replace(
+        found,
+        consecutive_failures=found.consecutive_failures + 1,
+        last_error=error[:MAX_ERROR],
+    )
+    is_dead = gone or failed.consecutive_failures >= MAX_FAILURES
+    if not is_dead or found.state is DestinationState.PAUSED:
+        values = {
+            "consecutive_failures": failed.consecutive_failures,
+            "last_error": failed.last_error,
+        }
+        await rows.note(connection, found.id, values)
+        return False
+    await _pause(connection, failed, gone=gone, now=now)
+    return True
+
+
+async def _pause(
+    connection: AsyncConnection, failed: Destination, *, gone: bool, now: datetime
+) -> None:
+    said = GONE if gone else f"{failed.consecutive_failures} results in a row failed"
+    reason = f"{said}: {failed.last_error}" if failed.last_error else said
+    paused = replace(failed, state=DestinationState.PAUSED, pause_reason=reason)
+    await rows.save(connection, paused, now)
+    await _tell(connection, paused, now)
+    metrics.count("rota.destinations.paused", kind=failed.kind.value)
+    log.info("destination_paused", destination=failed.resource, gone=gone)
+
+
+async def _tell(connection: AsyncConnection, paused: Destination, now: datetime) -> None:
+    """Tells its owner, or who created a shared one, unless that user was deleted."""
+    user = paused.owner or paused.creator
+    if user is None:
+        return
+    item = NewInboxItem(
+        id=uuid5(paused.id, f"paused {paused.version}"),
+        workspace=paused.workspace,
+        user=user,
+        kind=InboxItemKind.DESTINATION_PAUSED,
+        subject=f"{paused.display_name} is paused",
+        body=_NOTE.format(
+            kind=paused.kind.name.capitalize(),
+            host=paused.host,
+            reason=paused.pause_reason,
+            destination=paused.resource_id,
+        ),
+        format="text",
+        destination=paused.resource,
+        create_time=now,
+    )
+    await add_items(connection, [item])

@@ -1,0 +1,54 @@
+"""Whether an automation may deliver to destinations, and what is to be known of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.destinations import access
+from automation_service.persistence.enums import DestinationState
+from automation_service.persistence.outbox import destinations as rows
+from automation_service.persistence.outbox.destinations import Destination
+from shared import errors, resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseFault:
+    """What is wrong with one destination. `is_refused`: it can't be saved; else it is a note."""
+
+    name: str
+    description: str
+    is_refused: bool
+
+
+async def check_use(
+    connection: AsyncConnection, workspace: str, author: str, names: Sequence[str]
+) -> Sequence[UseFault]:
+    """Returns what is wrong with the destinations that automations of `author` name."""
+    wanted = {name: _resource_id(workspace, name) for name in dict.fromkeys(names)}
+    found = await rows.list_named(connection, workspace, [one for one in wanted.values() if one])
+    faults = (_fault(name, found.get(key), author) for name, key in wanted.items())
+    return [fault for fault in faults if fault is not None]
+
+
+def _fault(name: str, found: Destination | None, author: str) -> UseFault | None:
+    # To anybody else a personal destination does not exist.
+    if found is None or not access.may_deliver(author, found):
+        description = "there is no such destination that this automation may deliver to"
+        return UseFault(name=name, description=description, is_refused=True)
+    if found.state is DestinationState.PAUSED:
+        description = f"{found.display_name} is paused and takes no results: {found.pause_reason}"
+        return UseFault(name=name, description=description, is_refused=False)
+    if found.state is DestinationState.UNVERIFIED:
+        description = f"{found.display_name} takes no results until its address is verified"
+        return UseFault(name=name, description=description, is_refused=False)
+    return None
+
+
+def _resource_id(workspace: str, name: str) -> str:
+    """The last segment of a name of this workspace; empty for any other name."""
+    try:
+        parts = resources.DESTINATION.parse(name)
+    except errors.ResourceNotFound:
+        return ""
+    return parts["destination"] if parts["workspace"] == workspace else ""

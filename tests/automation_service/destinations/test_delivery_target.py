@@ -1,0 +1,123 @@
+"""What results come to: a destination that is dead pauses, and says why."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from rota.automation.v1 import destination_pb2 as dp
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.destinations.delivery_target import (
+    MAX_FAILURES,
+    open_destination,
+    record_outcome,
+)
+from automation_service.destinations.secrets import DestinationSecrets
+from automation_service.destinations.use_check import check_use
+from automation_service.persistence.enums import DestinationState
+from shared.clock import ManualClock
+from shared.security.secretbox import SecretBox
+from tests.support.automation import START, Running, execute, running
+from tests.support.destinations import TOPIC, State, create, delete, enable, get
+from tests.support.tokens import Keys
+from tests.support.webhooks import KEY, SETTINGS
+
+SECRETS = DestinationSecrets(box=SecretBox.parse(KEY))
+
+
+@pytest.fixture
+async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(url, keys, clock=clock, **SETTINGS) as service:
+        yield service
+
+
+async def outcome(
+    db: AsyncEngine, destination: UUID, *, ok: bool = False, gone: bool = False
+) -> bool:
+    async with db.begin() as connection:
+        error = "" if ok else "it answered 500"
+        return await record_outcome(
+            connection, destination, ok=ok, error=error, gone=gone, now=START
+        )
+
+
+async def id_of(rota: Running) -> UUID:
+    [row] = await execute(rota.url, "select id from destinations")
+    return UUID(str(row["id"]))
+
+
+async def test_a_destination_is_opened_with_its_secrets(rota: Running, db: AsyncEngine) -> None:
+    await create(rota, destination_id="alerts")
+    async with db.connect() as connection:
+        found = await open_destination(connection, "w", "alerts", secrets=SECRETS)
+        assert await open_destination(connection, "v", "alerts", secrets=SECRETS) is None
+    assert found is not None
+    assert found.settings.topic.get_secret_value() == TOPIC  # type: ignore[attr-defined]
+    assert (found.host, found.owner, found.state) == ("ntfy.sh", None, DestinationState.ACTIVE)
+    assert TOPIC not in repr(found)
+
+
+async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
+    rota: Running, db: AsyncEngine
+) -> None:
+    name, which = (await create(rota)).name, await id_of(rota)
+    for _ in range(MAX_FAILURES - 1):
+        assert not await outcome(db, which)
+    found = await get(rota, name)
+    assert (found.state, found.consecutive_failures) == (State.ACTIVE, 4)
+    assert found.last_error == "it answered 500"
+    assert not await outcome(db, which, ok=True)
+    assert (await get(rota, name)).consecutive_failures == 0
+    assert [await outcome(db, which) for _ in range(6)] == [False] * 4 + [True, False]
+    paused = await get(rota, name)
+    assert paused.state == State.PAUSED
+    assert paused.pause_reason == "5 results in a row failed: it answered 500"
+    assert paused.etag != found.etag
+    [item] = await execute(rota.url, "select * from inbox_items")
+    assert (item["user_id"], item["kind"], item["destination"]) == (
+        "ada",
+        "destination_paused",
+        name,
+    )
+    assert "it answered 500" in item["body"]
+    enabled = await enable(rota, name)
+    assert (enabled.state, enabled.pause_reason, enabled.consecutive_failures) == (
+        State.ACTIVE,
+        "",
+        0,
+    )
+    assert (await enable(rota, name)).etag == enabled.etag
+
+
+async def test_one_that_is_gone_pauses_at_once(rota: Running, db: AsyncEngine) -> None:
+    name, which = (await create(rota)).name, await id_of(rota)
+    assert await outcome(db, which, gone=True)
+    assert (await get(rota, name)).pause_reason == "it is gone: it answered 500"
+    await delete(rota, name)
+    assert not await outcome(db, which)
+
+
+async def test_an_automation_delivers_to_what_its_author_may_use(
+    rota: Running, db: AsyncEngine
+) -> None:
+    shared = (await create(rota)).name
+    email = dp.EmailSettings(address="bob@example.org")
+    his = (await create(rota, user="bob", email=email, personal=True)).name
+    await outcome(db, await _first(rota), gone=True)
+    names = [shared, his, "workspaces/w/destinations/none", "workspaces/v/destinations/x"]
+    async with db.connect() as connection:
+        of_ada = await check_use(connection, "w", "ada", names)
+        of_bob = await check_use(connection, "w", "bob", names)
+    assert [(one.name, one.is_refused) for one in of_ada] == [
+        (shared, False),
+        (his, True),
+        (names[2], True),
+        (names[3], True),
+    ]
+    assert [(one.name, one.is_refused) for one in of_bob][1] == (his, False)
+    assert "verified" in of_bob[1].description
+
+
+async def _first(rota: Running) -> UUID:
+    [row] = await execute(rota.url, "select id from destinations where owner_id is null")
+    return UUID(str(row["id"]))

@@ -1,0 +1,187 @@
+"""Destinations over the wire: who sees and changes them, and what is never shown."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from rota.automation.v1 import destination_pb2 as dp
+
+from automation_service.destinations.service import MAX_DESTINATIONS
+from shared.clock import ManualClock
+from shared.errors import Code
+from shared.security.secretbox import SecretBox, new_key
+from tests.support import destinations
+from tests.support.automation import Running, execute, new_request_id, running, until
+from tests.support.destinations import (
+    TOPIC,
+    Kind,
+    State,
+    create,
+    delete,
+    get,
+    listed,
+    ntfy,
+    update,
+)
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+from tests.support.webhooks import KEY, SETTINGS
+
+SECRET = "whsec_" + "a" * 32
+
+
+@pytest.fixture
+async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Running]:
+    public = {**SETTINGS, "local_destinations": False}
+    async with running(url, keys, clock=clock, **public) as service:
+        yield service
+
+
+async def test_a_secret_is_sealed_and_never_shown(rota: Running) -> None:
+    made = await create(rota, destination_id="alerts", display_name="Alerts")
+    assert made.name == "workspaces/w/destinations/alerts"
+    assert (made.kind, made.host, made.state) == (Kind.NTFY, "ntfy.sh", State.ACTIVE)
+    assert (made.ntfy.server, made.ntfy.topic, made.secret_hint) == ("https://ntfy.sh", "", "1234")
+    [row] = await execute(rota.url, "select * from destinations")
+    assert TOPIC not in str({**row, "secrets": ""})
+    assert TOPIC.encode() not in row["secrets"]
+    audits = await execute(rota.url, "select * from audit_events")
+    assert audits
+    assert TOPIC not in str(audits)
+
+
+async def test_a_personal_destination_is_its_owners_and_nobody_elses(rota: Running) -> None:
+    email = dp.EmailSettings(address="bob@example.org")
+    his = await create(rota, user="bob", email=email, personal=True)
+    assert (his.owner, his.creator, his.state) == ("users/bob", "users/bob", State.UNVERIFIED)
+    assert (his.display_name, his.email.address) == ("bob@example.org", "bob@example.org")
+    for attempt in (
+        get(rota, his.name, user="eve"),
+        update(rota, his.name, user="eve", display_name="Mine"),
+        delete(rota, his.name, user="eve"),
+    ):
+        assert (await refusal(attempt)).code is Code.NOT_FOUND
+    assert await listed(rota, user="eve") == []
+    assert [one.name for one in await listed(rota, user="bob")] == [his.name]
+    # An owner of the workspace sees and manages all.
+    assert [one.name for one in await listed(rota)] == [his.name]
+    await delete(rota, his.name)
+    assert await listed(rota, user="bob") == []
+
+
+async def test_a_shared_destination_is_seen_by_all_and_managed_by_its_creator(
+    rota: Running,
+) -> None:
+    shared = await create(rota, user="bob", webhook=webhook("https://a.example/?key=private"))
+    seen = await get(rota, shared.name, user="eve", role="viewer")
+    assert (seen.host, seen.kind) == ("a.example", Kind.WEBHOOK)
+    assert (seen.WhichOneof("settings"), seen.secret_hint) == (None, "")
+    for user, role in (("eve", "editor"), ("bob", "viewer")):
+        refused = await refusal(
+            update(rota, shared.name, user=user, role=role, display_name="Mine")
+        )
+        assert refused.code is Code.PERMISSION_DENIED
+    changed = await update(rota, shared.name, user="bob", display_name="Ours")
+    assert (changed.display_name, changed.webhook.uri) == ("Ours", "https://a.example/?key=private")
+
+
+def webhook(uri: str) -> dp.WebhookSettings:
+    return dp.WebhookSettings(uri=uri, signing_secret=SECRET)
+
+
+async def test_what_a_caller_writes_back_changes_nothing(rota: Running) -> None:
+    made = await create(rota, ntfy=ntfy(access_token="tk_0123456789abcdef"))
+    request = dp.UpdateDestinationRequest(destination=made)
+    assert await destinations.call(rota, "UpdateDestination", request) == made
+    request.update_mask.paths.append("*")
+    assert await destinations.call(rota, "UpdateDestination", request) == made
+
+
+async def test_a_secret_stays_unless_it_would_go_to_another_server(rota: Running) -> None:
+    made = await create(rota, matrix=matrix("https://one.example", access_token="s" * 20))
+    room = await update(
+        rota, made.name, matrix=matrix("https://one.example", room="!b:one.example")
+    )
+    assert (room.matrix.room_id, room.secret_hint) == ("!b:one.example", "ssss")
+    assert room.etag != made.etag
+    refused = await refusal(update(rota, made.name, matrix=matrix("https://two.example")))
+    [(field, reason)] = [(one.field, one.reason) for one in refused.violations]
+    assert (field, reason) == ("destination.matrix.access_token", "REQUIRED")
+    there = await update(
+        rota, made.name, matrix=matrix("https://two.example", access_token="t" * 20)
+    )
+    assert (there.host, there.secret_hint) == ("two.example", "tttt")
+
+
+def matrix(homeserver: str, *, room: str = "!a:one.example", **fields: str) -> dp.MatrixSettings:
+    return dp.MatrixSettings(homeserver=homeserver, room_id=room, **fields)
+
+
+async def test_settings_that_can_not_work_are_refused_by_field(rota: Running) -> None:
+    slack = dp.SlackSettings(webhook_url="https://evil.example/services/T/B/x")
+    cases = [
+        ({"slack": slack}, "destination.slack.webhook_url", "INVALID"),
+        ({"email": dp.EmailSettings(address="ada")}, "destination.email.address", "INVALID"),
+        ({"webhook": webhook("https://10.0.0.1/")}, "destination.webhook.uri", "NOT_PUBLIC"),
+        (
+            {"webhook": dp.WebhookSettings(uri="https://a.example/")},
+            "destination.webhook.signing_secret",
+            "REQUIRED",
+        ),
+        ({"display_name": "a\u202eb"}, "destination.display_name", "INVISIBLE_CHARACTER"),
+    ]
+    for fields, field, reason in cases:
+        refused = await refusal(create(rota, **fields))
+        assert [(one.field, one.reason) for one in refused.violations] == [(field, reason)]
+        assert "evil" not in str(refused.violations)
+
+
+async def test_a_person_has_so_many_in_a_workspace(rota: Running) -> None:
+    made = await create(rota, request_id=(again := new_request_id()))
+    like = "workspace_id, display_name, kind, host, settings, state, version, create_time"
+    await execute(
+        rota.url,
+        f"insert into destinations (id, resource_id, creator_id, update_time, {like})"
+        f" select gen_random_uuid(), 'd' || n, creator_id, update_time, {like}"
+        f" from destinations, generate_series(2, {MAX_DESTINATIONS}) n",
+    )
+    refused = await refusal(create(rota))
+    assert refused.reason == "STATE_CONFLICT"
+    assert (await create(rota, request_id=again)).name == made.name
+    await create(rota, user="bob")
+
+
+async def test_secrets_are_sealed_anew_when_the_service_has_another_key(
+    url: str, keys: Keys, clock: ManualClock
+) -> None:
+    async with running(url, keys, clock=clock, **SETTINGS) as rota:
+        await create(rota)
+        await create(rota, email=dp.EmailSettings(address="ada@example.org"))
+    newer = new_key()
+    box = SecretBox.parse(newer)
+    assert box is not None
+    async with running(
+        url, keys, clock=clock, **{**SETTINGS, "secret_keys": f"{newer},{KEY}"}
+    ) as rota:
+
+        async def sealed() -> bool:
+            query = "select secrets from destinations where secrets is not null"
+            [row] = await execute(rota.url, query)
+            return bool(row["secrets"].startswith(box.prefix))
+
+        assert await until(sealed)
+
+
+async def test_without_a_key_only_what_has_no_secret_is_taken(
+    url: str, keys: Keys, clock: ManualClock
+) -> None:
+    async with running(url, keys, clock=clock) as rota:
+        assert (await refusal(create(rota))).reason == "ENCRYPTION_UNAVAILABLE"
+        assert (await create(rota, email=dp.EmailSettings(address="ada@example.org"))).etag
+
+
+async def test_a_list_is_filtered_by_kind_and_state(rota: Running) -> None:
+    first = await create(rota)
+    second = await create(rota, email=dp.EmailSettings(address="ada@example.org"))
+    assert [one.name for one in await listed(rota)] == [second.name, first.name]
+    assert [one.name for one in await listed(rota, "kind = NTFY")] == [first.name]
+    assert [one.name for one in await listed(rota, "state = UNVERIFIED")] == [second.name]

@@ -1,0 +1,144 @@
+"""Destinations on the page: added by kind, tested, verified, and no secret shown again."""
+
+import re
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from playwright.async_api import Browser, expect
+from rota.automation.v1 import destination_pb2 as dp
+
+from tests.web.acts import go_to
+from tests.web.stub import Answers, refusal, stubbed
+
+D: Final = "DestinationService/"
+NAME: Final = "workspaces/w/destinations/phone"
+SECRET: Final = "a-topic-that-nobody-knows"
+
+
+def phone(**fields: Any) -> dp.Destination:
+    given = {
+        "name": NAME,
+        "display_name": "My phone",
+        "kind": dp.Destination.NTFY,
+        "ntfy": dp.NtfySettings(server="https://ntfy.sh"),
+        "host": "ntfy.sh",
+        "owner": "users/ada",
+        "state": dp.Destination.ACTIVE,
+        "secret_hint": "nows",
+        "etag": "e1",
+        **fields,
+    }
+    return dp.Destination(**given)
+
+
+def listing(*found: dp.Destination) -> Answers:
+    return {f"{D}ListDestinations": lambda _: dp.ListDestinationsResponse(destinations=found)}
+
+
+async def test_one_is_added_with_the_fields_of_its_kind(browser: Browser) -> None:
+    page, stub = await stubbed(
+        browser,
+        {**listing(), f"{D}CreateDestination": lambda _: phone()},
+        where="#/destinations",
+    )
+    await expect(page.get_by_text("None yet. Results reach")).to_be_visible()
+    await expect(page.get_by_label("Address", exact=True)).to_be_visible()
+    await page.get_by_label("Kind", exact=True).select_option("ntfy")
+    topic = page.get_by_label("Topic", exact=True)
+    await expect(topic).to_have_attribute("type", "password")
+    await topic.fill(SECRET)
+    await page.get_by_label("Name", exact=True).fill("My phone")
+    await page.get_by_label("Whose", exact=True).select_option("mine alone")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#announcer")).to_have_text("My phone is added.")
+    (asked,) = stub.seen(f"{D}CreateDestination")
+    assert (asked.parent, asked.destination.personal) == ("workspaces/w", True)
+    assert (asked.destination.ntfy.topic, asked.destination.display_name) == (SECRET, "My phone")
+    await expect(topic).to_have_value("")
+    await page.get_by_label("Kind", exact=True).select_option("webhook")
+    made = await page.get_by_label("Signing secret", exact=True).input_value()
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", made)
+    await page.context.close()
+
+
+async def test_what_is_refused_is_told_at_its_field(browser: Browser) -> None:
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(
+        field="destination.slack.webhook_url", description="must be on hooks.slack.com"
+    )
+    page, _ = await stubbed(
+        browser,
+        {**listing(), f"{D}CreateDestination": lambda _: refusal(3, "invalid", bad)},
+        where="#/destinations",
+    )
+    await page.get_by_label("Kind", exact=True).select_option("slack")
+    field = page.get_by_label("Incoming webhook", exact=True)
+    await field.fill("https://example.org/x")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(field).to_have_accessible_description("must be on hooks.slack.com")
+    await page.context.close()
+
+
+async def test_one_is_tested_verified_and_removed(browser: Browser) -> None:
+    held = [phone()]
+    answers: Answers = {
+        f"{D}ListDestinations": lambda _: dp.ListDestinationsResponse(destinations=held)
+    }
+
+    def send(request: Any) -> dp.TestDestinationResponse:
+        if request.verify:
+            held[0] = phone(code_expire_time=Timestamp(seconds=4_000_000_000))
+            return dp.TestDestinationResponse(destination=held[0])
+        return dp.TestDestinationResponse(destination=held[0], error="it answered 404")
+
+    def verify(_: Any) -> dp.Destination:
+        held[0] = phone(verified_member="users/ada", verify_time=Timestamp(seconds=1_800_000_000))
+        return held[0]
+
+    answers |= {f"{D}TestDestination": send, f"{D}VerifyDestination": verify}
+    page, stub = await stubbed(browser, answers, where="#/destinations")
+    mine = page.get_by_role("listitem").filter(has_text="My phone")
+    await expect(mine).to_contain_text("ntfy at ntfy.sh")
+    await expect(mine).to_contain_text("Yours; secret …nows")
+    await mine.get_by_role("button", name="Test My phone", exact=True).click()
+    await expect(mine.get_by_text("It was not taken: it answered 404.")).to_be_visible()
+    await mine.get_by_role("button", name="Send a code to My phone", exact=True).click()
+    await mine.get_by_label("Code", exact=True).fill("K7QF2M9X")
+    await mine.get_by_role("button", name="Verify", exact=True).click()
+    await expect(mine).to_contain_text("Verified by ada")
+    (given,) = stub.seen(f"{D}VerifyDestination")
+    assert (given.name, given.code) == (NAME, "K7QF2M9X")
+    await expect(mine.get_by_label("Code", exact=True)).to_have_count(0)
+    held.clear()
+    await mine.get_by_role("button", name="Remove My phone", exact=True).click()
+    await mine.get_by_role("button", name="Really remove My phone", exact=True).click()
+    await expect(mine).to_have_count(0)
+    (removed,) = stub.seen(f"{D}DeleteDestination")
+    assert (removed.name, removed.etag) == (NAME, "e1")
+    await page.context.close()
+
+
+async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
+    browser: Browser,
+) -> None:
+    paused = phone(state=dp.Destination.PAUSED, pause_reason="it is gone: it answered 404")
+    others = phone(
+        name="workspaces/w/destinations/team", display_name="The team", owner="", ntfy=None
+    )
+    page, stub = await stubbed(
+        browser,
+        {**listing(paused, others), f"{D}EnableDestination": lambda _: phone()},
+        where="#/chat",
+    )
+    await go_to(page, "Destinations")
+    mine = page.get_by_role("listitem").filter(has_text="My phone")
+    await expect(mine).to_contain_text("Paused: it is gone: it answered 404")
+    await mine.get_by_role("button", name="Enable My phone", exact=True).click()
+    await expect(page.locator("#announcer")).to_have_text("My phone takes results again.")
+    assert len(stub.seen(f"{D}EnableDestination")) == 1
+    team = page.get_by_role("listitem").filter(has_text="The team")
+    await expect(team).to_contain_text("Shared")
+    await expect(team.get_by_role("button")).to_have_count(0)
+    await page.context.close()
