@@ -18,6 +18,8 @@ from rota.automation.v1 import (
     destination_pb2_grpc,
     inbox_pb2,
     inbox_pb2_grpc,
+    notice_settings_pb2,
+    notice_settings_pb2_grpc,
 )
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +28,7 @@ from automation_service.api.delivery_servicer import DeliveryServicer
 from automation_service.api.destination_servicer import DestinationServicer
 from automation_service.api.inbox_servicer import InboxServicer
 from automation_service.api.notice_servicer import NoticeServicer
+from automation_service.api.notice_settings_servicer import NoticeSettingsServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
 from automation_service.automations.lifecycle import AutomationLifecycle
@@ -44,6 +47,9 @@ from automation_service.destinations.verification import DestinationVerification
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
+from automation_service.notices.dispatcher import ApprovalReader, NoticeDispatcher
+from automation_service.notices.places import put_in_inbox
+from automation_service.notices.service import NoticeSettingsOfPeople, refuse_destinations
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import require_migrated
 from automation_service.persistence.tables import SIGNING_KEYS, TENANTS
@@ -91,6 +97,9 @@ INBOXES: Final = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"].full_name
 SANDBOX_JOBS: Final = "automation_service.sandbox_jobs"
 DELIVERIES: Final = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
 DESTINATIONS: Final = destination_pb2.DESCRIPTOR.services_by_name["DestinationService"].full_name
+NOTICE_SETTINGS: Final = notice_settings_pb2.DESCRIPTOR.services_by_name[
+    "NoticeSettingsService"
+].full_name
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
 log = logs.logger(__name__)
@@ -119,10 +128,11 @@ async def service(
     source: CapabilitySource | None = None,
     queue: RunQueue | None = None,
     sender: WebhookSender | None = None,
+    approvals: ApprovalReader | None = None,
 ) -> AsyncIterator[AutomationServer]:
     """Runs the service inside the context, and drains it at the end.
 
-    `source` provides the catalogue of capabilities.
+    `source` provides the catalogue of capabilities, and `approvals` says which still wait.
     """
     corrected = CorrectedClock()
     follows = clock is None
@@ -265,6 +275,14 @@ async def service(
             loops.append(webhook_deliveries.run(stop))
             loops.append(deliveries.run(stop))
             loops.append(destination_secrets.rotate(db))
+            dispatcher = NoticeDispatcher(
+                db=db,
+                clock=clock,
+                tenancy=tenancy,
+                approvals=approvals or remote,
+                put=put_in_inbox,
+            )
+            loops.append(dispatcher.run(stop, settings.look_seconds))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
             loops.append(inbox_watcher.run(stop))
@@ -300,6 +318,12 @@ async def service(
                 pages=pages,
                 deliveries=Deliveries(db=db, clock=clock, changes=changes, on_due=deliveries.wake),
             )
+            notice_settings = NoticeSettingsServicer(
+                access=access,
+                settings=NoticeSettingsOfPeople(
+                    db=db, clock=clock, changes=changes, check_places=refuse_destinations
+                ),
+            )
             services = {
                 SERVICE: partial(
                     automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer
@@ -310,6 +334,10 @@ async def service(
                 ),
                 DESTINATIONS: partial(
                     destination_pb2_grpc.add_DestinationServiceServicer_to_server, destinations
+                ),
+                NOTICE_SETTINGS: partial(
+                    notice_settings_pb2_grpc.add_NoticeSettingsServiceServicer_to_server,
+                    notice_settings,
                 ),
                 NOTICES: partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
             }

@@ -86,6 +86,7 @@ class AutomationRetention:
             "audits": (rows.delete_audits, policy.audits),
             "deliveries": (rows.delete_deliveries, policy.runs),
             "webhook_deliveries": (rows.delete_webhook_deliveries, policy.deliveries),
+            "notices": (rows.delete_notices, policy.deliveries),
             "read_items": (rows.delete_read_items, policy.read_items),
             "unread_items": (rows.delete_unread_items, policy.unread_items),
             "gaps": (rows.delete_downtimes, policy.slots),

@@ -84,7 +84,10 @@ class AutomationSettings(ServiceSettings):
         300, gt=0, description="seconds between deletions of expired rows"
     )
     delivery_retention_days: int = Field(
-        30, ge=1, description="days that messages to webhooks are kept after their end"
+        30,
+        ge=1,
+        description="days that messages to webhooks, and the records of notices, are kept after "
+        "their end",
     )
     read_inbox_item_retention_days: int = Field(
         30, ge=1, description="days that an inbox item is kept after it was read"

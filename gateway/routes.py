@@ -16,6 +16,7 @@ PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
         "rota.automation.v1.DeliveryService",
         "rota.automation.v1.DestinationService",
         "rota.automation.v1.InboxService",
+        "rota.automation.v1.NoticeSettingsService",
     ),
 }
 

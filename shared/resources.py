@@ -49,6 +49,7 @@ DELIVERY = Pattern(
 WEBHOOK = Pattern("workspaces/{workspace}/webhook")
 WEBHOOK_DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
 INBOX_ITEM = Pattern("workspaces/{workspace}/inboxItems/{inbox_item}")
+NOTICE_SETTINGS = Pattern("workspaces/{workspace}/noticeSettings")
 
 
 def new_id() -> UUID:

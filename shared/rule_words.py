@@ -35,6 +35,10 @@ _PATTERNS: Final[Mapping[str, str]] = {
         "must be the name of a part of a request, such as stream_options, or of a keyword of "
         "tools' schemas, such as schema.pattern"
     ),
+    r"^(inbox|workspaces/[^/]{1,63}/destinations/[^/]{1,63})$": (
+        "must be inbox or a name like workspaces/{workspace}/destinations/{destination}"
+    ),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "must be a time of day from 00:00 to 23:59, such as 22:00",
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
 _IDS: Final = "[^/]{1,63}"

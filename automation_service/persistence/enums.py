@@ -68,6 +68,26 @@ class DestinationState(StrEnum):
     UNVERIFIED = "unverified"
 
 
+class NoticeKind(StrEnum):
+    """What a notice is about. Stored as text."""
+
+    APPROVAL_WAITING = "approval_waiting"
+    RUN_FAILED = "run_failed"
+    AUTOMATION_PAUSED = "automation_paused"
+    DESTINATION_PAUSED = "destination_paused"
+
+
+class NoticeState(StrEnum):
+    """What became of a notice. Stored as text."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    MUTED = "muted"  # the person wants none of its kind
+    DECIDED = "decided"  # its approval was, or is gone
+    EXPIRED = "expired"  # its approval did
+    NO_ACCESS = "no_access"  # the person is no member any more
+
+
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:
     return sa.Enum(
         values,

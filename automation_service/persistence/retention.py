@@ -19,6 +19,7 @@ from automation_service.persistence.tables import (
     deliveries,
     downtimes,
     inbox_items,
+    notices,
     run_events,
     runs,
     slots,
@@ -66,6 +67,11 @@ async def delete_webhook_deliveries(
 async def delete_deliveries(connection: AsyncConnection, moment: datetime, limit: int) -> int:
     """Deletes deliveries that ended before a moment, with their attempts."""
     return await _delete_before(connection, deliveries.c.end_time, moment, limit)
+
+
+async def delete_notices(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes notices that went out, or ended otherwise, before a moment."""
+    return await _delete_before(connection, notices.c.end_time, moment, limit)
 
 
 async def delete_read_items(connection: AsyncConnection, moment: datetime, limit: int) -> int:

@@ -605,3 +605,67 @@ sa.Index(
     destinations.c.create_time,
     destinations.c.id,
 )
+
+# What a person is told of, where and when.
+notice_settings = sa.Table(
+    "notice_settings",
+    METADATA,
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column(
+        "user_id",
+        sa.ForeignKey(TENANTS.users.c.id, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    _json("routes", default="{}"),
+    _json("quiet_hours"),
+    sa.Column("failure_interval", sa.Interval, nullable=False),
+    sa.Column("approval_delay", sa.Interval, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("update_time", _TIME, nullable=False),
+)
+
+# What a person is to be told: added in the transaction of its cause, and sent later.
+notices = sa.Table(
+    "notices",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column(
+        "user_id",
+        sa.ForeignKey(TENANTS.users.c.id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), index=True),
+    _json("facts", default="{}"),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_time", _TIME, nullable=False),
+    sa.Column("last_time", _TIME, nullable=False),
+    sa.Column("expire_time", _TIME),
+    sa.Column("state", sa.Text, nullable=False),
+    # When it is looked at next. Null when it has ended.
+    sa.Column("due_time", _TIME),
+    sa.Column("end_time", _TIME),
+)
+sa.Index("ix_notices_due", notices.c.due_time, postgresql_where=sa.text("due_time is not null"))
+sa.Index("ix_notices_workspace_id_user_id", notices.c.workspace_id, notices.c.user_id)
+# Failed runs of an automation wait as one notice.
+sa.Index(
+    "uq_notices_failures",
+    notices.c.user_id,
+    notices.c.automation_id,
+    unique=True,
+    postgresql_where=sa.text("kind = 'run_failed' and due_time is not null"),
+)
+sa.Index(
+    "ix_notices_end_time", notices.c.end_time, postgresql_where=sa.text("end_time is not null")
+)

@@ -1,7 +1,7 @@
 """The client of chat_service's agent: tasks that survive lost connections, and capabilities."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
 
@@ -172,6 +172,29 @@ class AgentClient:
             if refusal.code is errors.Code.UNIMPLEMENTED:  # an older chat_service
                 raise errors.PeerUnavailable(PEER) from refusal
             raise _access_lost(workspace, user, refusal) or refusal from None
+
+    async def find_pending(
+        self, approvals: Sequence[str], *, workspace: str, user: str
+    ) -> Set[str]:
+        """Returns those that wait for a decision; none for a user without access.
+
+        Raises PeerUnavailable.
+        """
+        message = pb.CheckApprovalsRequest(
+            workspace=resources.WORKSPACE.format(workspace=workspace), approvals=approvals
+        )
+        metadata = await self.credentials.metadata(user=user, workspace=workspace)
+        try:
+            answer: pb.CheckApprovalsResponse = await self._repeat(
+                lambda: self._call("CheckApprovals", message, metadata)
+            )
+        except errors.RotaError as refusal:
+            if refusal.code in (errors.Code.NOT_FOUND, errors.Code.PERMISSION_DENIED):
+                return frozenset()
+            if refusal.code is errors.Code.UNIMPLEMENTED:  # an older chat_service
+                raise errors.PeerUnavailable(PEER) from refusal
+            raise
+        return set(answer.pending)
 
     async def _call(self, rpc: str, message: Any, metadata: Sequence[tuple[str, str]]) -> Any:
         try:

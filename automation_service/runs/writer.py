@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.notices import events as notice_events
 from automation_service.persistence import retention, run_checkpoints, run_claims, run_endings
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox.deliveries import NewDelivery
@@ -221,9 +222,11 @@ class BatchWriter:
             output = last.output if last is not None else None
             await events.record_run_succeeded(connection, claim, output, end.time)
         if end.status in (RunStatus.FAILED, RunStatus.TIMED_OUT):
-            await events.record_run_failed(connection, claim, end.status, end.error, end.time)
+            for record in (events.record_run_failed, notice_events.record_run_failed):
+                await record(connection, claim, end.status, end.error, end.time)
         if failures := paused.get(claim.automation_id):
-            await events.record_automation_paused(connection, claim, failures, end.time)
+            for tell in (events.record_automation_paused, notice_events.record_automation_paused):
+                await tell(connection, claim, failures, end.time)
 
 
 def _run_of(log: RunLog) -> UUID:

@@ -1,4 +1,4 @@
-"""Notices of pending approvals to automation_service, which sends webhooks."""
+"""Notices of pending approvals to automation_service, which tells people and webhooks."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +20,7 @@ from shared.rpc.timestamps import to_timestamp
 from shared.telemetry import logs
 
 BATCH_SIZE: Final = 20
+MAX_SUMMARY: Final = 200
 _UNREACHABLE: Final = {errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED, errors.Code.INTERNAL}
 
 log = logs.logger(__name__)
@@ -83,5 +84,6 @@ def _request(approval: Approval) -> pb.NotifyRequest:
             action_type=approval.action_type,
             create_time=to_timestamp(approval.create_time),
             expire_time=to_timestamp(approval.expire_time),
+            summary=approval.summary[:MAX_SUMMARY],
         ),
     )

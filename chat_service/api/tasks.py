@@ -20,7 +20,7 @@ from chat_service.flows import runtime_context
 from chat_service.flows.agent_task import open_agent_task
 from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
 from chat_service.model_selection.llm_bundle import ModelLoader
-from chat_service.persistence import messages, turns
+from chat_service.persistence import approvals, messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
@@ -135,6 +135,20 @@ class AgentServicer(RunResultServicer):
             except errors.ModelGone:
                 missing.append(name)
         return pb.CheckModelsResponse(missing=missing)
+
+    async def CheckApprovals(
+        self, request: pb.CheckApprovalsRequest, context: Any
+    ) -> pb.CheckApprovalsResponse:
+        workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
+        await self.access.admit(request.workspace, "viewer")
+        ids = {name: _approval_id(name, workspace) for name in request.approvals}
+        async with self.db.connect() as connection:
+            pending = await approvals.find_pending(
+                connection, workspace, list(ids.values()), self.clock.now()
+            )
+        return pb.CheckApprovalsResponse(
+            pending=[name for name, approval in ids.items() if approval in pending]
+        )
 
     async def _watch_turn(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
         """Converts the turn's frames to events. The same frames always give the same events."""
@@ -253,6 +267,13 @@ class AgentServicer(RunResultServicer):
 
 def _session(request: pb.RunTaskRequest) -> UUID | None:
     return resources.parse_uuid(request.session_id, "session_id") if request.session_id else None
+
+
+def _approval_id(name: str, workspace: str) -> UUID:
+    parts = resources.APPROVAL.parse(name)
+    if parts["workspace"] != workspace:
+        raise errors.ResourceNotFound(name)
+    return resources.parse_uuid(parts["approval"], name)
 
 
 def list_capabilities(

@@ -159,6 +159,19 @@ async def list_unnotified(connection: AsyncConnection, *, limit: int) -> list[Ap
     return [Approval(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def find_pending(
+    connection: AsyncConnection, workspace: str, ids: Sequence[UUID], now: datetime
+) -> set[UUID]:
+    """Returns those of a workspace that wait for a decision and have not expired."""
+    query = sa.select(t.c.id).where(
+        t.c.workspace_id == workspace,
+        t.c.id.in_(ids),
+        t.c.state == ApprovalState.PENDING,
+        t.c.expire_time > now,
+    )
+    return set((await connection.execute(query)).scalars())
+
+
 async def mark_notified(connection: AsyncConnection, ids: Sequence[UUID], now: datetime) -> None:
     await connection.execute(
         sa.update(t).where(t.c.id.in_(ids), t.c.notice_time.is_(None)).values(notice_time=now)

@@ -24,6 +24,7 @@ CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.automation.v1.DestinationService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.InboxService": frozenset({PEOPLE}),
     "rota.automation.v1.DeliveryService": frozenset({PEOPLE, "chat_service"}),
+    "rota.automation.v1.NoticeSettingsService": frozenset({PEOPLE}),
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),
     "rota.notice.v1.NoticeService": frozenset({"chat_service"}),
 }
@@ -64,6 +65,8 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
             "/rota.automation.v1.InboxService/MarkInboxItems",
             "/rota.automation.v1.DeliveryService/GetDelivery",
             "/rota.automation.v1.DeliveryService/ListDeliveries",
+            "/rota.automation.v1.NoticeSettingsService/GetNoticeSettings",
+            "/rota.automation.v1.NoticeSettingsService/UpdateNoticeSettings",
         }
     ),
     "owner": frozenset(

@@ -13,7 +13,13 @@ from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2
-from rota.automation.v1 import automation_pb2, delivery_pb2, destination_pb2, inbox_pb2
+from rota.automation.v1 import (
+    automation_pb2,
+    delivery_pb2,
+    destination_pb2,
+    inbox_pb2,
+    notice_settings_pb2,
+)
 from rota.chat.v1 import chat_pb2
 from rota.errors.v1 import errors_pb2
 
@@ -25,7 +31,14 @@ PUBLIC_VIEW: Final = "public"
 V1: Final = "grpc.reflection.v1.ServerReflection"
 VERSIONS: Final = (V1, reflection.SERVICE_NAME)
 # The services of people: either service shows the files of all.
-_PUBLIC: Final = (automation_pb2, chat_pb2, delivery_pb2, destination_pb2, inbox_pb2)
+_PUBLIC: Final = (
+    automation_pb2,
+    chat_pb2,
+    delivery_pb2,
+    destination_pb2,
+    inbox_pb2,
+    notice_settings_pb2,
+)
 
 
 def add_reflection(server: Any, service_names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from rota.automation.v1 import (
     destination_pb2_grpc,
     inbox_pb2,
     inbox_pb2_grpc,
+    notice_settings_pb2_grpc,
 )
 from rota.chat.v1 import chat_pb2_grpc
 
@@ -22,15 +23,12 @@ from tests.clients.scripted_chat import Chat, Refused, abort
 TOKEN = "a-token"
 
 
-class Automations(automation_pb2_grpc.AutomationServiceServicer):
+class Answers:
     """Answers each method with what `answers` has under its name, or gives for its request, or
     refuses with it."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Message | Refused | Callable[[Any], Message]] = {}
-        # frames of WatchRun, and after how many of them the call fails, once each
-        self.events: list[automation_pb2.RunEvent] = []
-        self.cuts: list[int] = []
         self.calls: list[tuple[str, Any]] = []
 
     async def _answer(self, request: Any, context: Any) -> Any:
@@ -41,6 +39,18 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
             await abort(context, answer)
         return answer(request) if callable(answer) else answer
 
+
+class Notices(Answers, notice_settings_pb2_grpc.NoticeSettingsServiceServicer):
+    GetNoticeSettings = UpdateNoticeSettings = Answers._answer
+
+
+class Automations(Answers, automation_pb2_grpc.AutomationServiceServicer):
+    def __init__(self) -> None:
+        super().__init__()
+        # frames of WatchRun, and after how many of them the call fails, once each
+        self.events: list[automation_pb2.RunEvent] = []
+        self.cuts: list[int] = []
+
     async def WatchRun(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.calls.append(("WatchRun", request))
         cut = self.cuts.pop(0) if self.cuts else None
@@ -49,13 +59,15 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
             yield event
 
-    GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = _answer
-    SkipNextSlot = UnskipSlot = _answer
-    PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = _answer
-    GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = _answer
-    GetWebhookDelivery = ListWebhookDeliveries = _answer
-    ListRevisions = GetRevision = RollbackAutomation = ExplainSlot = CancelRun = _answer
-    BackfillSlots = _answer
+    GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = (
+        Answers._answer
+    )
+    SkipNextSlot = UnskipSlot = Answers._answer
+    PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = Answers._answer
+    GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = Answers._answer
+    GetWebhookDelivery = ListWebhookDeliveries = Answers._answer
+    ListRevisions = GetRevision = RollbackAutomation = ExplainSlot = CancelRun = Answers._answer
+    BackfillSlots = Answers._answer
 
 
 class Inbox(inbox_pb2_grpc.InboxServiceServicer):
@@ -104,6 +116,7 @@ class Peer:
         self.automations = Automations()
         self.destinations = Destinations(self.automations)
         self.inbox = Inbox(self.automations)
+        self.notices = Notices()
         self.address = ""
         self._clients: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -125,6 +138,7 @@ class Peer:
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(self.automations, server)
         destination_pb2_grpc.add_DestinationServiceServicer_to_server(self.destinations, server)
         inbox_pb2_grpc.add_InboxServiceServicer_to_server(self.inbox, server)
+        notice_settings_pb2_grpc.add_NoticeSettingsServiceServicer_to_server(self.notices, server)
         self._port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         front = await asyncio.start_server(self._pass, "127.0.0.1", 0)

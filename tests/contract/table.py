@@ -8,9 +8,10 @@ from tests.contract.delivery_rows import DELIVERY_ROWS
 from tests.contract.destination_rows import DESTINATION_ROWS
 from tests.contract.inbox_rows import INBOX_ROWS
 from tests.contract.model_rows import MODEL_ROWS
+from tests.contract.notice_rows import NOTICE_ROWS, NOTICE_SETTINGS_ROWS
 from tests.contract.promise_rows import PROMISE_ROWS
 from tests.contract.rows import Row
-from tests.contract.webhook_rows import NOTICE_ROWS, WEBHOOK_ROWS
+from tests.contract.webhook_rows import WEBHOOK_ROWS
 
 ROWS: Final[list[Row]] = [
     *CHAT_ROWS,
@@ -22,6 +23,7 @@ ROWS: Final[list[Row]] = [
     *DELIVERY_ROWS,
     *AGENT_ROWS,
     *NOTICE_ROWS,
+    *NOTICE_SETTINGS_ROWS,
     *PROMISE_ROWS,
 ]
 
@@ -29,8 +31,8 @@ ROWS: Final[list[Row]] = [
 # served leaves this set and gets its rows above.
 NOT_SERVED: Final[frozenset[str]] = frozenset()
 
-# Calls that a viewer may make: they only read, or mark what nobody else sees. Every other public
-# call needs an editor or, on the webhook, an owner.
+# Calls that a viewer may make: they only read, or change what is the viewer's own. Every other
+# public call needs an editor or, on the webhook, an owner.
 READS: Final = frozenset(
     {
         "ChatService/GetThread",
@@ -66,6 +68,8 @@ READS: Final = frozenset(
         "InboxService/MarkInboxItems",
         "DeliveryService/GetDelivery",
         "DeliveryService/ListDeliveries",
+        "NoticeSettingsService/GetNoticeSettings",
+        "NoticeSettingsService/UpdateNoticeSettings",
     }
 )
 

@@ -100,7 +100,10 @@ def test_a_value_of_an_enum_that_no_version_has_is_ignored_or_refused(
         if field.is_repeated:
             held = held[0] if len(held) else held.add()
         holder = held
-    setattr(holder, path[-1].name, number)
+    if path[-1].is_repeated:
+        getattr(holder, path[-1].name).append(number)
+    else:
+        setattr(holder, path[-1].name, number)
     found = stage.who.live.begin(method, request, stage.who.metadata(method))
     if METHODS[method].server_streaming:
         with contextlib.suppress(grpc.RpcError):  # its code is looked at below

@@ -1,18 +1,14 @@
-"""The webhook of a workspace, and what reaches it: each call's success and documented refusals."""
+"""The webhook of a workspace: each call's success and documented refusals."""
 
 from typing import Any, Final
-from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.timestamp_pb2 import Timestamp
 from rota.automation.v1 import webhook_pb2 as wp
-from rota.notice.v1 import notice_pb2 as np
 
 from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import Stage, new_id
 
 M: Final = "AutomationService/"
-N: Final = "NoticeService/"
 STATE: Final = wp.WebhookDelivery.State
 
 
@@ -31,23 +27,6 @@ def _elsewhere(request: Any) -> None:
 
 def _revoking(request: Any) -> None:
     request.revoke_previous = True
-
-
-def _asking(stage: Stage) -> np.NotifyRequest:
-    return np.NotifyRequest(
-        workspace=stage.workspace,
-        approval_requested=np.ApprovalRequested(
-            approval=f"{stage.workspace}/approvals/{UUID(int=9)}",
-            turn=f"{stage.workspace}/threads/t/turns/u",
-            action_type="automation_create",
-            create_time=Timestamp(seconds=1_800_000_000),
-            expire_time=Timestamp(seconds=1_800_600_000),
-        ),
-    )
-
-
-def _asking_nothing(stage: Stage) -> np.NotifyRequest:
-    return np.NotifyRequest(workspace=stage.workspace)
 
 
 WEBHOOK_ROWS: Final[list[Row]] = [
@@ -106,9 +85,4 @@ WEBHOOK_ROWS: Final[list[Row]] = [
         lambda s: wp.ListWebhookDeliveriesRequest(parent=s.webhook, filter="state = LOST"),
         "filter",
     ),
-]
-
-NOTICE_ROWS: Final[list[Row]] = [
-    ok(f"{N}Notify", _asking, lambda empty: not empty.ListFields()),
-    refused(f"{N}Notify", "INVALID_REQUEST", _asking_nothing, "approval_requested"),
 ]

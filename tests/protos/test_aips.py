@@ -30,6 +30,7 @@ ARGUED: Final = {
         "chat.ChatService.CreateModelConfig": "the id is a number of the service",
     },
     "121 a resource can be listed": {
+        "automation.NoticeSettings": "a singleton: each member of a workspace has exactly one",
         "automation.Webhook": "a singleton: a workspace has exactly one",
     },
     "136 a custom call ends in its verb": {

@@ -9,12 +9,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from automation_service import outbox
+from automation_service.api import convert_notice_settings
 from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.destinations import delivery_target, verification
 from automation_service.destinations import service as destinations
 from automation_service.destinations import settings as destination_settings
 from automation_service.inbox import items as inbox_items
 from automation_service.persistence.outbox import deliveries
+from automation_service.persistence.outbox.notice_settings import APPROVAL_DELAY, FAILURE_INTERVAL
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
 from automation_service.scheduling import backfill, ledger, slot_decision, slot_skips
 from automation_service.settings import AutomationSettings
@@ -140,6 +142,14 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         deliver.MAX_BODY_TEMPLATE,
         deliver.MAX_BODY,
     },
+    "automation.NoticeSettings.approval_delay": {
+        int(APPROVAL_DELAY.total_seconds()),
+        int(convert_notice_settings.LONGEST_APPROVAL_DELAY.total_seconds()),
+    },
+    "automation.NoticeSettings.failure_interval": {
+        int(FAILURE_INTERVAL.total_seconds()),
+        int(convert_notice_settings.LONGEST_FAILURE_INTERVAL.total_seconds()),
+    },
     "automation.PreviewScheduleRequest.count": {ledger.DEFAULT_COUNT, ledger.LARGEST_COUNT},
     "automation.PreviewScheduleResponse.slots": {ledger.PREVIEW_SPAN // DAY // 366},
     "automation.RotateWebhookSecretRequest.revoke_previous": {
@@ -152,6 +162,9 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.StepResult.output": {MAX_OUTPUT_BYTES},
     "automation.StepResult.session_expire_time": {SESSION_RETENTION // DAY},
     "automation.TriggerSpec.config": {LONGEST_STEP // DAY, MOST_EXCLUDED},
+    "automation.UpdateNoticeSettingsRequest.request_id": {
+        default(AutomationSettings, "request_retention_days")
+    },
     "automation.UpdateWebhookRequest.request_id": {
         default(AutomationSettings, "request_retention_days")
     },

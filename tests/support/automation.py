@@ -164,6 +164,7 @@ async def running(
     clock: Clock | None = None,
     agent: Any = None,
     source: Any = None,
+    approvals: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     async with bootstrap.service(
@@ -171,6 +172,7 @@ async def running(
         clock=clock,
         agent=agent or FakeAgent(),
         source=source or FixedCatalogue(),
+        approvals=approvals,
     ) as service:
         if not service.port:
             yield Running(service=service, stub=None, keys=keys, url=url)

@@ -8,7 +8,15 @@ from typer.core import TyperGroup
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
-from rota_client.terminal import deliveries, destinations, inbox, models, tables, webhook
+from rota_client.terminal import (
+    deliveries,
+    destinations,
+    inbox,
+    models,
+    notices,
+    tables,
+    webhook,
+)
 from rota_client.terminal.backfill import backfill
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
@@ -345,6 +353,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(destinations.app, name="destinations")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(models.app, name="models")
+app.add_typer(notices.app, name="notices")
 app.add_typer(webhook.app, name="webhook")
 for act in (*acts.COMMANDS, backfill):
     app.command()(act)

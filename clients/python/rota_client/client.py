@@ -15,18 +15,21 @@ from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.inbox import Inbox
 from rota_client.models import Models
 from rota_client.names import complete_name, turn_name
+from rota_client.notice_settings import NoticeSettingsCalls
 from rota_client.pager import Pager
 from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
 
-class RotaClient(Automations, Deliveries, Destinations, Inbox, Models, Webhooks):
+class RotaClient(
+    Automations, Deliveries, Destinations, Inbox, Models, NoticeSettingsCalls, Webhooks
+):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Connects to the gateway, or to one service, which then serves only its own calls. Names may be
     short: `workspace` completes them. Calls raise RotaError and retry as `retry_policy` says while
-    the server is unavailable. `chat`, `automations`, `destinations` and `inbox` are the generated
-    stubs, for calls without a method here. A list is a Pager, and `async for` reads it
+    the server is unavailable. `chat`, `automations`, `destinations`, `inbox` and `notices` are the
+    generated stubs, for calls without a method here. A list is a Pager, and `async for` reads it
     all: `async for run in rota.list_runs(): …`.
     """
 
@@ -57,6 +60,9 @@ class RotaClient(Automations, Deliveries, Destinations, Inbox, Models, Webhooks)
         self.inbox = automation_v1.InboxServiceStub(self._channel, metadata=self._metadata)
         self.deliveries = automation_v1.DeliveryServiceStub(self._channel, metadata=self._metadata)
         self.destinations = automation_v1.DestinationServiceStub(
+            self._channel, metadata=self._metadata
+        )
+        self.notices = automation_v1.NoticeSettingsServiceStub(
             self._channel, metadata=self._metadata
         )
         return self

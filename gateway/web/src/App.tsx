@@ -11,12 +11,14 @@ import { Item } from "./inbox/Item.js";
 import { announcement } from "./lib/announce.js";
 import { isShownAt, markItems, otherUnread, unread, watchInbox } from "./lib/inbox.js";
 import { pendingCount, watchLists } from "./lib/lists.js";
+import { followLink } from "./lib/links.js";
 import { online } from "./lib/network.js";
 import { notifyOf } from "./lib/notify.js";
 import { route } from "./lib/router.js";
 import { claims, linkFault, token, workspace } from "./lib/session.js";
 import { Destinations } from "./settings/Destinations.js";
 import { Models } from "./settings/Models.js";
+import { Notices } from "./settings/Notices.js";
 import { Sidebar, sidebarOpen } from "./Sidebar.js";
 import { SignIn } from "./SignIn.js";
 import { Icon } from "./ui/Icon.js";
@@ -30,6 +32,7 @@ function Signed() {
   useEffect(watchLists, []);
   useEffect(() => watchInbox(notifyOf), []);
   useSeen();
+  useLayoutEffect(followLink, [route.value]);
   const pending = pendingCount();
   const waiting = waitingCount(pending, otherUnread.value);
   useEffect(() => {
@@ -112,6 +115,10 @@ function Screen() {
       return <Destinations />;
     case "models":
       return <Models />;
+    case "notices":
+      return <Notices />;
+    case "workspaces": // a link that is followed first
+      return null;
     default:
       return <Chat id={area === "chat" ? (id ?? "") : ""} />;
   }

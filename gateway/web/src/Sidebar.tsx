@@ -40,6 +40,7 @@ export function Sidebar() {
           <Place to="runs" icon="play" label="Runs" />
           <Place to="destinations" icon="send" label="Destinations" />
           <Place to="models" icon="spark" label="Models" />
+          <Place to="notices" icon="bell" label="Notices" />
         </nav>
         <nav class="threads" aria-label="Threads">
           <h2>Threads</h2>

@@ -74,6 +74,7 @@ async def test_an_approval_is_told_once_the_other_service_is_there(
     assert taken.approval_requested.approval == approval.name
     assert taken.approval_requested.turn == approval.turn
     assert taken.approval_requested.expire_time == approval.expire_time
+    assert taken.approval_requested.summary == approval.summary
 
 
 async def test_one_that_was_decided_meanwhile_is_not_told(

@@ -5,6 +5,7 @@ import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { DeliveryService } from "../gen/rota/automation/v1/delivery_pb.js";
 import { DestinationService } from "../gen/rota/automation/v1/destination_pb.js";
 import { InboxService } from "../gen/rota/automation/v1/inbox_pb.js";
+import { NoticeSettingsService } from "../gen/rota/automation/v1/notice_settings_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
 import { scope, signOut, token } from "./session.js";
@@ -39,6 +40,7 @@ export const automations = createClient(AutomationService, transport);
 export const deliveries = createClient(DeliveryService, transport);
 export const destinations = createClient(DestinationService, transport);
 export const inbox = createClient(InboxService, transport);
+export const noticeSettings = createClient(NoticeSettingsService, transport);
 
 /** The last segment of a resource name. */
 export function idOf(name: string): string {

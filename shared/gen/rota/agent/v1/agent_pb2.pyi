@@ -167,6 +167,20 @@ class CheckThreadsResponse(_message.Message):
     closed: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, closed: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class CheckApprovalsRequest(_message.Message):
+    __slots__ = ("workspace", "approvals")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    approvals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., approvals: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CheckApprovalsResponse(_message.Message):
+    __slots__ = ("pending",)
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    pending: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, pending: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ListCapabilitiesRequest(_message.Message):
     __slots__ = ("known_version",)
     KNOWN_VERSION_FIELD_NUMBER: _ClassVar[int]

@@ -66,6 +66,11 @@ class AgentServiceStub:
                 request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.SerializeToString,
                 response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.FromString,
                 _registered_method=True)
+        self.CheckApprovals = channel.unary_unary(
+                '/rota.agent.v1.AgentService/CheckApprovals',
+                request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsRequest.SerializeToString,
+                response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -136,6 +141,15 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckApprovals(self, request, context):
+        """Says which of some approvals still wait for a decision. Those that were
+        decided, that expired or were cancelled, and those that are not there are
+        left out alike.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +182,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.CheckThreads,
                     request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.FromString,
                     response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.SerializeToString,
+            ),
+            'CheckApprovals': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckApprovals,
+                    request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsRequest.FromString,
+                    response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +353,33 @@ class AgentService:
             '/rota.agent.v1.AgentService/CheckThreads',
             rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsRequest.SerializeToString,
             rota_dot_agent_dot_v1_dot_agent__pb2.CheckThreadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckApprovals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.agent.v1.AgentService/CheckApprovals',
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsRequest.SerializeToString,
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckApprovalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

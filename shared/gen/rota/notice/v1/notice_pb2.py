@@ -29,7 +29,7 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brota/notice/v1/notice.proto\x12\x0erota.notice.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\rNotifyRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12R\n\x12\x61pproval_requested\x18\x02 \x01(\x0b\x32!.rota.notice.v1.ApprovalRequestedH\x00R\x11\x61pprovalRequestedB\x0f\n\x06notice\x12\x05\xbaH\x02\x08\x01\"\xb2\x03\n\x11\x41pprovalRequested\x12l\n\x08\x61pproval\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xfa\x41\x13\n\x11rota.dev/Approval\xbaH3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$R\x08\x61pproval\x12l\n\x04turn\x18\x02 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/Turn\xbaH?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$R\x04turn\x12/\n\x0b\x61\x63tion_type\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\nactionType\x12G\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\ncreateTime\x12G\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\nexpireTime2P\n\rNoticeService\x12?\n\x06Notify\x12\x1d.rota.notice.v1.NotifyRequest\x1a\x16.google.protobuf.EmptyBZ\n\x12\x64\x65v.rota.notice.v1B\x0bNoticeProtoP\x01Z$rota.dev/gen/rota/notice/v1;noticev1\xaa\x02\x0eRota.Notice.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brota/notice/v1/notice.proto\x12\x0erota.notice.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\rNotifyRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12R\n\x12\x61pproval_requested\x18\x02 \x01(\x0b\x32!.rota.notice.v1.ApprovalRequestedH\x00R\x11\x61pprovalRequestedB\x0f\n\x06notice\x12\x05\xbaH\x02\x08\x01\"\xda\x03\n\x11\x41pprovalRequested\x12l\n\x08\x61pproval\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xfa\x41\x13\n\x11rota.dev/Approval\xbaH3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$R\x08\x61pproval\x12l\n\x04turn\x18\x02 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/Turn\xbaH?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$R\x04turn\x12/\n\x0b\x61\x63tion_type\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\nactionType\x12G\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\ncreateTime\x12G\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\nexpireTime\x12&\n\x07summary\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x07summary2P\n\rNoticeService\x12?\n\x06Notify\x12\x1d.rota.notice.v1.NotifyRequest\x1a\x16.google.protobuf.EmptyBZ\n\x12\x64\x65v.rota.notice.v1B\x0bNoticeProtoP\x01Z$rota.dev/gen/rota/notice/v1;noticev1\xaa\x02\x0eRota.Notice.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,10 +51,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALREQUESTED'].fields_by_name['create_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_APPROVALREQUESTED'].fields_by_name['expire_time']._loaded_options = None
   _globals['_APPROVALREQUESTED'].fields_by_name['expire_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_APPROVALREQUESTED'].fields_by_name['summary']._loaded_options = None
+  _globals['_APPROVALREQUESTED'].fields_by_name['summary']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
   _globals['_NOTIFYREQUEST']._serialized_start=199
   _globals['_NOTIFYREQUEST']._serialized_end=428
   _globals['_APPROVALREQUESTED']._serialized_start=431
-  _globals['_APPROVALREQUESTED']._serialized_end=865
-  _globals['_NOTICESERVICE']._serialized_start=867
-  _globals['_NOTICESERVICE']._serialized_end=947
+  _globals['_APPROVALREQUESTED']._serialized_end=905
+  _globals['_NOTICESERVICE']._serialized_start=907
+  _globals['_NOTICESERVICE']._serialized_end=987
 # @@protoc_insertion_point(module_scope)

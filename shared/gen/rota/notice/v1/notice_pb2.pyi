@@ -21,15 +21,17 @@ class NotifyRequest(_message.Message):
     def __init__(self, workspace: _Optional[str] = ..., approval_requested: _Optional[_Union[ApprovalRequested, _Mapping]] = ...) -> None: ...
 
 class ApprovalRequested(_message.Message):
-    __slots__ = ("approval", "turn", "action_type", "create_time", "expire_time")
+    __slots__ = ("approval", "turn", "action_type", "create_time", "expire_time", "summary")
     APPROVAL_FIELD_NUMBER: _ClassVar[int]
     TURN_FIELD_NUMBER: _ClassVar[int]
     ACTION_TYPE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
     approval: str
     turn: str
     action_type: str
     create_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, approval: _Optional[str] = ..., turn: _Optional[str] = ..., action_type: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    summary: str
+    def __init__(self, approval: _Optional[str] = ..., turn: _Optional[str] = ..., action_type: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., summary: _Optional[str] = ...) -> None: ...

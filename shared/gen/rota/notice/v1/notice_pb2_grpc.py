@@ -27,8 +27,9 @@ if _version_not_supported:
 
 
 class NoticeServiceStub:
-    """Takes what a workspace is to be told of. Served by automation_service, which
-    has the webhooks, called by chat_service, which has the approvals.
+    """Takes what people and their workspace are to be told of. Served by
+    automation_service, which has their inboxes, destinations and webhooks, called
+    by chat_service, which has the approvals.
     """
 
     def __init__(self, channel):
@@ -45,15 +46,16 @@ class NoticeServiceStub:
 
 
 class NoticeServiceServicer:
-    """Takes what a workspace is to be told of. Served by automation_service, which
-    has the webhooks, called by chat_service, which has the approvals.
+    """Takes what people and their workspace are to be told of. Served by
+    automation_service, which has their inboxes, destinations and webhooks, called
+    by chat_service, which has the approvals.
     """
 
     def Notify(self, request, context):
         """Takes one notice. Once it has answered, the notice is kept; a repeat of one
         that was taken changes nothing. The workspace must be that of on_behalf_of
-        in the service token, and its user a member. A workspace that has no
-        webhook for it is answered alike.
+        in the service token, and its user, who is told, a member. A workspace that
+        has no webhook for it is answered alike.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,8 +78,9 @@ def add_NoticeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NoticeService:
-    """Takes what a workspace is to be told of. Served by automation_service, which
-    has the webhooks, called by chat_service, which has the approvals.
+    """Takes what people and their workspace are to be told of. Served by
+    automation_service, which has their inboxes, destinations and webhooks, called
+    by chat_service, which has the approvals.
     """
 
     @staticmethod

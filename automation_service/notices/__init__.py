@@ -1,0 +1,1 @@
+"""Notices: what people are told of, where, and when it goes out."""

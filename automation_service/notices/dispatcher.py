@@ -1,0 +1,176 @@
+"""Sends notices that are due, each once.
+
+What a notice becomes is written in the transaction that ends it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.notices.delay import find_wait
+from automation_service.persistence.enums import NoticeKind, NoticeState
+from automation_service.persistence.outbox import notice_settings, notices
+from automation_service.persistence.outbox.notice_settings import NoticeSettings
+from automation_service.persistence.outbox.notices import Notice
+from shared import errors
+from shared.aio import run_every
+from shared.clock import Clock
+from shared.db import database
+from shared.db.tenancy import Tenancy
+from shared.telemetry import logs, metrics
+
+# People at once, and notices of each.
+MAX_PEOPLE: Final = 100
+MAX_NOTICES: Final = 500
+# How long a notice waits when chat_service can't say whether its approval is still open.
+RETRY: Final = timedelta(seconds=30)
+
+log = logs.logger(__name__)
+
+
+class ApprovalReader(Protocol):
+    """Says which approvals still wait for a decision. Raises PeerUnavailable."""
+
+    async def find_pending(
+        self, approvals: Sequence[str], *, workspace: str, user: str
+    ) -> Set[str]: ...
+
+
+# Writes notices of one person to their places, in the transaction that ends them.
+PutNotices = Callable[
+    [AsyncConnection, NoticeSettings, Sequence[Notice], datetime], Awaitable[None]
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeDispatcher:
+    """Any number of replicas may run one at the same time."""
+
+    db: AsyncEngine
+    clock: Clock
+    tenancy: Tenancy
+    approvals: ApprovalReader
+    put: PutNotices
+
+    async def run(self, stop: asyncio.Event, seconds: float) -> None:
+        on_error = partial(database.log_fault, log, "notices_failed")
+        await run_every(seconds, self.send_due, stop=stop, on_error=on_error)
+
+    async def send_due(self) -> int:
+        """Sends due notices. Returns how many went out."""
+        async with self.db.connect() as connection:
+            people = await notices.list_people(connection, self.clock.now(), MAX_PEOPLE)
+        count = 0
+        for workspace, user in people:
+            try:
+                count += await self._send(workspace, user)
+            except Exception as error:  # noqa: BLE001 - others don't wait for one person
+                database.log_fault(log, "notices_failed", error)
+        return count
+
+    async def _send(self, workspace: str, user: str) -> int:
+        now = self.clock.now()
+        async with self.db.connect() as connection:
+            due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES)
+            settings = await notice_settings.get(connection, workspace, user)
+            waits = await _find_waits(connection, due, settings, now)
+        asked = [
+            notice.subject
+            for notice in due
+            if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None
+        ]
+        pending = await self._find_pending(asked, workspace, user)
+        async with database.transaction(self.db) as connection:
+            if not await notices.lock_person(connection, workspace, user):
+                return 0
+            return await self._end(connection, workspace, user, set(asked), pending, now)
+
+    async def _find_pending(
+        self, asked: Sequence[str], workspace: str, user: str
+    ) -> Set[str] | None:
+        """Which approvals are still open; None when that is not known."""
+        if not asked:
+            return frozenset()
+        try:
+            return await self.approvals.find_pending(asked, workspace=workspace, user=user)
+        except errors.PeerUnavailable as error:
+            log.warning("approvals_unknown", reason=error.reason)
+            return None
+
+    async def _end(
+        self,
+        connection: AsyncConnection,
+        workspace: str,
+        user: str,
+        asked: Set[str],
+        pending: Set[str] | None,
+        now: datetime,
+    ) -> int:
+        due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES, lock=True)
+        settings = await notice_settings.get(connection, workspace, user)
+        waits = await _find_waits(connection, due, settings, now)
+        if await self.tenancy.find_membership(connection, workspace, user) is None:
+            waits = {notice.id: NoticeState.NO_ACCESS for notice in due}
+        for notice in due:
+            if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None:
+                waits[notice.id] = _judge_approval(notice.subject, asked, pending, now)
+        told = [notice for notice in due if waits[notice.id] is None]
+        if told:
+            await self.put(connection, settings, told, now)
+        await _write(connection, waits, now)
+        for notice in due:
+            if not isinstance(wait := waits[notice.id], datetime):
+                state = wait or NoticeState.SENT
+                metrics.count("rota.notices", kind=notice.kind.value, outcome=state.value)
+        return len(told)
+
+
+Wait = datetime | NoticeState | None
+
+
+async def _find_waits(
+    connection: AsyncConnection, due: Sequence[Notice], settings: NoticeSettings, now: datetime
+) -> dict[UUID, Wait]:
+    failed = [
+        notice.automation_id
+        for notice in due
+        if notice.kind is NoticeKind.RUN_FAILED and notice.automation_id is not None
+    ]
+    last = await notices.find_last_failures(connection, settings.user, failed)
+    return {
+        notice.id: find_wait(
+            notice,
+            settings,
+            now,
+            None if notice.automation_id is None else last.get(notice.automation_id),
+        )
+        for notice in due
+    }
+
+
+def _judge_approval(
+    approval: str, asked: Set[str], pending: Set[str] | None, now: datetime
+) -> Wait:
+    if approval not in asked:
+        return now  # it became due since; the next round asks
+    if pending is None:
+        return now + RETRY
+    return None if approval in pending else NoticeState.DECIDED
+
+
+async def _write(connection: AsyncConnection, waits: Mapping[UUID, Wait], now: datetime) -> None:
+    """Lets notices wait, or ends them."""
+    by_wait: dict[Wait, list[UUID]] = {}
+    for notice, wait in waits.items():
+        by_wait.setdefault(wait, []).append(notice)
+    for wait, ids in by_wait.items():
+        if isinstance(wait, datetime):
+            await notices.hold(connection, ids, wait)
+        else:
+            await notices.end(connection, ids, wait or NoticeState.SENT, now)

@@ -1,0 +1,115 @@
+"""Notices of what concerns people, recorded in the transaction of its cause."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.enums import NoticeKind
+from automation_service.persistence.outbox import notices
+from automation_service.persistence.run_claims import Claim
+from shared import errors, resources
+from shared.definition.states import RunStatus
+
+# Of a text of others in a notice; what it links to has the rest.
+MAX_LINE: Final = 500
+
+
+async def record_run_failed(
+    connection: AsyncConnection,
+    claim: Claim,
+    status: RunStatus,
+    error: errors.RotaError | None,
+    now: datetime,
+) -> None:
+    facts = {
+        "state": status.name,
+        "error": _line(error.message) if error else "",
+        "slot_time": claim.slot_time.isoformat(),
+    }
+    run = resources.RUN.format(
+        workspace=claim.workspace, automation=claim.automation, run=claim.run
+    )
+    await notices.add_of_automation(
+        connection,
+        workspace=claim.workspace,
+        automation=claim.automation_id,
+        author=claim.author,
+        kind=NoticeKind.RUN_FAILED,
+        subject=run,
+        facts=facts,
+        time=now,
+    )
+
+
+async def record_automation_paused(
+    connection: AsyncConnection, claim: Claim, failures: int, now: datetime
+) -> None:
+    automation = resources.AUTOMATION.format(workspace=claim.workspace, automation=claim.automation)
+    await notices.add_of_automation(
+        connection,
+        workspace=claim.workspace,
+        automation=claim.automation_id,
+        author=claim.author,
+        kind=NoticeKind.AUTOMATION_PAUSED,
+        subject=automation,
+        facts={"failures": failures},
+        time=now,
+    )
+
+
+async def record_approval_waiting(
+    connection: AsyncConnection,
+    *,
+    workspace: str,
+    user: str,
+    approval: str,
+    summary: str,
+    create_time: datetime,
+    expire_time: datetime,
+) -> None:
+    """Records the notice once for each approval."""
+    await notices.add(
+        connection,
+        uuid5(UUID(resources.APPROVAL.parse(approval)["approval"]), "notice"),
+        workspace=workspace,
+        user=user,
+        kind=NoticeKind.APPROVAL_WAITING,
+        subject=approval,
+        facts={"summary": _line(summary)},
+        time=create_time,
+        expire_time=expire_time,
+    )
+
+
+async def record_destination_paused(
+    connection: AsyncConnection,
+    *,
+    workspace: str,
+    users: Iterable[str],
+    destination: str,
+    name: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Records one notice for each user, who are the destination's owner or the workspace's."""
+    for user in users:
+        await notices.add(
+            connection,
+            resources.new_id(),
+            workspace=workspace,
+            user=user,
+            kind=NoticeKind.DESTINATION_PAUSED,
+            subject=destination,
+            facts={"name": _line(name), "reason": _line(reason)},
+            time=now,
+        )
+
+
+def _line(text: str) -> str:
+    """The text in one line, within its limit, as PostgreSQL takes it: no NUL, no lone surrogate."""
+    said = text[: 4 * MAX_LINE].replace("\0", "\ufffd").encode(errors="replace").decode()
+    line = " ".join(said.split())
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"

@@ -1,0 +1,82 @@
+"""What a notice says: plain text, since names and errors in it may be anybody's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from automation_service.persistence.enums import NoticeKind
+from automation_service.persistence.outbox.notices import Notice
+from shared.schedule.description import describe_moment
+
+MAX_SUBJECT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeText:
+    subject: str
+    body: str
+
+
+def describe(notice: Notice, *, zone: str) -> NoticeText:
+    """Returns what a notice says, with times of a zone."""
+    return _TEXTS[notice.kind](notice, zone)
+
+
+def _approval_waiting(notice: Notice, zone: str) -> NoticeText:
+    summary = notice.facts.get("summary") or "An action"
+    until = (
+        "" if notice.expire_time is None else f" until {describe_moment(notice.expire_time, zone)}"
+    )
+    return NoticeText(
+        subject=_cut(f"Waits for your approval: {summary}"),
+        body=f"{summary}\nThis waits for your approval{until}.",
+    )
+
+
+def _run_failed(notice: Notice, zone: str) -> NoticeText:
+    name, error = notice.facts["name"], notice.facts["error"]
+    what = "timed out" if notice.facts["state"] == "TIMED_OUT" else "failed"
+    slot = describe_moment(datetime.fromisoformat(notice.facts["slot_time"]), zone)
+    why = f": {error}" if error else "."
+    if notice.count == 1:
+        return NoticeText(
+            subject=_cut(f"{name} {what}"), body=f"The run of {name} of {slot} {what}{why}"
+        )
+    since = describe_moment(notice.first_time, zone)
+    return NoticeText(
+        subject=_cut(f"{name} failed {notice.count} times"),
+        body=f"{notice.count} runs of {name} failed since {since}.\n"
+        f"The last, of {slot}, {what}{why}",
+    )
+
+
+def _automation_paused(notice: Notice, zone: str) -> NoticeText:
+    name, failures = notice.facts["name"], notice.facts["failures"]
+    return NoticeText(
+        subject=_cut(f"{name} is paused"),
+        body=f"{name} is paused, because {failures} of its runs in a row failed."
+        " It runs again when somebody resumes it.",
+    )
+
+
+def _destination_paused(notice: Notice, zone: str) -> NoticeText:
+    name, reason = notice.facts["name"], notice.facts["reason"]
+    return NoticeText(
+        subject=_cut(f"The destination {name} is paused"),
+        body=f"The destination {name} is paused: {reason}\n"
+        "What goes there waits until somebody enables it.",
+    )
+
+
+def _cut(subject: str) -> str:
+    line = " ".join(subject.split())
+    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
+
+
+_TEXTS: Final[dict[NoticeKind, Callable[[Notice, str], NoticeText]]] = {
+    NoticeKind.APPROVAL_WAITING: _approval_waiting,
+    NoticeKind.RUN_FAILED: _run_failed,
+    NoticeKind.AUTOMATION_PAUSED: _automation_paused,
+    NoticeKind.DESTINATION_PAUSED: _destination_paused,
+}
