@@ -176,7 +176,13 @@ async def service(
         deliveries = DeliveryWorker(
             db=db,
             clock=clock,
-            recipients=Recipients(db=db, agent=remote),
+            recipients=Recipients(
+                db=db,
+                agent=remote,
+                secrets=destination_secrets,
+                ports=ports,
+                page_url=settings.page_url,
+            ),
             poll_interval=timedelta(seconds=settings.look_seconds),
         )
         retention = timedelta(days=settings.slot_retention_days)

@@ -25,12 +25,15 @@ LOCAL_MODELS: Final = "ROTA_LOCAL_MODELS"
 # And so does what one tries a webhook or a destination with.
 LOCAL_WEBHOOKS: Final = "ROTA_LOCAL_WEBHOOKS"
 LOCAL_DESTINATIONS: Final = "ROTA_LOCAL_DESTINATIONS"
-# Only chat_service talks to a model.
+PAGE_URL: Final = "ROTA_PAGE_URL"
+SMTP_PASSWORD: Final = "ROTA_SMTP_PASSWORD"
+# Only chat_service talks to a model, and only automation_service to a mail server.
 _SECRET: Final = (
     *MODEL_SETTINGS,
     "DATABASE_URL",
     "ROTA_SERVICE_KEY_FILE",
     SECRET_KEYS,
+    SMTP_PASSWORD,
     TICKET_KEYS,
 )
 # On loopback everything is spoken in clear, whatever the shell is set up for.
@@ -109,8 +112,17 @@ class Programs:
         if name != CHAT:
             names = (LOCAL_WEBHOOKS, LOCAL_DESTINATIONS)
             local = {name: given.get(name, "true") for name in names}
-            return {**told, **self._next_metrics_port(), **local}
+            return {**told, **self._next_metrics_port(), **local, **self._mail()}
         return {**told, **self._model(), LOCAL_MODELS: given.get(LOCAL_MODELS, "true")}
+
+    def _mail(self) -> dict[str, str]:
+        """What links in messages lead to, and the password of the operator's mail server."""
+        given = self.settings.environment
+        password = given.get(SMTP_PASSWORD)
+        return {
+            PAGE_URL: given.get(PAGE_URL) or self.settings.gateway_url,
+            **({SMTP_PASSWORD: password} if password else {}),
+        }
 
     def _next_metrics_port(self) -> dict[str, str]:
         """Both services are on one machine here, and each serves its own."""

@@ -38,6 +38,7 @@ DEVSTACK: Final[tuple[Row, ...]] = (
     ("DATABASE_URL", "", "a PostgreSQL of your own, 15 or later; empty: the embedded one"),
     ("OPENAI_API_KEY", "", "API key; if OPENAI_BASE_URL is empty too: the offline demo model"),
     ("OPENAI_BASE_URL", "", "OpenAI-compatible endpoint, with /v1"),
+    ("ROTA_PAGE_URL", "the gateway's", "where people open the page: messages link to it"),
 )
 GATEWAY: Final[tuple[Row, ...]] = (
     ("ROTA_JWKS_FILE", "required", "JWKS that verifies people's tokens"),

@@ -2,15 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.channels.answer import ChannelAnswer
-from automation_service.channels.message import MessageFormat
+from automation_service.channels.channel import ChannelPorts
+from automation_service.channels.message import ABSENT, ChannelMessage, MessageFormat
+from automation_service.channels.registry import CHANNELS
+from automation_service.channels.settings import SettingsRefused, WebhookSettings
 from automation_service.deliveries.inbox_items import build_result_item
 from automation_service.deliveries.worker import AttemptAnswer, Recipient
+from automation_service.destinations.delivery_target import (
+    OpenDestination,
+    open_destination,
+    record_outcome,
+)
+from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.inbox.items import add_items
+from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
 from automation_service.runs.agent_client import ThreadResult
@@ -19,6 +29,10 @@ from shared import errors, resources
 NO_DESTINATION: Final = "there is no such destination"
 NO_THREAD: Final = "there is no such thread"
 NO_USER: Final = "whom the automation acted for may not write there any more"
+PAUSED: Final = "the destination is paused"
+UNVERIFIED: Final = "the destination takes no results until its address is verified"
+NOT_ALLOWED: Final = "its settings are not allowed any more"
+NO_KEY: Final = "the service has no key that reads its secrets"
 
 
 class ThreadAgent(Protocol):
@@ -29,16 +43,48 @@ class ThreadAgent(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipients:
+    """`page_url` is where people open the page; without it messages have no links."""
+
     db: AsyncEngine
     agent: ThreadAgent
+    secrets: DestinationSecrets
+    ports: ChannelPorts
+    page_url: str = ""
 
     async def find(self, delivery: Delivery) -> Recipient:
         """Returns who takes a delivery, or a refusal that says why nobody does."""
-        if not _is_thread(delivery):
+        if _find_part(delivery, resources.THREAD, "thread"):
+            async with self.db.connect() as connection:
+                name = await rows.find_display_name(connection, delivery.automation_id)
+            return ThreadRecipient(agent=self.agent, display_name=name)
+        if destination_id := _find_part(delivery, resources.DESTINATION, "destination"):
+            return await self._find_destination(delivery, destination_id)
+        return Refusal(ChannelAnswer.refused(NO_DESTINATION))
+
+    async def _find_destination(self, delivery: Delivery, destination_id: str) -> Recipient:
+        output: Any = ABSENT
+        try:
+            async with self.db.connect() as connection:
+                found = await open_destination(
+                    connection, delivery.workspace, destination_id, secrets=self.secrets
+                )
+                if found is not None and _wants_output(found):
+                    output = await _find_output(connection, delivery)
+        except errors.EncryptionUnavailable:
+            # The key may come back.
+            return Refusal(ChannelAnswer(error=NO_KEY))
+        except SettingsRefused:
+            return Refusal(ChannelAnswer.refused(NOT_ALLOWED))
+        if found is None or found.owner not in (None, delivery.user):
+            # To anybody else a personal destination does not exist.
             return Refusal(ChannelAnswer.refused(NO_DESTINATION))
-        async with self.db.connect() as connection:
-            name = await rows.find_display_name(connection, delivery.automation_id)
-        return ThreadRecipient(agent=self.agent, display_name=name)
+        if delivery.user is None:
+            return Refusal(ChannelAnswer.refused(NO_USER))
+        if reason := _find_reason(found):
+            return Refusal(ChannelAnswer.refused(reason))
+        return ChannelRecipient(
+            destination=found, ports=self.ports, page_url=self.page_url, output=output
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +143,75 @@ class ThreadRecipient:
             await add_items(connection, [item])
 
 
-def _is_thread(delivery: Delivery) -> bool:
-    """Whether it goes to a thread of its own workspace."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRecipient:
+    """A destination, by the channel of its kind. `output` is that of the run if it asks for it."""
+
+    destination: OpenDestination
+    ports: ChannelPorts
+    page_url: str
+    output: Any
+
+    async def send(self, delivery: Delivery) -> ChannelAnswer:
+        message = ChannelMessage(
+            id=delivery.id,
+            subject=delivery.subject,
+            body=delivery.body,
+            format=cast(MessageFormat, delivery.format),
+            time=delivery.create_time,
+            link=build_run_link(self.page_url, delivery),
+            automation=delivery.automation_name,
+            run=delivery.run_name,
+            workspace=resources.WORKSPACE.format(workspace=delivery.workspace),
+            output=self.output,
+        )
+        channel = CHANNELS[self.destination.kind.value]
+        return await channel.send(self.destination.settings, message, self.ports)
+
+    async def record(
+        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
+    ) -> None:
+        """Counts failures in a row, and pauses a destination that is dead."""
+        await record_outcome(
+            connection,
+            self.destination.id,
+            ok=not answer.error,
+            error=answer.error,
+            gone=answer.is_gone,
+            now=now,
+        )
+
+
+def build_run_link(page_url: str, delivery: Delivery) -> str:
+    """Returns the page's address of the run of a delivery; empty without one."""
+    if not page_url or delivery.run is None:
+        return ""
+    return f"{page_url.rstrip('/')}/#/{delivery.run_name}"
+
+
+def _find_reason(found: OpenDestination) -> str:
+    """Says why a destination takes nothing now; empty if it does."""
+    if found.state is DestinationState.PAUSED:
+        return f"{PAUSED}: {found.pause_reason}" if found.pause_reason else PAUSED
+    return UNVERIFIED if found.state is DestinationState.UNVERIFIED else ""
+
+
+def _wants_output(found: OpenDestination) -> bool:
+    return isinstance(found.settings, WebhookSettings) and found.settings.include_output
+
+
+async def _find_output(connection: AsyncConnection, delivery: Delivery) -> Any:
+    """Returns the output that is delivered; ABSENT once the run is not kept any more."""
+    if delivery.run is None:
+        return ABSENT
+    output, is_found = await rows.find_output(connection, delivery.run, delivery.output_step_id)
+    return output if is_found else ABSENT
+
+
+def _find_part(delivery: Delivery, name: resources.Pattern, part: str) -> str:
+    """Returns a segment of where it goes; empty unless that is such a name of its workspace."""
     try:
-        parts = resources.THREAD.parse(delivery.destination)
+        parts = name.parse(delivery.destination)
     except errors.ResourceNotFound:
-        return False
-    return parts["workspace"] == delivery.workspace
+        return ""
+    return parts[part] if parts["workspace"] == delivery.workspace else ""

@@ -63,3 +63,19 @@ def test_the_http_door_is_told_where_the_services_are_and_no_secret(tmp_path: Pa
         assert door[name] == gateway[name]
     told = {name for name in door if "KEY" in name or "DATABASE" in name or "TLS" in name}
     assert told == set()
+
+
+def test_only_automation_service_is_told_of_the_mail_server_and_what_messages_link_to(
+    tmp_path: Path,
+) -> None:
+    given = {"ROTA_STATE_DIR": str(tmp_path), "ROTA_SMTP_PASSWORD": "secret"}
+    made = programs(read(given))
+    told = made.service(AUTOMATION).environment
+    assert (told["ROTA_SMTP_PASSWORD"], told["ROTA_PAGE_URL"]) == (
+        "secret",
+        "http://127.0.0.1:8080",
+    )
+    for other in (made.service(CHAT), made.gateway(), made.http(), made.model()):
+        assert "secret" not in other.environment.values()
+    page = {"ROTA_PAGE_URL": "https://rota.example.org"}
+    assert programs(read({**given, **page})).service(AUTOMATION).environment.items() >= page.items()

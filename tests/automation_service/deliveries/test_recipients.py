@@ -1,21 +1,40 @@
-"""What goes to a thread arrives there once, counts in the inbox, and is refused with a reason."""
+"""What goes to a thread or a destination arrives there, or is refused with a reason."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from rota.automation.v1 import delivery_pb2 as dp
+from rota.automation.v1 import destination_pb2 as destinations
 
+from automation_service.channels.channel import ChannelPorts
 from automation_service.deliveries import recipients
 from automation_service.deliveries.recipients import Recipients
 from automation_service.deliveries.worker import DeliveryWorker
+from automation_service.destinations.delivery_target import MAX_FAILURES
+from automation_service.destinations.secrets import DestinationSecrets
+from automation_service.persistence.outbox import destinations as rows
 from automation_service.runs.agent_client import ThreadResult
 from shared import errors
 from shared.clock import ManualClock
-from tests.automation_service.deliveries.test_worker import get, ran, rota, send  # noqa: F401
+from shared.security.secretbox import SecretBox
+from tests.automation_service.deliveries.test_worker import (  # noqa: F401
+    get,
+    ran,
+    rota,
+    send,
+    stub,
+)
 from tests.support.automation import Running, execute
+from tests.support.destinations import State, create, ntfy
+from tests.support.destinations import get as get_destination
+from tests.support.receivers import SECRET, receivers
+from tests.support.webhooks import KEY
 
 THREAD = "workspaces/w/threads/t"
+PLACE = "workspaces/w/destinations/place"
+PAGE = "https://rota.example.org/"
 
 
 @dataclass(slots=True)
@@ -34,14 +53,25 @@ class Threads:
         return f"{thread}/messages/m"
 
 
+def worker_of(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: Threads | None = None,
+    **more: Any,
+) -> DeliveryWorker:
+    given = {"secrets": DestinationSecrets(box=SecretBox.parse(KEY)), "page_url": PAGE, **more}
+    ports = ChannelPorts(clock=clock, local=True)
+    of = Recipients(db=rota.service.db, agent=agent or Threads(), ports=ports, **given)
+    return DeliveryWorker(db=rota.service.db, clock=clock, recipients=of)
+
+
 async def test_a_thread_gets_it_when_chat_service_is_back_and_the_inbox_counts_it(
     rota: Running,  # noqa: F811
     clock: ManualClock,
 ) -> None:
     [made] = await ran(rota, clock, THREAD)
     threads = Threads([errors.PeerUnavailable("chat_service")])
-    of = Recipients(db=rota.service.db, agent=threads)
-    worker = DeliveryWorker(db=rota.service.db, clock=clock, recipients=of)
+    worker = worker_of(rota, clock, threads)
     await send(worker)
     assert (await get(rota, made.name)).state == dp.Delivery.RETRYING
     assert await execute(rota.url, "select * from inbox_items") == []
@@ -73,8 +103,98 @@ async def test_what_nobody_takes_fails_at_once_and_says_why(
 ) -> None:
     [made] = await ran(rota, clock, to)
     threads = Threads([fault] if fault else [])
-    of = Recipients(db=rota.service.db, agent=threads)
-    await send(DeliveryWorker(db=rota.service.db, clock=clock, recipients=of))
+    await send(worker_of(rota, clock, threads))
     found = await get(rota, made.name)
     assert (found.state, found.error, found.attempt_count) == (dp.Delivery.FAILED, why, 1)
     assert threads.taken == []
+
+
+async def test_a_destination_gets_it_under_its_id_with_a_link_and_the_output_it_asks_for(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    async with receivers("webhook") as endpoint:
+        webhook = {"uri": endpoint.settings["uri"], "signing_secret": SECRET}
+        settings = destinations.WebhookSettings(**webhook, include_output=True)
+        await create(rota, destination_id="place", webhook=settings)
+        endpoint.fail_next(503)
+        [made] = await ran(rota, clock, PLACE)
+        worker = worker_of(rota, clock)
+        await send(worker)
+        assert (await get(rota, made.name)).state == dp.Delivery.RETRYING
+        clock.set(clock.now() + timedelta(minutes=1))
+        await send(worker)
+        assert (await get(rota, made.name)).state == dp.Delivery.SENT
+        [accepted] = endpoint.accepted
+        assert accepted.key == made.name.rpartition("/")[2]
+        run = made.name.partition("/deliveries/")[0]
+        data = accepted.payload["data"]
+        assert (data["run"], data["output"], data["body"]) == (run, "did: do it", "did: do it")
+        assert accepted.link == f"https://rota.example.org/#/{run}"
+
+
+async def test_a_dead_destination_pauses_and_what_comes_then_is_kept(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    async with receivers("ntfy") as phone:
+        await create(rota, destination_id="place", ntfy=ntfy(server=phone.url))
+        async with rota.service.db.begin() as connection:
+            found = await rows.find(connection, "w", "place")
+            assert found is not None
+            await rows.note(connection, found.id, {"consecutive_failures": MAX_FAILURES - 1})
+        first, second = await ran(rota, clock, PLACE, "workspaces/w/destinations/gone")
+        by_place = {one.destination: one for one in (first, second)}
+        phone.fail_next(410)
+        phone.fail_next(404)
+        await send(worker_of(rota, clock))
+        failed = await get(rota, by_place[PLACE].name)
+        assert (failed.state, failed.body) == (dp.Delivery.FAILED, "did: do it")
+        place = await get_destination(rota, PLACE)
+        assert place.state == State.PAUSED
+        [item] = await execute(rota.url, "select * from inbox_items")
+        assert (item["kind"], item["destination"]) == ("destination_paused", PLACE)
+        called = len(phone.calls)
+        request = dp.RetryDeliveryRequest(name=failed.name)
+        await stub(rota).RetryDelivery(request, metadata=rota.keys.user_headers())
+        await send(worker_of(rota, clock))
+        again = await get(rota, failed.name)
+        assert again.state == dp.Delivery.FAILED
+        assert again.error == f"{recipients.PAUSED}: {place.pause_reason}"
+        assert len(phone.calls) == called
+
+
+@pytest.mark.parametrize(
+    ("user", "kind", "why"),
+    [
+        ("bob", {"ntfy": ntfy()}, recipients.NO_DESTINATION),
+        (
+            "ada",
+            {"email": destinations.EmailSettings(address="ada@example.org")},
+            recipients.UNVERIFIED,
+        ),
+    ],
+)
+async def test_what_is_another_member_s_or_is_not_verified_takes_nothing(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    user: str,
+    kind: dict[str, Any],
+    why: str,
+) -> None:
+    await create(rota, destination_id="place", user=user, personal=True, **kind)
+    [made] = await ran(rota, clock, PLACE)
+    await send(worker_of(rota, clock))
+    found = await get(rota, made.name)
+    assert (found.state, found.error) == (dp.Delivery.FAILED, why)
+
+
+async def test_a_key_that_is_missing_may_come_back(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    await create(rota, destination_id="place")
+    [made] = await ran(rota, clock, PLACE)
+    await send(worker_of(rota, clock, secrets=DestinationSecrets(box=None)))
+    found = await get(rota, made.name)
+    assert (found.state, found.error) == (dp.Delivery.RETRYING, recipients.NO_KEY)

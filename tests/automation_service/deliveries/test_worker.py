@@ -21,6 +21,7 @@ from tests.automation_service.runs.test_step_deliveries import tell
 from tests.support.automation import Running, execute, running, schedule
 from tests.support.receiver import Receiver
 from tests.support.tokens import Keys
+from tests.support.webhooks import SETTINGS
 
 SLACK, TEAMS = "workspaces/w/destinations/slack", "workspaces/w/destinations/teams"
 MINUTE = timedelta(minutes=1)
@@ -73,7 +74,7 @@ async def rota(
         await stop.wait()
 
     monkeypatch.setattr(DeliveryWorker, "run", wait)
-    async with running(url, keys, clock=clock) as service:
+    async with running(url, keys, clock=clock, **SETTINGS) as service:
         yield service
 
 
