@@ -1,6 +1,7 @@
 """Destinations over the wire: who sees and changes them, and what is never shown."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from rota.automation.v1 import destination_pb2 as dp
@@ -118,7 +119,7 @@ def matrix(homeserver: str, *, room: str = "!a:one.example", **fields: str) -> d
 
 async def test_settings_that_can_not_work_are_refused_by_field(rota: Running) -> None:
     slack = dp.SlackSettings(webhook_url="https://evil.example/services/T/B/x")
-    cases = [
+    cases: list[tuple[dict[str, Any], str, str]] = [
         ({"slack": slack}, "destination.slack.webhook_url", "INVALID"),
         ({"email": dp.EmailSettings(address="ada")}, "destination.email.address", "INVALID"),
         ({"webhook": webhook("https://10.0.0.1/")}, "destination.webhook.uri", "NOT_PUBLIC"),
