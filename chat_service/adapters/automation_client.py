@@ -17,6 +17,7 @@ from chat_service.runtime.ports import (
     ExplanationView,
     LedgerSlotView,
     PreviewView,
+    RevisionView,
     RunView,
     SavedAutomation,
     SlotView,
@@ -222,6 +223,34 @@ class AutomationClient:
         found = pb.GetAutomationRequest(name=name)
         return _saved(await self._call(self.stub.GetAutomation, found, workspace, user))
 
+    async def list_revisions(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RevisionView]:
+        request = pb.ListRevisionsRequest(parent=name, page_size=limit)
+        answer = await self._call(self.stub.ListRevisions, request, workspace, user)
+        return [_revision(one) for one in answer.revisions]
+
+    async def get_revision(
+        self, *, workspace: str, user: str, name: str, revision: int
+    ) -> RevisionView:
+        request = pb.GetRevisionRequest(name=f"{name}/revisions/{revision}")
+        return _revision(await self._call(self.stub.GetRevision, request, workspace, user))
+
+    async def roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
+    ) -> SavedAutomation:
+        request = pb.RollbackAutomationRequest(
+            name=name, revision=revision, etag=etag, request_id=str(request_id)
+        )
+        method = self.stub.RollbackAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
+
+    async def delete(
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
+    ) -> None:
+        request = pb.DeleteAutomationRequest(name=name, etag=etag, request_id=str(request_id))
+        await self._call(self.stub.DeleteAutomation, request, workspace, user, request_id)
+
     async def _create(
         self,
         workspace: str,
@@ -349,6 +378,16 @@ def _known(answer: pb.Automation) -> AutomationView:
     )
 
 
+def _revision(answer: pb.Revision) -> RevisionView:
+    definition = json_format.MessageToDict(answer.definition, preserving_proto_field_name=True)
+    return RevisionView(
+        number=answer.revision,
+        create_time=_moment(answer, "create_time"),
+        author=answer.author.removeprefix("users/"),
+        definition=definition,
+    )
+
+
 def _run(answer: pb.Run) -> RunView:
     return RunView(
         state=name_value(pb.Run.State, answer.state).lower(),
@@ -358,7 +397,7 @@ def _run(answer: pb.Run) -> RunView:
     )
 
 
-def _moment(of: pb.Automation | pb.Run | pb.Trigger, field: Any) -> datetime | None:
+def _moment(of: pb.Automation | pb.Revision | pb.Run | pb.Trigger, field: Any) -> datetime | None:
     if not of.HasField(field):
         return None
     found: datetime = getattr(of, field).ToDatetime(tzinfo=UTC)

@@ -13,12 +13,14 @@ from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.automations.backfill import backfill_slots_tool
 from chat_service.tools.automations.create import create_automation_tool
+from chat_service.tools.automations.delete import delete_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
 from chat_service.tools.automations.pause_resume import (
     pause_automation_tool,
     resume_automation_tool,
 )
+from chat_service.tools.automations.roll_back import roll_back_automation_tool
 from chat_service.tools.automations.skip_next_slot import skip_next_slot_tool
 from chat_service.tools.automations.update import update_automation_tool
 from chat_service.tools.capabilities.fetch_url import Fetcher
@@ -74,6 +76,20 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="backfill_slots",
         factory=backfill_slots_tool,
+        approval="always",
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="roll_back_automation",
+        factory=roll_back_automation_tool,
+        approval="always",
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="delete_automation",
+        factory=delete_automation_tool,
         approval="always",
         needs_automations=True,
         has_example=True,

@@ -51,7 +51,13 @@ class PayloadCheck:
                     return await self._check_create(row, payload)
                 case ActionType.UPDATE:
                     return await self._check_update(row, payload)
-                case ActionType.TOOL_CALL | ActionType.RESUME | ActionType.BACKFILL:
+                case (
+                    ActionType.TOOL_CALL
+                    | ActionType.RESUME
+                    | ActionType.BACKFILL
+                    | ActionType.DELETE
+                    | ActionType.ROLLBACK
+                ):
                     return await self._check_schema(row, payload)
                 case ActionType.PAUSE | ActionType.SKIP:
                     self._require_ahead(row, payload)

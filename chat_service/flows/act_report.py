@@ -10,7 +10,7 @@ from chat_service.runtime.ports import ActionType
 from chat_service.turns.message_parts import MessageParts
 
 _MOST_CHARACTERS: Final = 200
-_CHANGES: Final = frozenset({"created", "updated", "paused", "resumed"})
+_CHANGES: Final = frozenset({"created", "updated", "paused", "resumed", "deleted"})
 
 
 def report_acts(rows: Sequence[Approval], message: MessageParts) -> str:
@@ -38,6 +38,8 @@ def _act(row: Approval, call: Mapping[str, Any]) -> str:
     change = output.get("change")
     if output.get("status") == "saved" and change == "backfilled":
         return f"the automation “{name}” is run for the times that were named"
+    if output.get("status") == "saved" and change == "rolled_back":
+        return f"the automation “{name}” is as it was in an earlier version"
     if output.get("status") == "saved" and change in _CHANGES:
         return f"the automation “{name}” is {change}"
     return f"“{name}” is carried out"

@@ -78,6 +78,8 @@ class ActionType(StrEnum):
     RESUME = "automation_resume"
     BACKFILL = "automation_backfill"
     SKIP = "automation_skip"
+    DELETE = "automation_delete"
+    ROLLBACK = "automation_rollback"
     TOOL_CALL = "tool_call"
     QUESTION = "question"
 
@@ -181,6 +183,16 @@ class AutomationView:
     resume_time: datetime | None = None  # of a pause that ends by itself
     triggers: tuple[TriggerView, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionView:
+    """A version of an automation's definition, which is empty in lists."""
+
+    number: int
+    create_time: datetime | None = None
+    author: str = ""  # id of the user; empty if that was deleted
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +365,28 @@ class AutomationsPort(Protocol):
         request_id: UUID,
     ) -> SavedAutomation:
         """Runs the named slots, all or none. Raises EtagMismatch when it has changed since."""
+        ...
+
+    async def list_revisions(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RevisionView]:
+        """Returns the newest revisions of an automation, the newest first."""
+        ...
+
+    async def get_revision(
+        self, *, workspace: str, user: str, name: str, revision: int
+    ) -> RevisionView: ...
+
+    async def roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
+    ) -> SavedAutomation:
+        """Raises EtagMismatch when it has changed since."""
+        ...
+
+    async def delete(
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
+    ) -> None:
+        """Raises EtagMismatch when it has changed since."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from langchain.tools import ToolRuntime
@@ -17,12 +17,10 @@ from chat_service.tools.approval import (
     ToolCall,
     request_approval,
 )
-from chat_service.tools.results import ActionRejected, AutomationSaved
+from chat_service.tools.results import ActionRejected, AutomationChange, AutomationSaved
 from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
-
-AutomationChange = Literal["created", "updated", "paused", "resumed", "skipped", "backfilled"]
 
 log = logs.logger(__name__)
 
@@ -66,7 +64,7 @@ async def _acted(
     act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
 ) -> SavedAutomation:
     saved = await act(approved)
-    if approved.stored:
+    if approved.stored and saved.name:
         await _note(run, approved.approval, saved.name)
     return saved
 

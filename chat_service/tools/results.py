@@ -13,13 +13,24 @@ EDITED: Final = "edited_by_person"
 # members of a result whose words are not the person's, or quote a definition
 _OURS: Final = ("issues", "message", "explanation", EDITED)
 
+AutomationChange = Literal[
+    "created",
+    "updated",
+    "paused",
+    "resumed",
+    "skipped",
+    "backfilled",
+    "deleted",
+    "rolled_back",
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationSaved:
-    automation: str
+    automation: str  # empty when it is deleted
     display_name: str
     next_fires: list[str]
-    change: Literal["created", "updated", "paused", "resumed", "skipped", "backfilled"]
+    change: AutomationChange
     edited_by_person: list[Mapping[str, Any]] = field(default_factory=list)
     status: Literal["saved"] = "saved"
 

@@ -17,8 +17,20 @@ RESUME_TOOL: Final = "resume_automation"
 SKIP_TOOL: Final = "skip_next_slot"
 EXPLAIN_TOOL: Final = "explain_slot"
 BACKFILL_TOOL: Final = "backfill_slots"
+ROLL_BACK_TOOL: Final = "roll_back_automation"
+DELETE_TOOL: Final = "delete_automation"
 MANAGEMENT_TOOLS: Final = frozenset(
-    {LIST_TOOL, UPDATE_TOOL, PAUSE_TOOL, RESUME_TOOL, SKIP_TOOL, EXPLAIN_TOOL, BACKFILL_TOOL}
+    {
+        LIST_TOOL,
+        UPDATE_TOOL,
+        PAUSE_TOOL,
+        RESUME_TOOL,
+        SKIP_TOOL,
+        EXPLAIN_TOOL,
+        BACKFILL_TOOL,
+        ROLL_BACK_TOOL,
+        DELETE_TOOL,
+    }
 )
 
 _PLEASE = r"^\W*(?:(?:please|can you|could you|would you)\s+)?"
@@ -54,6 +66,13 @@ _BACKFILL = re.compile(
     r"(?:\s+(?:to|until|till|and)\s+(?P<end>.+?))?)?[.!?\s]*$",
     re.I,
 )
+_ROLL_BACK = re.compile(
+    rf"{_PLEASE}(?:roll\s*back|revert|roll\s+(?P<between>.+?)\s+back)(?:\s+(?P<name>.+?))??"
+    r"(?:\s+to\s+(?:(?:the\s+)?(?:version\s+before|previous\s+version)"
+    r"|(?:version|revision)\s+(?P<version>\d+)))?[.!?\s]*$",
+    re.I,
+)
+_DELETE = re.compile(rf"{_PLEASE}delete\s+(?P<name>.+?)[.!?\s]*$", re.I)
 WHEN_WAS_IT: Final = "When should it have run?"
 UNTIL_WHEN: Final = "Until when should it be paused?"
 
@@ -81,6 +100,8 @@ def parse_management_call(
         _skip_call(text, now),
         _explain_call(text, now),
         _backfill_call(text, now),
+        _roll_back_call(text),
+        _delete_call(text),
     ):
         if found is not None and found.tool in tools:
             return found
@@ -168,6 +189,22 @@ def _backfill_call(text: str, now: datetime) -> ManagementCall | None:
             last += timedelta(days=int(last < start.time))
         arguments["end"] = last.isoformat()
     return ManagementCall(tool=BACKFILL_TOOL, arguments=arguments)
+
+
+def _roll_back_call(text: str) -> ManagementCall | None:
+    found = _ROLL_BACK.search(text)
+    name = found and (found["between"] or found["name"])
+    if not found or not name or isinstance(parse_schedule(text), Schedule):
+        return None
+    version = {"version": found["version"]} if found["version"] else {}
+    return ManagementCall(tool=ROLL_BACK_TOOL, arguments={"automation": _name(name), **version})
+
+
+def _delete_call(text: str) -> ManagementCall | None:
+    found = _DELETE.search(text)
+    if found is None or isinstance(parse_schedule(text), Schedule):
+        return None
+    return ManagementCall(tool=DELETE_TOOL, arguments={"automation": _name(found["name"])})
 
 
 def _recurs(text: str) -> bool:

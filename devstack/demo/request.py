@@ -16,6 +16,8 @@ CHAT_TOOLS = frozenset(
         "resume_automation",
         "backfill_slots",
         "skip_next_slot",
+        "roll_back_automation",
+        "delete_automation",
         "list_automations",
         "explain_slot",
         "delegate",

@@ -37,6 +37,7 @@ ABOUT = (
 COMMANDS = (
     "I know “pause NAME until next Monday at 9 because …”, “resume NAME”, “skip the next run of "
     "NAME”, “skip tomorrow's NAME”, “backfill NAME from 14:43 to 14:46”, “change NAME to 10:30”, "
+    "“roll back NAME”, “roll back NAME to version 2”, “delete NAME”, "
     "“why did NAME not run at 9?” and “list my automations”."
 )
 _SMALL_TALK = (
@@ -55,6 +56,8 @@ _DONE = {
     "resumed": "goes on",
     "skipped": "skips its next time",
     "backfilled": "runs for what it missed",
+    "deleted": "is deleted",
+    "rolled_back": "is as it was before",
 }
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
@@ -221,7 +224,7 @@ def _acknowledge(result: Message) -> str:
             issues = rest.get("issues") or rest.get("violations") or []
             told = _sentence(issues)
             field, _, missing = told.partition(": ")
-            if field in ("automation", "moment"):
+            if field in ("automation", "moment", "version"):
                 return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
         case {"status": "error", **rest}:

@@ -54,7 +54,7 @@ _UNREAD_DAY: Final = re.compile(
 )
 _COMMAND: Final = re.compile(
     r"^\W*(?:(?:please|can you|could you|would you)\s+)?(?:pause|resume|unpause|skip|backfill"
-    r"|re-?run|reschedule|make\s+up\s+for|catch\s+up\s+on|run\s+.*\bmissed\b|run\s+.*\bagain\b)\s",
+    r"|delete|roll\s*back|re-?run|reschedule|make\s+up\s+for|catch\s+up\s+on|run\s+.*\bmissed\b|run\s+.*\bagain\b)\s",
     re.I,
 )
 

@@ -13,6 +13,7 @@ from chat_service.runtime.ports import (
     ExplanationView,
     LedgerSlotView,
     PreviewView,
+    RevisionView,
     RunView,
     SavedAutomation,
     SlotView,
@@ -126,6 +127,8 @@ class MemoryAutomations:
     unrun: list[LedgerSlotView] = field(default_factory=list)  # slots that can be run
     left_out: dict[str, int] = field(default_factory=dict)
     backfilled: list[str] = field(default_factory=list)
+    deleted: dict[UUID, str] = field(default_factory=dict)
+    revisions: dict[str, list[RevisionView]] = field(default_factory=dict)  # earlier ones
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -216,6 +219,7 @@ class MemoryAutomations:
         def change() -> str:
             held = self._fresh(payload)
             new = self._to_save(payload, held.payload)
+            self._keep_revision(payload["name"])
             held.revision += new["definition"] != held.payload["definition"]
             held.payload = new
             held.version += 1
@@ -304,6 +308,62 @@ class MemoryAutomations:
             return name
 
         return self._once(request_id, change)
+
+    async def list_revisions(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RevisionView]:
+        found = [*reversed(self.revisions.get(name, [])), self._revision(name)]
+        return sorted(found, key=lambda one: -one.number)[:limit]
+
+    async def get_revision(
+        self, *, workspace: str, user: str, name: str, revision: int
+    ) -> RevisionView:
+        for one in [*self.revisions.get(name, []), self._revision(name)]:
+            if one.number == revision:
+                return one
+        raise errors.ResourceNotFound(f"{name}/revisions/{revision}")
+
+    async def roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
+    ) -> SavedAutomation:
+        async def get() -> RevisionView:
+            return await self.get_revision(
+                workspace=workspace, user=user, name=name, revision=revision
+            )
+
+        before = None if request_id in self.saved else await get()
+
+        def change() -> str:
+            held = self._fresh({"name": name, "etag": etag})
+            self._keep_revision(name)
+            assert before is not None
+            held.payload = {**held.payload, "definition": before.definition}
+            held.revision, held.version = held.revision + 1, held.version + 1
+            return name
+
+        return self._once(request_id, change)
+
+    async def delete(
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
+    ) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        if request_id not in self.deleted:
+            self._fresh({"name": name, "etag": etag})
+            del self.held[name]
+            self.deleted[request_id] = name
+
+    def _revision(self, name: str) -> RevisionView:
+        held = self._held(name)
+        return RevisionView(
+            number=held.revision,
+            create_time=self.now,
+            author="lovelace",
+            definition=held.payload["definition"],
+        )
+
+    def _keep_revision(self, name: str) -> None:
+        self.revisions.setdefault(name, []).append(self._revision(name))
 
     def _to_save(
         self, payload: Mapping[str, Any], before: Mapping[str, Any] | None = None

@@ -11,6 +11,8 @@ KINDS: Final = (
     "automation_resume",
     "automation_skip",
     "automation_backfill",
+    "automation_delete",
+    "automation_rollback",
     "tool_call",
     "another_kind",
 )
@@ -51,6 +53,10 @@ def payload(kind: str, seed: int) -> dict[str, Any]:
             return {"name": made(), "etag": made()}
         case "automation_backfill":
             return {"name": made(), "etag": made(), "slots": [made(), made()]}
+        case "automation_delete":
+            return {"name": made(), "etag": made(), "display_name": made()}
+        case "automation_rollback":
+            return {"name": made(), "etag": made(), "revision": 3, "extra": made()}
         case "tool_call":
             return {"tool": made(), "arguments": made.tree(3)}
     return made.tree(3)

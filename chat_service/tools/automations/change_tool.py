@@ -9,8 +9,8 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import ActionType, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.approved_action import AutomationChange, act_with_approval
-from chat_service.tools.results import ToolOutcome
+from chat_service.tools.approved_action import act_with_approval
+from chat_service.tools.results import AutomationChange, ToolOutcome
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 
 Propose = Callable[[Texts, Emit], Awaitable[Proposal]]

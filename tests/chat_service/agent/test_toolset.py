@@ -16,6 +16,7 @@ from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_backfill import missed
+from tests.chat_service.tools.automations.test_roll_back import change_once
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
 
 ARGUMENTS = {
@@ -26,6 +27,8 @@ ARGUMENTS = {
     "skip_next_slot": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "yesterday at 9"},
     "backfill_slots": {"automation": "news", "start": "2026-11-20T09:00:00+01:00"},
+    "roll_back_automation": {"automation": "news"},
+    "delete_automation": {"automation": "news"},
     "list_automations": {},
 }
 
@@ -39,6 +42,8 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
         held(bench, news).state = "paused"
     if tool.name == "backfill_slots":
         bench.automations.unrun = [missed(news, 0)]
+    if tool.name == "roll_back_automation":
+        change_once(bench, news)
     saved = len(bench.automations.saved)
 
     events = await bench.all(_calling(tool.name, ARGUMENTS[tool.name]))

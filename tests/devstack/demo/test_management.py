@@ -22,6 +22,8 @@ NAMES = (
     "resume_automation",
     "skip_next_slot",
     "backfill_slots",
+    "roll_back_automation",
+    "delete_automation",
     "list_automations",
     "explain_slot",
 )
@@ -74,6 +76,18 @@ TOOLS: list[Any] = [
             "skip_next_slot",
             {"automation": "Morning news", "day": "2026-11-26", "note": "of a holiday"},
         ),
+        ("please delete “Morning news”.", "delete_automation", {"automation": "Morning news"}),
+        ("roll back Morning news", "roll_back_automation", {"automation": "Morning news"}),
+        (
+            "roll back Morning news to the version before",
+            "roll_back_automation",
+            {"automation": "Morning news"},
+        ),
+        (
+            "Roll Morning news back to version 12!",
+            "roll_back_automation",
+            {"automation": "Morning news", "version": "12"},
+        ),
         ("resume Morning news!", "resume_automation", {"automation": "Morning news"}),
         (
             "please make up for Morning news of yesterday at 9",
@@ -109,6 +123,7 @@ async def test_an_ask_becomes_a_call(
     [
         "every day at 9 list the new automations of my competitors",
         "pause the music every day at 9",
+        "delete the old backups every day at 9",
         "move the boxes to the cellar every day at 9",
     ],
 )

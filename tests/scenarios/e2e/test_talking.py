@@ -7,6 +7,7 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
+from shared import errors
 from shared.rpc import struct
 from tests.scenarios.e2e.test_road import SLOT, approved, slots
 from tests.support.chat import approval_of, approve, edit, kinds, reject, said, until
@@ -208,3 +209,24 @@ async def test_what_there_is_and_why_it_did_not_run_are_told_at_once(road: Pair,
     told = await road.chat.send("why did the news not run at 9 today?")
     assert struct.to_json(result(told).output)["outcome"] == "skipped_paused"
     assert "It was skipped." in said(told)
+
+
+async def test_a_version_comes_back_and_what_is_deleted_is_gone(road: Pair, news: str) -> None:
+    shown = await card(road, "change summarise the news to 10:30")
+    await road.chat.resume(shown.turn, approve(shown))
+    shown = await card(road, "roll back the news to the version before")
+    assert struct.to_json(shown.payload)["revision"] == 1
+    events = await road.chat.resume(shown.turn, approve(shown))
+    assert "is as it was before" in said(events)
+    now = await automation(road, news)
+    assert (now.revision, struct.to_json(now.triggers[0].config)["cron"]) == (3, "0 9 * * 1-5")
+
+    shown = await card(road, "delete the news")
+    other = {**struct.to_json(shown.payload), "name": "workspaces/w/automations/other"}
+    refused = await refusal(road.chat.resume(shown.turn, edit(shown, other)))
+    assert [v.field for v in refused.violations] == ["decisions[0].edit.payload.name"]
+    events = await road.chat.resume(shown.turn, approve(shown))
+
+    assert result(events).outcome == chat_pb2.ToolCallFinished.OK
+    gone = await refusal(automation(road, news))
+    assert gone.code is errors.Code.NOT_FOUND

@@ -79,6 +79,7 @@ def _payload_rows(approval: Approval, payload: Plain, now: datetime) -> Iterator
     if isinstance(changed, list) and approval.edited_payload is None:
         differences = [_difference(one, payload) for one in changed if isinstance(one, dict)]
         yield "Differs", "\n".join(differences)
+    if "difference" in context and isinstance(payload.get("definition"), dict):
         yield from _automation_rows(approval, payload, now, preview=False)
     else:
         yield "With", sanitize(json_format.dump_json(payload, ordered=True))
@@ -154,6 +155,8 @@ def _slots_row(approval: Approval, slots: Sequence[str]) -> Row:
         return "Won't run", "\n".join(slots) or "none of its times comes before then"
     if approval.action_type == "automation_skip":
         return "After that", "\n".join(slots) or "as its schedule says"
+    if approval.action_type == "automation_delete":
+        return "Won't run", "\n".join(slots) or "none of its times comes anyway"
     return "Next", "\n".join(slots) or "never"
 
 

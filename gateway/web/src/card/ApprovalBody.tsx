@@ -30,6 +30,10 @@ export function ApprovalBody(act: Act) {
     case "automation_resume":
     case "automation_skip":
       return <Turning {...act} />;
+    case "automation_delete":
+      return <Deleting {...act} />;
+    case "automation_rollback":
+      return <RollingBack {...act} />;
     case "automation_backfill":
       return <Backfilling {...act} />;
     case "tool_call":
@@ -55,6 +59,10 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
       return `Resume ${named || "an automation"}`;
     case "automation_skip":
       return `Skip one time of ${named || "an automation"}`;
+    case "automation_delete":
+      return `Delete ${named || "an automation"}`;
+    case "automation_rollback":
+      return `Roll ${named || "an automation"} back`;
     case "automation_backfill":
       return `Run ${named || "an automation"} afterwards`;
     case "tool_call":
@@ -148,6 +156,49 @@ function Turning({ approval, payload, preview, busy }: Act) {
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}
+        <Others approval={approval} payload={payload} />
+      </div>
+    </>
+  );
+}
+
+function Deleting({ approval, payload, preview, busy }: Act) {
+  const context = objectOf(approval.context);
+  return (
+    <>
+      <WhichOne context={context} />
+      <div class="sections">
+        <Mine approval={approval} payload={payload} />
+        <section><h3>These fires do not come</h3><SchedulePreview preview={timeless(preview)} busy={busy} none="None is left." /></section>
+        <Warnings value={context.warnings} />
+        <Others approval={approval} payload={payload} />
+        <Context context={context} known={["automation", "display_name"]} />
+      </div>
+    </>
+  );
+}
+
+function RollingBack({ approval, payload, preview, busy }: Act) {
+  const context = objectOf(approval.context);
+  const before = firesOf(objectOf(context.fires).before);
+  const differences = changesOf(context.difference);
+  const moved = differences.some((each) => /^definition\.triggers/.test(each.path));
+  return (
+    <>
+      <WhichOne context={context} />
+      {typeof context.version === "string" && <p class="about">It is again what it was in {context.version}.</p>}
+      <div class="sections">
+        <section><h3>What changes</h3><Changes list={differences} /></section>
+        <Mine approval={approval} payload={payload} />
+        {moved && before ? (
+          <div class="beside">
+            <section><h3>It fires now</h3><SchedulePreview preview={withoutPassed(before)} brief /></section>
+            <section><h3>It would fire</h3><SchedulePreview preview={preview} busy={busy} brief /></section>
+          </div>
+        ) : (
+          <section><h3>It fires as before</h3><SchedulePreview preview={preview} busy={busy} /></section>
+        )}
+        <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
         <Others approval={approval} payload={payload} />
       </div>
     </>
@@ -267,6 +318,9 @@ function payloadRest(approval: Approval, payload: JsonObject): JsonObject {
       return restOf(payload, { note: isText });
     case "tool_call":
       return restOf(payload, { tool: isText, arguments: isObject });
+    case "automation_delete":
+      return restOf(payload, { display_name: (value) => value === objectOf(approval.context).display_name });
+    case "automation_rollback":
     case "automation_resume":
       return restOf(payload, {});
     case "automation_backfill":

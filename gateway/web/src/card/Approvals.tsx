@@ -45,7 +45,7 @@ function Line({ approval }: { approval: Approval }) {
   const { preview, spent } = usePreview(payload, approval.preview);
   const next = dateOf(preview?.slots[0]?.fireTime);
   const passed = refusedOf(approval, payload, spent).length > 0 ? PAST : overdue(approval);
-  const fires = !["automation_pause", "automation_skip"].includes(approval.actionType);
+  const fires = !["automation_pause", "automation_skip", "automation_delete"].includes(approval.actionType);
   return (
     <li>
       <a class="row" href={href("approvals", idOf(approval.name))}>

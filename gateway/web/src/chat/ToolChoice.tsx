@@ -10,6 +10,8 @@ const MANAGING: [string, string][] = [
   ["skip_next_slot", "Skip a time"],
   ["resume_automation", "Resume automations"],
   ["backfill_slots", "Run what was missed"],
+  ["roll_back_automation", "Roll automations back"],
+  ["delete_automation", "Delete automations"],
 ];
 
 export function ToolChoice({ without, leave }: { without: string[]; leave: (tools: string[]) => void }) {

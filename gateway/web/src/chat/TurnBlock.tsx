@@ -18,6 +18,8 @@ const TOOLS: Record<string, [string, string]> = {
   skip_next_slot: ["Skipping a time", "Asked to skip a time"],
   resume_automation: ["Resuming an automation", "Asked to resume an automation"],
   backfill_slots: ["Finding what was missed", "Asked to run what was missed"],
+  roll_back_automation: ["Looking for the earlier version", "Asked to roll an automation back"],
+  delete_automation: ["Deleting an automation", "Asked to delete an automation"],
   list_automations: ["Looking through the automations", "Looked through the automations"],
   explain_slot: ["Looking into the ledger", "Looked into the ledger"],
   fetch_url: ["Reading a page", "Read a page"],

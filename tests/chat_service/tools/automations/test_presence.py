@@ -24,6 +24,8 @@ NEEDING = {
     "resume_automation": {"automation": "news"},
     "backfill_slots": {"automation": "news", "start": "2026-11-23T09:00:00+01:00"},
     "skip_next_slot": {"automation": "news"},
+    "roll_back_automation": {"automation": "news"},
+    "delete_automation": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "2026-11-23T09:00:00+01:00"},
     "list_automations": {},
 }

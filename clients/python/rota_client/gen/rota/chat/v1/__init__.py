@@ -362,9 +362,10 @@ class Approval(betterproto2.Message):
     """
     What kind of act it is: `automation_create`, `automation_update`,
     `automation_pause`, `automation_resume`, `automation_skip`,
-    `automation_backfill`, `tool_call` or `question`. More may come. A `question`
-    is what an MCP server asks a person within a call of its tool: an approval
-    answers it, a rejection declines.
+    `automation_backfill`, `automation_rollback`, `automation_delete`,
+    `tool_call` or `question`. More may come. A `question` is what an MCP server
+    asks a person within a call of its tool: an approval answers it, a rejection
+    declines.
     """
 
     turn: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -419,7 +420,10 @@ class Approval(betterproto2.Message):
     first with `until` when it ends by itself, the latter with `consequences`.
     `automation_skip`: `automation`, `display_name` and `slot`, the very time on
     the clock of its schedule. `automation_backfill`: `automation` and
-    `display_name`. `tool_call`: `tool` and its `description`.
+    `display_name`. `automation_rollback`: these, `version` in words, and
+    `difference`, `fires` and `consequences` as of an update.
+    `automation_delete`: `automation`, `display_name` and `last_run`, its state.
+    `tool_call`: `tool` and its `description`.
     `question`: `server`, `tool` and `message`, with `warnings` when it seems to
     ask for a secret.
     What a subagent wants has `subagent` and its `task` besides. `warnings` name
@@ -485,7 +489,8 @@ class Approval(betterproto2.Message):
 
     resource: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
     """
-    What came of it, such as `workspaces/{w}/automations/{a}`. Empty until then.
+    What came of it, such as `workspaces/{w}/automations/{a}`. Empty until then,
+    and for `automation_delete`.
     """
 
     etag: "str" = betterproto2.field(20, betterproto2.TYPE_STRING)
