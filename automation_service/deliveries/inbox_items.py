@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from automation_service.persistence.outbox.deliveries import Delivery, NewDelivery
+from automation_service.persistence.results import inbox as rows
+from shared.registries.actions.deliver import INBOX, delivery_id
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
 
@@ -40,6 +41,24 @@ async def add_to_inboxes(connection: AsyncConnection, sent: Sequence[NewDelivery
     )
 
 
+async def add_to_thread(
+    connection: AsyncConnection, sent: Delivery, *, user: str, now: datetime
+) -> None:
+    """Has the inbox count what has arrived in a thread.
+
+    Where the step delivers to the inbox too, that item names the thread from now on: one result is
+    one item.
+    """
+    if sent.run is not None:
+        owner = (sent.workspace, user)
+        of_step = delivery_id(str(sent.run), sent.step_id, INBOX)
+        if await rows.place_in_thread(
+            connection, owner, of_step, thread=sent.destination, delivery=sent.resource
+        ):
+            return
+    await add_items(connection, [build_result_item(sent, user=user, now=now)])
+
+
 def build_result_item(sent: Delivery, *, user: str, now: datetime) -> NewInboxItem:
     """Returns the item of a result that has arrived in a thread."""
     return NewInboxItem(
@@ -54,23 +73,5 @@ def build_result_item(sent: Delivery, *, user: str, now: datetime) -> NewInboxIt
         run=sent.run_name,
         delivery=sent.resource,
         thread=sent.destination,
-        create_time=now,
-    )
-
-
-def build_pause_item(failed: Delivery, *, user: str, error: str, now: datetime) -> NewInboxItem:
-    """Returns the item that tells of a destination that a failed delivery paused."""
-    return NewInboxItem(
-        id=uuid5(failed.id, f"paused/{failed.attempts}"),
-        workspace=failed.workspace,
-        user=user,
-        kind=InboxItemKind.DESTINATION_PAUSED,
-        subject=f"A destination is paused: {failed.destination.rpartition('/')[2]}",
-        body=f"It takes no results until it is enabled again. The last one failed: {error}",
-        format="text",
-        automation=failed.automation_name,
-        run=failed.run_name,
-        delivery=failed.resource,
-        destination=failed.destination,
         create_time=now,
     )

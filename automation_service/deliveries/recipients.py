@@ -11,7 +11,7 @@ from automation_service.channels.channel import ChannelPorts
 from automation_service.channels.message import ABSENT, ChannelMessage, MessageFormat
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SettingsRefused, WebhookSettings
-from automation_service.deliveries.inbox_items import build_result_item
+from automation_service.deliveries.inbox_items import add_to_thread
 from automation_service.deliveries.worker import AttemptAnswer, Recipient
 from automation_service.destinations.delivery_target import (
     OpenDestination,
@@ -19,7 +19,6 @@ from automation_service.destinations.delivery_target import (
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
-from automation_service.inbox.items import add_items
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
@@ -139,8 +138,7 @@ class ThreadRecipient:
     ) -> None:
         """Has the inbox count what has arrived in the thread."""
         if not answer.error and ended.user is not None:
-            item = build_result_item(ended, user=ended.user, now=now)
-            await add_items(connection, [item])
+            await add_to_thread(connection, ended, user=ended.user, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

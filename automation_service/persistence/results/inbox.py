@@ -117,6 +117,18 @@ async def insert_items(
     return list(made)
 
 
+async def place_in_thread(
+    connection: AsyncConnection, owner: InboxOwner, item: UUID, *, thread: str, delivery: str
+) -> bool:
+    """Has an item name a thread and the delivery to it. False unless it is there without one."""
+    changed = await connection.execute(
+        sa.update(inbox_items)
+        .where(_of(owner), _COLUMNS.id == item, _COLUMNS.thread == "")
+        .values(thread=thread, delivery=delivery, sequence=None)
+    )
+    return bool(changed.rowcount)
+
+
 async def find(connection: AsyncConnection, owner: InboxOwner, item: UUID) -> InboxItem | None:
     query = sa.select(inbox_items).where(_of(owner), _COLUMNS.id == item)
     row = (await connection.execute(query)).one_or_none()

@@ -85,6 +85,31 @@ async def test_a_thread_gets_it_when_chat_service_is_back_and_the_inbox_counts_i
     assert (item["user_id"], item["thread"], item["delivery"]) == ("ada", THREAD, made.name)
 
 
+async def test_a_step_for_the_inbox_and_a_thread_makes_one_item_which_names_the_thread_once_there(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    made = {one.destination: one.name for one in await ran(rota, clock, "inbox", THREAD)}
+    [item] = await execute(rota.url, "select * from inbox_items")
+    assert (item["thread"], item["delivery"]) == ("", made["inbox"])
+    await execute(rota.url, "update inbox_items set read_time = $1, sequence = 1", clock.now())
+    await send(worker_of(rota, clock))
+    [item] = await execute(rota.url, "select * from inbox_items")
+    assert (item["thread"], item["delivery"]) == (THREAD, made[THREAD])
+    assert item["read_time"] is not None  # the person has read it
+    assert item["sequence"] is None  # and whoever watches is told
+
+
+async def test_a_result_stays_in_the_inbox_when_its_thread_is_gone(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    await ran(rota, clock, "inbox", THREAD)
+    await send(worker_of(rota, clock, Threads([errors.ResourceNotFound(THREAD)])))
+    [item] = await execute(rota.url, "select * from inbox_items")
+    assert item["thread"] == ""
+
+
 @pytest.mark.parametrize(
     ("to", "fault", "why"),
     [
