@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from devstack.demo import drafter, reviser
+from devstack.demo import drafter, reviser, run_result
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
 from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
 from devstack.demo.request import (
@@ -158,7 +158,8 @@ def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Re
                 )
     if call := _lookup(request, asked):
         return Reply(calls=(call,))
-    return Reply(text=_small_talk(asked) or _no_idea(request))
+    text = _small_talk(asked) or run_result.answer_question(request, asked)
+    return Reply(text=text or _no_idea(request))
 
 
 def _with_question_before(request: Request, asked: str) -> str:
