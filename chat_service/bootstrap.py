@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.adapters.approval_notifier import ApprovalNotifier
 from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
+from chat_service.adapters.result_client import ResultClient
 from chat_service.adapters.stores import ApprovalStore, ImageStore, McpToolStore, ToolCallStore
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
@@ -153,6 +154,7 @@ async def service(
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
+                results=ResultClient.of(channel, behalf),
                 catalogue=catalogue,
                 checks=checks,
                 claims=store.read_claim,

@@ -11,6 +11,7 @@ from google.protobuf import field_mask_pb2, json_format
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
+from chat_service.adapters.result_client import ResultClient
 from chat_service.runtime.ports import (
     AutomationView,
     BackfillView,
@@ -55,6 +56,7 @@ class AutomationClient:
 
     stub: automation_pb2_grpc.AutomationServiceStub
     behalf: DelegatedCredentials
+    results: ResultClient
     catalogue: Callable[[], Catalogue]
     checks: Checks
     # The decision on the approval whose id is the request id of a change.

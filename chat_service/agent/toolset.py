@@ -28,6 +28,8 @@ from chat_service.tools.capabilities.register import register_capabilities
 from chat_service.tools.capability_tool import ToolOffer, capability_tool, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.idempotency import PeerUnreachable
+from chat_service.tools.inbox.explain_result import explain_result_tool
+from chat_service.tools.inbox.list_inbox import list_inbox_tool
 from chat_service.tools.mcp.tools import McpTools
 from shared import errors
 from shared.clock import Clock
@@ -105,6 +107,22 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="explain_slot",
         factory=explain_slot_tool,
+        approval="never",
+        reads_only=True,
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="list_inbox",
+        factory=list_inbox_tool,
+        approval="never",
+        reads_only=True,
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="explain_result",
+        factory=explain_result_tool,
         approval="never",
         reads_only=True,
         needs_automations=True,

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
+from chat_service.runtime.result_ports import ResultsPort
+
 
 class StartMode(StrEnum):
     """How a segment's agent starts."""
@@ -263,6 +265,9 @@ class AutomationsPort(Protocol):
 
     Methods that take a request_id are idempotent.
     """
+
+    @property
+    def results(self) -> ResultsPort: ...
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]

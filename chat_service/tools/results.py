@@ -92,6 +92,36 @@ class SlotReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboxList:
+    """Times are on the person's clock. `other_runs` are those that no item is about."""
+
+    start: str
+    end: str
+    unread_in_all: int
+    items: list[dict[str, Any]]
+    more_items: bool
+    other_runs: list[dict[str, Any]]
+    more_runs: bool
+    status: Literal["inbox"] = "inbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultReport:
+    """Where a result comes from. What is not known, or not of a run, is empty."""
+
+    result: str
+    explanation: str
+    automation: str = ""
+    display_name: str = ""
+    schedule: str = ""
+    slot: str = ""
+    run_state: str = ""
+    made_by: str = ""
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    status: Literal["traced"] = "traced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentReport:
     """A subagent's answer."""
 
@@ -110,6 +140,8 @@ ToolOutcome = (
     | EtagConflict
     | AutomationList
     | SlotReport
+    | InboxList
+    | ResultReport
     | SubagentReport
 )
 

@@ -19,6 +19,8 @@ EXPLAIN_TOOL: Final = "explain_slot"
 BACKFILL_TOOL: Final = "backfill_slots"
 ROLL_BACK_TOOL: Final = "roll_back_automation"
 DELETE_TOOL: Final = "delete_automation"
+INBOX_TOOL: Final = "list_inbox"
+EXPLAIN_RESULT_TOOL: Final = "explain_result"
 MANAGEMENT_TOOLS: Final = frozenset(
     {
         LIST_TOOL,
@@ -30,6 +32,8 @@ MANAGEMENT_TOOLS: Final = frozenset(
         BACKFILL_TOOL,
         ROLL_BACK_TOOL,
         DELETE_TOOL,
+        INBOX_TOOL,
+        EXPLAIN_RESULT_TOOL,
     }
 )
 
@@ -73,6 +77,16 @@ _ROLL_BACK = re.compile(
     re.I,
 )
 _DELETE = re.compile(rf"{_PLEASE}delete\s+(?P<name>.+?)[.!?\s]*$", re.I)
+_INBOX = re.compile(
+    rf"{_PLEASE}(?:what(?:['’]s|\s+is|\s+has)?\s+(?:came\s+in|come\s+in|arrived|new\s+in\s+my\s+inbox)"
+    r"|(?:show|list)\s+(?:me\s+)?my\s+inbox|what(?:['’]s|\s+is)\s+(?P<unread>unread))"
+    r"(?:\s+(?P<span>today|yesterday|this\s+week))?[?.!\s]*$",
+    re.I,
+)
+_WHY_THIS = re.compile(
+    r"^\W*(?:why\s+did\s+i\s+get|where\s+does)\s+(?P<name>.+?)(?:\s+come\s+from)?[?.!\s]*$", re.I
+)
+_THIS: Final = frozenset({"this", "that", "it"})
 WHEN_WAS_IT: Final = "When should it have run?"
 UNTIL_WHEN: Final = "Until when should it be paused?"
 
@@ -102,6 +116,8 @@ def parse_management_call(
         _backfill_call(text, now),
         _roll_back_call(text),
         _delete_call(text),
+        _inbox_call(text, now),
+        _explain_result_call(text),
     ):
         if found is not None and found.tool in tools:
             return found
@@ -205,6 +221,32 @@ def _delete_call(text: str) -> ManagementCall | None:
     if found is None or isinstance(parse_schedule(text), Schedule):
         return None
     return ManagementCall(tool=DELETE_TOOL, arguments={"automation": _name(found["name"])})
+
+
+def _inbox_call(text: str, now: datetime) -> ManagementCall | None:
+    found = _INBOX.search(text)
+    if found is None:
+        return None
+    arguments = {"state": "unread"} if found["unread"] else {}
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    match " ".join((found["span"] or "").casefold().split()):
+        case "today":
+            arguments["start"] = today.isoformat()
+        case "yesterday":
+            arguments["start"] = (today - timedelta(days=1)).isoformat()
+            arguments["end"] = today.isoformat()
+        case "this week":
+            arguments["start"] = (today - timedelta(days=today.weekday())).isoformat()
+    return ManagementCall(tool=INBOX_TOOL, arguments=arguments)
+
+
+def _explain_result_call(text: str) -> ManagementCall | None:
+    found = _WHY_THIS.search(text)
+    if found is None:
+        return None
+    name = _name(found["name"])
+    meant = {} if name.casefold() in _THIS else {"result": name}
+    return ManagementCall(tool=EXPLAIN_RESULT_TOOL, arguments=meant)
 
 
 def _recurs(text: str) -> bool:

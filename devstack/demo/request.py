@@ -18,6 +18,8 @@ CHAT_TOOLS = frozenset(
         "skip_next_slot",
         "roll_back_automation",
         "delete_automation",
+        "list_inbox",
+        "explain_result",
         "list_automations",
         "explain_slot",
         "delegate",

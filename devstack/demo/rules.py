@@ -37,7 +37,8 @@ ABOUT = (
 COMMANDS = (
     "I know “pause NAME until next Monday at 9 because …”, “resume NAME”, “skip the next run of "
     "NAME”, “skip tomorrow's NAME”, “backfill NAME from 14:43 to 14:46”, “change NAME to 10:30”, "
-    "“roll back NAME”, “roll back NAME to version 2”, “delete NAME”, "
+    "“roll back NAME”, “roll back NAME to version 2”, “delete NAME”, “what came in this week?”, "
+    "“why did I get this?”, "
     "“why did NAME not run at 9?” and “list my automations”."
 )
 _SMALL_TALK = (
@@ -212,6 +213,10 @@ def _acknowledge(result: Message) -> str:
             return _describe_list(automations)
         case {"status": "explained", **rest}:
             return f"“{rest.get('display_name')}” at {rest.get('moment')}: {rest['explanation']}"
+        case {"status": "traced", "explanation": str(explanation)}:
+            return explanation
+        case {"status": "inbox", **rest}:
+            return _describe_inbox(rest)
         case {"status": "done", "subagent": str(subagent), "answer": str(answer)}:
             return f"The {subagent} says: {answer}"
         case {"now": _, "local": str(local), "weekday": str(weekday)}:
@@ -225,7 +230,7 @@ def _acknowledge(result: Message) -> str:
             issues = rest.get("issues") or rest.get("violations") or []
             told = _sentence(issues)
             field, _, missing = told.partition(": ")
-            if field in ("automation", "moment", "version"):
+            if field in ("automation", "moment", "version", "result", "start"):
                 return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
         case {"status": "error", **rest}:
@@ -257,6 +262,16 @@ def _describe_list(automations: Sequence[dict[str, Any]]) -> str:
         return NONE_YET
     lines = [f"“{a['display_name']}” ({a['state']}): {a['schedule']}." for a in automations]
     return f"You have {len(lines)}:\n" + "\n".join(lines)
+
+
+def _describe_inbox(found: dict[Any, Any]) -> str:
+    items = [f"{one['subject']}, {one['time']}: {one['first_line']}" for one in found["items"]]
+    runs = [
+        f"{one['display_name']} ran ({one['state']}), {one['time']}: {one['first_line']}"
+        for one in found["other_runs"]
+    ]
+    lines = [*items, *runs] or ["Nothing came then."]
+    return f"{found['unread_in_all']} unread in your inbox.\n" + "\n".join(lines)
 
 
 def _sentence(value: Any) -> str:

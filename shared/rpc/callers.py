@@ -22,7 +22,7 @@ CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.chat.v1.ChatService": frozenset({PEOPLE}),
     "rota.automation.v1.AutomationService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.DestinationService": frozenset({PEOPLE, "chat_service"}),
-    "rota.automation.v1.InboxService": frozenset({PEOPLE}),
+    "rota.automation.v1.InboxService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.DeliveryService": frozenset({PEOPLE, "chat_service"}),
     "rota.automation.v1.NoticeSettingsService": frozenset({PEOPLE}),
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),

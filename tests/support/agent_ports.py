@@ -1,9 +1,10 @@
 """Approvals and Automations in memory, with the promises of their ports."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
 from chat_service.runtime.ports import (
@@ -19,6 +20,12 @@ from chat_service.runtime.ports import (
     SlotView,
     StoredApproval,
     TriggerView,
+)
+from chat_service.runtime.result_ports import (
+    InboxItemView,
+    InboxView,
+    ResultRunView,
+    SentResult,
 )
 from shared import errors
 from shared.definition.envelope import AutomationCreate, dump
@@ -111,6 +118,59 @@ class Held:
 
 
 @dataclass
+class MemoryResults:
+    """What reached one person. A filter of a thread or a state is followed; others are kept."""
+
+    items: list[InboxItemView] = field(default_factory=list)  # newest first
+    runs: list[ResultRunView] = field(default_factory=list)  # newest first
+    deliveries: list[SentResult] = field(default_factory=list)
+    filters: list[str] = field(default_factory=list)
+
+    async def list_inbox(
+        self, *, workspace: str, user: str, matching: str, limit: int
+    ) -> InboxView:
+        self.filters.append(matching)
+        found = [one for one in self.items if _matches(one, matching)]
+        unread = sum(one.unread for one in self.items)
+        return InboxView(items=found[:limit], more=len(found) > limit, unread=unread)
+
+    async def get_inbox_item(self, *, workspace: str, user: str, name: str) -> InboxItemView:
+        return _named(self.items, name)
+
+    async def list_runs(
+        self, *, workspace: str, user: str, parent: str, matching: str, limit: int
+    ) -> tuple[Sequence[ResultRunView], bool]:
+        self.filters.append(matching)
+        found = [one for one in self.runs if parent in (one.automation, _ALL.format(workspace))]
+        return found[:limit], len(found) > limit
+
+    async def get_run(self, *, workspace: str, user: str, name: str) -> ResultRunView:
+        return _named(self.runs, name)
+
+    async def list_deliveries(
+        self, *, workspace: str, user: str, run: str, limit: int
+    ) -> Sequence[SentResult]:
+        return [one for one in self.deliveries if one.name.startswith(f"{run}/")][:limit]
+
+
+_ALL = "workspaces/{}/automations/-"
+N = TypeVar("N", InboxItemView, ResultRunView)
+
+
+def _matches(one: InboxItemView, matching: str) -> bool:
+    if thread := re.search(r'thread = "(.+?)"', matching):
+        return one.thread == thread[1]
+    return one.unread or "state = UNREAD" not in matching
+
+
+def _named(found: Sequence[N], name: str) -> N:
+    for one in found:
+        if one.name == name:
+            return one
+    raise errors.ResourceNotFound(name)
+
+
+@dataclass
 class MemoryAutomations:
     """Does each request once. `failures` are raised first, one a change; `ledger` is explained."""
 
@@ -127,6 +187,7 @@ class MemoryAutomations:
     unrun: list[LedgerSlotView] = field(default_factory=list)  # slots that can be run
     left_out: dict[str, int] = field(default_factory=dict)
     backfilled: list[str] = field(default_factory=list)
+    results: MemoryResults = field(default_factory=lambda: MemoryResults())
     deleted: dict[UUID, str] = field(default_factory=dict)
     revisions: dict[str, list[RevisionView]] = field(default_factory=dict)  # earlier ones
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 from rota.agent.v1 import agent_pb2_grpc
 from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
@@ -30,6 +31,7 @@ from tests.support.tokens import Keys
 class Pair:
     chat: Chat
     automations: automation_pb2_grpc.AutomationServiceStub
+    to_automation: grpc.aio.Channel
     automation: automation_root.AutomationServer
     clock: ManualClock
     metadata: list[tuple[str, str]]
@@ -124,6 +126,7 @@ async def pair(
                 metadata=metadata,
             ),
             automations=automation_pb2_grpc.AutomationServiceStub(to_automation),
+            to_automation=to_automation,
             automation=automations,
             clock=clock,
             metadata=metadata,

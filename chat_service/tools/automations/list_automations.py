@@ -43,7 +43,7 @@ def _shown(one: AutomationView) -> dict[str, Any]:
         "display_name": one_line(one.display_name, 200),
         "state": one.state,
         "schedule": one_line("; ".join(map(_in_words, one.triggers)) or "no schedule", 500),
-        "next_fires": _next_fires(one.triggers) if fires else [],
+        "next_fires": next_fires(one.triggers) if fires else [],
         "last_run": one.last_run or "none yet",
         **({"resumes": one.resume_time.isoformat()} if one.resume_time else {}),
         **({"skipped": skipped[:SKIPPED]} if skipped else {}),
@@ -56,7 +56,7 @@ def _in_words(trigger: TriggerView) -> str:
     return words if trigger.enabled else f"{words} (disabled)"
 
 
-def _next_fires(triggers: Sequence[TriggerView]) -> list[str]:
+def next_fires(triggers: Sequence[TriggerView]) -> list[str]:
     """Returns the first fire of each trigger, in the time zone of its schedule."""
     due = [(one.next_fire, one) for one in triggers if one.next_fire is not None]
     found = []

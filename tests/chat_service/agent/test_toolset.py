@@ -18,6 +18,7 @@ from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_backfill import missed
 from tests.chat_service.tools.automations.test_roll_back import change_once
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
+from tests.chat_service.tools.inbox.test_explain_result import one_run
 
 ARGUMENTS = {
     "create_automation": {"intent": "Every day at 9 in Paris: say hello."},
@@ -30,6 +31,8 @@ ARGUMENTS = {
     "roll_back_automation": {"automation": "news"},
     "delete_automation": {"automation": "news"},
     "list_automations": {},
+    "list_inbox": {},
+    "explain_result": {"result": "news"},
 }
 
 
@@ -44,6 +47,8 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
         bench.automations.unrun = [missed(news, 0)]
     if tool.name == "roll_back_automation":
         change_once(bench, news)
+    if tool.name == "explain_result":
+        bench.automations.results.runs.append(one_run(news))
     saved = len(bench.automations.saved)
 
     events = await bench.all(_calling(tool.name, ARGUMENTS[tool.name]))

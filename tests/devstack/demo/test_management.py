@@ -24,6 +24,8 @@ NAMES = (
     "backfill_slots",
     "roll_back_automation",
     "delete_automation",
+    "list_inbox",
+    "explain_result",
     "list_automations",
     "explain_slot",
 )
@@ -88,6 +90,15 @@ TOOLS: list[Any] = [
             "roll_back_automation",
             {"automation": "Morning news", "version": "12"},
         ),
+        ("what came in this week?", "list_inbox", {"start": "2026-11-23T00:00:00+01:00"}),
+        (
+            "What came in yesterday?",
+            "list_inbox",
+            {"start": "2026-11-24T00:00:00+01:00", "end": "2026-11-25T00:00:00+01:00"},
+        ),
+        ("what's unread?", "list_inbox", {"state": "unread"}),
+        ("why did I get this?", "explain_result", {}),
+        ("Where does Morning news come from?", "explain_result", {"result": "Morning news"}),
         ("resume Morning news!", "resume_automation", {"automation": "Morning news"}),
         (
             "please make up for Morning news of yesterday at 9",

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
+from chat_service.adapters.result_client import ResultClient
 from chat_service.runtime.ports import AutomationView
 from shared import errors
 from shared.registries.catalogue import current_catalogue
@@ -23,11 +24,13 @@ ADA: dict[str, Any] = {"workspace": "w", "user": "ada"}
 
 @pytest.fixture
 async def client(road: Pair, keys: Keys) -> AutomationClient:
+    behalf = DelegatedCredentials(
+        identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE
+    )
     return AutomationClient(
         stub=road.automations,
-        behalf=DelegatedCredentials(
-            identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE
-        ),
+        behalf=behalf,
+        results=ResultClient.of(road.to_automation, behalf),
         catalogue=current_catalogue,
         checks=CHECKS,
     )

@@ -230,3 +230,36 @@ async def test_a_version_comes_back_and_what_is_deleted_is_gone(road: Pair, news
     assert result(events).outcome == chat_pb2.ToolCallFinished.OK
     gone = await refusal(automation(road, news))
     assert gone.code is errors.Code.NOT_FOUND
+
+
+async def test_what_came_in_and_why_are_told_of_the_persons_own_inbox(
+    road: Pair, news: str
+) -> None:
+    changed = await automation(road, news)
+    step = changed.definition.plan.add(step_id="send", action="deliver")
+    step.config.update({"to": ["inbox"], "subject": "The news of today"})
+    await road.automations.UpdateAutomation(
+        pb.UpdateAutomationRequest(automation=changed, update_mask={"paths": ["definition"]}),
+        metadata=road.metadata,
+    )
+    road.clock.set(SLOT + timedelta(seconds=1))
+
+    async def ended() -> bool:
+        request = pb.ListRunsRequest(parent=news, filter="state = SUCCEEDED")
+        return bool((await road.automations.ListRuns(request, metadata=road.metadata)).runs)
+
+    await until(ended)
+
+    came = struct.to_json(result(await road.chat.send("what came in this week?")).output)
+    [item] = came["items"]
+    assert (item["subject"], item["automation"], item["unread"]) == (
+        "The news of today",
+        news,
+        True,
+    )
+    assert (came["unread_in_all"], came["other_runs"]) == (1, [])
+    why = said(await road.chat.send("why did I get this?"))
+    assert why.startswith("“The news of today” is in your inbox.")
+    assert "Its schedule (At 09:00 on Monday through Friday, Europe/Paris) came to" in why
+    assert "The version that ran is 2, made by you." in why
+    assert "Its plan delivers to the inbox of who made it (sent)." in why

@@ -22,6 +22,8 @@ const TOOLS: Record<string, [string, string]> = {
   delete_automation: ["Deleting an automation", "Asked to delete an automation"],
   list_automations: ["Looking through the automations", "Looked through the automations"],
   explain_slot: ["Looking into the ledger", "Looked into the ledger"],
+  list_inbox: ["Looking through the inbox", "Looked through the inbox"],
+  explain_result: ["Looking where it comes from", "Looked where it comes from"],
   fetch_url: ["Reading a page", "Read a page"],
   now: ["Looking at the clock", "Looked at the clock"],
 };
