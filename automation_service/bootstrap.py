@@ -48,8 +48,8 @@ from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
 from automation_service.notices.dispatcher import ApprovalReader, NoticeDispatcher
-from automation_service.notices.places import put_in_inbox
-from automation_service.notices.service import NoticeSettingsOfPeople, refuse_destinations
+from automation_service.notices.places import NoticePlaces, check_places
+from automation_service.notices.service import NoticeSettingsOfPeople
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import require_migrated
 from automation_service.persistence.tables import SIGNING_KEYS, TENANTS
@@ -286,7 +286,7 @@ async def service(
                 clock=clock,
                 tenancy=tenancy,
                 approvals=approvals or remote,
-                put=put_in_inbox,
+                put=NoticePlaces(page_url=settings.page_url).put,
             )
             loops.append(dispatcher.run(stop, settings.look_seconds))
         if "api" in settings.roles:
@@ -327,7 +327,7 @@ async def service(
             notice_settings = NoticeSettingsServicer(
                 access=access,
                 settings=NoticeSettingsOfPeople(
-                    db=db, clock=clock, changes=changes, check_places=refuse_destinations
+                    db=db, clock=clock, changes=changes, check_places=check_places
                 ),
             )
             services = {

@@ -19,6 +19,7 @@ from automation_service.destinations.delivery_target import (
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
+from automation_service.notices.digest import build_link
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
@@ -157,11 +158,12 @@ class ChannelRecipient:
             body=delivery.body,
             format=cast(MessageFormat, delivery.format),
             time=delivery.create_time,
-            link=build_run_link(self.page_url, delivery),
+            link=build_link(self.page_url, delivery.link or delivery.run_name),
             automation=delivery.automation_name,
             run=delivery.run_name,
             workspace=resources.WORKSPACE.format(workspace=delivery.workspace),
             output=self.output,
+            kind=delivery.source,
         )
         channel = CHANNELS[self.destination.kind.value]
         return await channel.send(self.destination.settings, message, self.ports)
@@ -178,13 +180,6 @@ class ChannelRecipient:
             gone=answer.is_gone,
             now=now,
         )
-
-
-def build_run_link(page_url: str, delivery: Delivery) -> str:
-    """Returns the page's address of the run of a delivery; empty without one."""
-    if not page_url or delivery.run is None:
-        return ""
-    return f"{page_url.rstrip('/')}/#/{delivery.run_name}"
 
 
 def _find_reason(found: OpenDestination) -> str:

@@ -7,6 +7,7 @@ from typing import Final, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.notices.places import return_to_inbox
 from automation_service.outbox import LEASE, RETRY, OutboxWorker
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox import deliveries as rows
@@ -121,6 +122,14 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                 )
                 if stored:
                     await recipient.record(connection, tried, answer, now)
+                    if answer.error and tried.notice_ids:
+                        await return_to_inbox(
+                            connection,
+                            tried.notice_ids,
+                            destination=tried.destination,
+                            error=answer.error,
+                            now=now,
+                        )
         log.info(
             "delivery_tried",
             delivery=str(tried.id),

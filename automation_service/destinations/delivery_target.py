@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.channels.settings import ChannelSettings, read_settings
 from automation_service.destinations.secrets import DestinationSecrets
-from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from automation_service.persistence.enums import DestinationKind, DestinationState
 from automation_service.persistence.outbox import destinations as rows
+from automation_service.persistence.outbox import notices
 from automation_service.persistence.outbox.destinations import Destination
 from shared.telemetry import logs, metrics
 
@@ -19,10 +19,6 @@ from shared.telemetry import logs, metrics
 MAX_FAILURES: Final = 5
 MAX_ERROR: Final = 500
 GONE: Final = "it is gone"
-_NOTE: Final = (
-    "{kind} at {host} takes no results any more: {reason}.\n\nWhat comes meanwhile is kept. Test it"
-    " and enable it under Destinations, or by `rota destinations enable {destination}`."
-)
 
 log = logs.logger(__name__)
 
@@ -112,30 +108,18 @@ async def _pause(
     reason = f"{said}: {failed.last_error}" if failed.last_error else said
     paused = replace(failed, state=DestinationState.PAUSED, pause_reason=reason)
     await rows.save(connection, paused, now)
-    await _tell(connection, paused, now)
+    await notices.add_of_destination(
+        connection,
+        workspace=paused.workspace,
+        owner=paused.owner,
+        creator=paused.creator,
+        subject=paused.resource,
+        facts={
+            "name": paused.display_name,
+            "place": f"{paused.kind.name.capitalize()} at {paused.host}",
+            "reason": reason,
+        },
+        time=now,
+    )
     metrics.count("rota.destinations.paused", kind=failed.kind.value)
     log.info("destination_paused", destination=failed.resource, gone=gone)
-
-
-async def _tell(connection: AsyncConnection, paused: Destination, now: datetime) -> None:
-    """Tells its owner, or who created a shared one, unless that user was deleted."""
-    user = paused.owner or paused.creator
-    if user is None:
-        return
-    item = NewInboxItem(
-        id=uuid5(paused.id, f"paused {paused.version}"),
-        workspace=paused.workspace,
-        user=user,
-        kind=InboxItemKind.DESTINATION_PAUSED,
-        subject=f"{paused.display_name} is paused",
-        body=_NOTE.format(
-            kind=paused.kind.name.capitalize(),
-            host=paused.host,
-            reason=paused.pause_reason,
-            destination=paused.resource_id,
-        ),
-        format="text",
-        destination=paused.resource,
-        create_time=now,
-    )
-    await add_items(connection, [item])

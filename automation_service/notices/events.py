@@ -1,6 +1,5 @@
 """Notices of what concerns people, recorded in the transaction of its cause."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
@@ -82,30 +81,6 @@ async def record_approval_waiting(
         time=create_time,
         expire_time=expire_time,
     )
-
-
-async def record_destination_paused(
-    connection: AsyncConnection,
-    *,
-    workspace: str,
-    users: Iterable[str],
-    destination: str,
-    name: str,
-    reason: str,
-    now: datetime,
-) -> None:
-    """Records one notice for each user, who are the destination's owner or the workspace's."""
-    for user in users:
-        await notices.add(
-            connection,
-            resources.new_id(),
-            workspace=workspace,
-            user=user,
-            kind=NoticeKind.DESTINATION_PAUSED,
-            subject=destination,
-            facts={"name": _line(name), "reason": _line(reason)},
-            time=now,
-        )
 
 
 def _line(text: str) -> str:

@@ -1,25 +1,116 @@
-"""The places of notices: an item of the inbox for each."""
+"""The places of notices: the inbox, and destinations of the workspace."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.destinations.use_check import check_use
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
+from automation_service.notices.digest import build_messages
 from automation_service.notices.text import describe
-from automation_service.persistence.enums import NoticeKind
-from automation_service.persistence.outbox import notices
-from automation_service.persistence.outbox.notice_settings import NoticeSettings
+from automation_service.persistence.enums import DestinationKind, NoticeKind
+from automation_service.persistence.outbox import destinations, notice_deliveries, notices
+from automation_service.persistence.outbox import notice_settings as settings_rows
+from automation_service.persistence.outbox.notice_settings import INBOX, NoticeSettings
 from automation_service.persistence.outbox.notices import Notice
+from shared import resources
 from shared.schedule import zones
 
+# Of why a destination did not take a notice.
+MAX_ERROR: Final = 500
 
-async def put_in_inbox(
-    connection: AsyncConnection, settings: NoticeSettings, told: Sequence[Notice], now: datetime
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePlaces:
+    """`page_url` is where people open the page; without it messages have no links."""
+
+    page_url: str = ""
+
+    async def put(
+        self,
+        connection: AsyncConnection,
+        settings: NoticeSettings,
+        told: Sequence[Notice],
+        now: datetime,
+    ) -> None:
+        """Puts notices of one person where they want them, in the transaction of `connection`.
+
+        Several for one destination are one message. What no destination takes now goes to the
+        inbox; so does what the person wants there.
+        """
+        zone = await _find_zone(connection, settings)
+        kinds = await _find_usable(connection, settings, told)
+        by_place: dict[str, list[Notice]] = defaultdict(list)
+        for notice in told:
+            # A destination is not told of itself through itself.
+            places = [
+                place
+                for place in settings.places(notice.kind)
+                if place == INBOX or (place in kinds and place != notice.subject)
+            ]
+            for place in places or [INBOX]:
+                by_place[place].append(notice)
+        kept = by_place.pop(INBOX, [])
+        await add_items(connection, [_item(notice, zone, now) for notice in kept])
+        messages = [
+            message
+            for place, those in sorted(by_place.items())
+            for message in build_messages(
+                those, destination=place, kind=kinds[place], zone=zone, page_url=self.page_url
+            )
+        ]
+        await notice_deliveries.insert(connection, messages, now)
+
+
+async def return_to_inbox(
+    connection: AsyncConnection,
+    ids: Collection[UUID],
+    *,
+    destination: str,
+    error: str,
+    now: datetime,
 ) -> None:
-    """Adds items for notices of one person, in the transaction of `connection`."""
-    zone = await _find_zone(connection, settings)
-    await add_items(connection, [_item(notice, zone, now) for notice in told])
+    """Adds items for notices that a destination did not take, unless they are in the inbox."""
+    for notice in await notices.list_by_id(connection, ids):
+        settings = await settings_rows.get(connection, notice.workspace, notice.user)
+        zone = await _find_zone(connection, settings)
+        why = f"\n{destination} did not take this: {error[:MAX_ERROR]}"
+        await add_items(connection, [_item(notice, zone, now, more=why)])
+
+
+async def check_places(
+    connection: AsyncConnection, *, workspace: str, user: str, names: Sequence[str]
+) -> Mapping[str, str]:
+    """Says why a user can't have notices at destinations.
+
+    One that is paused or not verified may be named: until it takes them, they go to the inbox.
+    """
+    faults = await check_use(connection, workspace, user, names)
+    return {
+        fault.name: "there is no such destination that you may use"
+        for fault in faults
+        if fault.is_refused
+    }
+
+
+async def _find_usable(
+    connection: AsyncConnection, settings: NoticeSettings, told: Sequence[Notice]
+) -> dict[str, DestinationKind]:
+    """Returns the kinds of the destinations that take notices of the person now."""
+    wanted = {place for notice in told for place in settings.places(notice.kind)} - {INBOX}
+    if not wanted:
+        return {}
+    names = sorted(wanted)
+    faults = await check_use(connection, settings.workspace, settings.user, names)
+    usable = wanted - {fault.name for fault in faults}
+    segments = {resources.DESTINATION.parse(name)["destination"]: name for name in usable}
+    found = await destinations.list_named(connection, settings.workspace, list(segments))
+    return {segments[segment]: one.kind for segment, one in found.items()}
 
 
 async def _find_zone(connection: AsyncConnection, settings: NoticeSettings) -> str:
@@ -30,7 +121,7 @@ async def _find_zone(connection: AsyncConnection, settings: NoticeSettings) -> s
     return zone if zone in zones.all_names() else "UTC"
 
 
-def _item(notice: Notice, zone: str, now: datetime) -> NewInboxItem:
+def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInboxItem:
     said, kind, subject = describe(notice, zone=zone), notice.kind, notice.subject
     is_of_automation = kind in (NoticeKind.RUN_FAILED, NoticeKind.AUTOMATION_PAUSED)
     return NewInboxItem(
@@ -39,7 +130,7 @@ def _item(notice: Notice, zone: str, now: datetime) -> NewInboxItem:
         user=notice.user,
         kind=InboxItemKind(kind.value),
         subject=said.subject,
-        body=said.body,
+        body=said.body + more,
         format="text",
         automation=subject.partition("/runs/")[0] if is_of_automation else "",
         run=subject if kind is NoticeKind.RUN_FAILED else "",

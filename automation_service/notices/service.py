@@ -131,13 +131,6 @@ def payload_digest(found: NoticeSettings) -> str:
     )
 
 
-async def refuse_destinations(
-    connection: AsyncConnection, *, workspace: str, user: str, names: Sequence[str]
-) -> Mapping[str, str]:
-    """A PlaceCheck of a service that has no destinations."""
-    return {name: f"{name} does not exist" for name in names}
-
-
 def _check_quiet_hours(quiet: QuietHours | None) -> None:
     if quiet is None:
         return

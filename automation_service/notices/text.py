@@ -61,11 +61,13 @@ def _automation_paused(notice: Notice, zone: str) -> NoticeText:
 
 
 def _destination_paused(notice: Notice, zone: str) -> NoticeText:
-    name, reason = notice.facts["name"], notice.facts["reason"]
+    name, place, reason = (notice.facts[fact] for fact in ("name", "place", "reason"))
+    segment = notice.subject.rpartition("/")[2]
     return NoticeText(
         subject=_cut(f"The destination {name} is paused"),
-        body=f"The destination {name} is paused: {reason}\n"
-        "What goes there waits until somebody enables it.",
+        body=f"The destination {name} ({place}) is paused: {reason}\n"
+        "What comes meanwhile is kept. Test it and enable it under Destinations, or by"
+        f" `rota destinations enable {segment}`.",
     )
 
 

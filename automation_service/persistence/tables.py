@@ -1,7 +1,7 @@
 """The tables of the schema `automation`."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from automation_service.persistence import enums
 from shared.db import database
@@ -415,14 +415,16 @@ deliveries = sa.Table(
     sa.Column("user_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
     # `inbox`, or the name of a thread or of a destination.
     sa.Column("destination", sa.Text, nullable=False),
-    # What it tells: `result`, or the kind of a notice.
+    # What it tells: `result`, or the type of a notice.
     sa.Column("source", sa.Text, nullable=False, server_default="result"),
+    # The notices that it tells of. No foreign key: they are kept for longer than it is tried.
+    sa.Column("notice_ids", ARRAY(UUID), nullable=False, server_default="{}"),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("format", sa.Text, nullable=False),
     sa.Column("condition", sa.Text, nullable=False),
     sa.Column("content_digest", sa.Text, nullable=False),
-    # The fragment of the page that it links to; empty: its run.
+    # The resource that a notice is about, to which it links; empty: its run.
     sa.Column("link", sa.Text, nullable=False, server_default=""),
     sa.Column("state", enums.DELIVERY_STATE, nullable=False),
     # Fencing: the answer of an attempt is stored only while no later attempt has started.

@@ -25,6 +25,8 @@ from shared.filters import Filter
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
 INBOX: Final = "inbox"
+# The source of what a run gave; a notice has its type.
+RESULT: Final = "result"
 CHANGED: Final = "changed"
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
@@ -133,7 +135,10 @@ def list_arguments(new: Sequence[NewDelivery]) -> list[list[object]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery. Its body is empty in a list."""
+    """A delivery: of what a run gave, or of notices. Its body is empty in a list.
+
+    One of notices has neither automation nor run; it may have a link.
+    """
 
     id: UUID
     workspace: str
@@ -158,6 +163,7 @@ class Delivery:
     create_time: datetime
     next_attempt_time: datetime | None
     end_time: datetime | None
+    notice_ids: tuple[UUID, ...] = ()
 
     @property
     def resource(self) -> str:
@@ -170,15 +176,15 @@ class Delivery:
 
     @property
     def run_name(self) -> str:
-        """The name of its run; empty for what no run gave."""
+        """The name of the run that gave it, or of the failed one; empty for what has none."""
         if self.run is None:
-            return ""
+            return self.link if "/runs/" in self.link else ""
         return RUN.format(workspace=self.workspace, automation=self.automation, run=self.run)
 
     @property
     def automation_name(self) -> str:
         if not self.automation:
-            return ""
+            return self.link.partition("/runs/")[0] if "/automations/" in self.link else ""
         return AUTOMATION.format(workspace=self.workspace, automation=self.automation)
 
     @property
@@ -439,11 +445,11 @@ _AGAIN: Final[Mapping[str, Any]] = {
 
 
 def _is_below(workspace: str, automation: str, run: str) -> sa.ColumnElement[bool]:
-    """The condition on what is below a run, an automation or a workspace.
+    """The condition on results below a run, an automation or a workspace.
 
-    A run that is not ANY is a UUID.
+    A run that is not ANY is a UUID. Notices are below none: they are for one person.
     """
-    conditions = [deliveries.c.workspace_id == workspace]
+    conditions = [deliveries.c.workspace_id == workspace, deliveries.c.source == RESULT]
     if automation != ANY and run == ANY:
         # The one that has the name now, and none that had it before.
         named = sa.select(automations.c.id).where(
@@ -507,4 +513,5 @@ def _delivery(row: Any) -> Delivery:
         create_time=row.create_time,
         next_attempt_time=row.next_attempt_time,
         end_time=row.end_time,
+        notice_ids=tuple(UUID(int=one.int) for one in row.notice_ids),
     )

@@ -138,6 +138,46 @@ async def add_of_automation(
     await connection.execute(written)
 
 
+async def add_of_destination(
+    connection: AsyncConnection,
+    *,
+    workspace: str,
+    owner: str | None,
+    creator: str | None,
+    subject: str,
+    facts: Mapping[str, Any],
+    time: datetime,
+) -> None:
+    """Adds a notice for the owner of a destination that is paused.
+
+    Of a shared one it is for the workspace's owners and for whoever created it.
+    """
+    members = TENANTS.memberships.c
+    concerned = members.user_id == owner
+    if owner is None:
+        concerned = (members.role == "owner") | (members.user_id == creator)
+    moment = sa.literal(time, notices.c.due_time.type)
+    row = {
+        "id": sa.func.gen_random_uuid(),
+        "workspace_id": members.workspace_id,
+        "user_id": members.user_id,
+        "kind": sa.literal(NoticeKind.DESTINATION_PAUSED, notices.c.kind.type),
+        "subject": sa.literal(subject),
+        "facts": sa.literal(dict(facts), notices.c.facts.type),
+        "count": sa.literal(1),
+        "first_time": moment,
+        "last_time": moment,
+        "due_time": moment,
+        "state": sa.literal(NoticeState.WAITING, notices.c.state.type),
+    }
+    source = sa.select(*row.values()).where(
+        members.workspace_id == workspace, members.revoked_time.is_(None), concerned
+    )
+    nearest_first = sa.case((members.user_id == creator, 0), else_=1)
+    source = source.order_by(nearest_first, members.user_id).limit(MAX_OWNERS)
+    await connection.execute(insert(notices).from_select(list(row), source))
+
+
 async def list_people(
     connection: AsyncConnection, now: datetime, limit: int
 ) -> Sequence[tuple[str, str]]:
@@ -181,6 +221,13 @@ async def list_due(
     )
     if lock:
         query = query.with_for_update(key_share=True)
+    return [_notice(row) for row in await connection.execute(query)]
+
+
+async def list_by_id(connection: AsyncConnection, ids: Collection[UUID]) -> list[Notice]:
+    """Returns notices that are still kept, oldest first."""
+    query = sa.select(notices).where(notices.c.id.in_(ids))
+    query = query.order_by(notices.c.first_time, notices.c.id)
     return [_notice(row) for row in await connection.execute(query)]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
     send,
     stub,
 )
-from tests.support.automation import Running, execute
+from tests.support.automation import Running, execute, until
 from tests.support.destinations import State, create, ntfy
 from tests.support.destinations import get as get_destination
 from tests.support.receivers import SECRET, receivers
@@ -177,7 +178,7 @@ async def test_a_dead_destination_pauses_and_what_comes_then_is_kept(
         assert (failed.state, failed.body) == (dp.Delivery.FAILED, "did: do it")
         place = await get_destination(rota, PLACE)
         assert place.state == State.PAUSED
-        [item] = await execute(rota.url, "select * from inbox_items")
+        [item] = await until(partial(execute, rota.url, "select * from inbox_items"))
         assert (item["kind"], item["destination"]) == ("destination_paused", PLACE)
         called = len(phone.calls)
         request = dp.RetryDeliveryRequest(name=failed.name)

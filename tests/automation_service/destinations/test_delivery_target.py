@@ -1,6 +1,7 @@
 """What results come to: a destination that is dead pauses, and says why."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -17,7 +18,7 @@ from automation_service.destinations.use_check import check_use
 from automation_service.persistence.enums import DestinationState
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox
-from tests.support.automation import START, Running, execute, running
+from tests.support.automation import START, Running, execute, running, until
 from tests.support.destinations import TOPIC, State, create, delete, enable, get
 from tests.support.tokens import Keys
 from tests.support.webhooks import KEY, SETTINGS
@@ -73,7 +74,7 @@ async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
     assert paused.state == State.PAUSED
     assert paused.pause_reason == "5 results in a row failed: it answered 500"
     assert paused.etag != found.etag
-    [item] = await execute(rota.url, "select * from inbox_items")
+    [item] = await until(partial(execute, rota.url, "select * from inbox_items"))
     assert (item["user_id"], item["kind"], item["destination"]) == (
         "ada",
         "destination_paused",

@@ -12,7 +12,7 @@ from automation_service.notices import dispatcher as dispatchers
 from automation_service.notices import events
 from automation_service.notices.dispatcher import NoticeDispatcher
 from automation_service.persistence.enums import NoticeKind
-from automation_service.persistence.outbox import notice_settings
+from automation_service.persistence.outbox import notice_settings, notices
 from automation_service.persistence.outbox.notice_settings import NoticeSettings
 from shared import errors
 from shared.clock import ManualClock
@@ -241,21 +241,31 @@ async def test_of_two_replicas_one_tells(
     assert len(told.batches) == 1
 
 
+@pytest.mark.parametrize(
+    ("owner", "creator", "told_to"),
+    [("cyd", "cyd", ["cyd"]), (None, "bob", ["ada", "bob"]), (None, None, ["ada"])],
+)
 async def test_a_paused_destination_is_told_to_each_of_its_people(
-    rota: Rota, url: str, dispatcher: NoticeDispatcher, told: Told
+    rota: Rota,
+    url: str,
+    dispatcher: NoticeDispatcher,
+    told: Told,
+    owner: str | None,
+    creator: str | None,
+    told_to: list[str],
 ) -> None:
     async with database.transaction(rota.db) as connection:
-        await events.record_destination_paused(
+        await notices.add_of_destination(
             connection,
             workspace="w",
-            users=["ada", "cyd"],
-            destination="workspaces/w/destinations/team",
-            name="Team",
-            reason="it is gone",
-            now=rota.clock.now(),
+            owner=owner,
+            creator=creator,
+            subject="workspaces/w/destinations/team",
+            facts={"name": "Team", "place": "Ntfy at ntfy.sh", "reason": "it is gone"},
+            time=rota.clock.now(),
         )
     await dispatcher.send_due()
-    assert sorted(one.user for [one] in told.batches) == ["ada", "cyd"]
+    assert sorted(one.user for [one] in told.batches) == told_to
 
 
 async def test_an_automation_that_pauses_is_told_beside_its_failed_runs(

@@ -69,9 +69,14 @@ def test_a_pause_says_why() -> None:
     dead = replace(
         FAILED,
         kind=NoticeKind.DESTINATION_PAUSED,
-        facts={"name": "Team", "reason": "it is gone"},
+        subject="workspaces/w/destinations/team",
+        facts={"name": "Team", "place": "Slack at hooks.slack.com", "reason": "it is gone"},
     )
-    assert describe(dead, zone=ZONE).body.startswith("The destination Team is paused: it is gone")
+    said = describe(dead, zone=ZONE).body
+    assert said.startswith(
+        "The destination Team (Slack at hooks.slack.com) is paused: it is gone\n"
+    )
+    assert "`rota destinations enable team`" in said
 
 
 def test_a_subject_is_one_line_of_a_bounded_length() -> None:
