@@ -53,8 +53,8 @@ _TURN = re.compile(
     re.I,
 )
 _SKIP = re.compile(
-    rf"{_PLEASE}skip\s+(?:the\s+next\s+(?:run|time|slot)\s+of|(?P<day>today|tomorrow)['’]?s?)\s+"
-    r"(?P<name>.+?)(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    rf"{_PLEASE}skip\s+(?:(?P<one>the\s+next\s+(?:one|run|time))|(?:the\s+next\s+(?:run|time|slot)"
+    r"\s+of|(?P<day>today|tomorrow)['’]?s?)\s+(?P<name>.+?))(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
 )
 _WHY = re.compile(
@@ -166,7 +166,7 @@ def _skip_call(text: str, now: datetime) -> ManagementCall | None:
     found = _SKIP.search(text)
     if found is None or isinstance(parse_schedule(text), Schedule):
         return None
-    arguments = {"automation": _name(found["name"])}
+    arguments = {"automation": "it" if found["one"] else _name(found["name"])}
     if found["day"]:
         days = int(found["day"].lower() == "tomorrow")
         arguments["day"] = (now.date() + timedelta(days=days)).isoformat()
@@ -209,9 +209,9 @@ def _backfill_call(text: str, now: datetime) -> ManagementCall | None:
 
 def _roll_back_call(text: str) -> ManagementCall | None:
     found = _ROLL_BACK.search(text)
-    name = found and (found["between"] or found["name"])
-    if not found or not name or isinstance(parse_schedule(text), Schedule):
+    if found is None or isinstance(parse_schedule(text), Schedule):
         return None
+    name = found["between"] or found["name"] or "it"
     version = {"version": found["version"]} if found["version"] else {}
     return ManagementCall(tool=ROLL_BACK_TOOL, arguments={"automation": _name(name), **version})
 

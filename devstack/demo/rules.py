@@ -10,6 +10,7 @@ from typing import Any
 from devstack.demo import drafter, reviser, run_result
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
 from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
+from devstack.demo.pronoun import WHICH, find_last_named, is_pronoun
 from devstack.demo.request import (
     CHAT_TOOLS,
     CREATE_TOOL,
@@ -108,7 +109,13 @@ def _chat(request: Request, now: datetime) -> Reply:
         if found.question:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
-        return Reply(calls=(_management_call(found.tool, found.arguments, hidden),))
+        arguments = found.arguments
+        if is_pronoun(arguments.get("automation", "")):
+            meant = find_last_named(request.messages)
+            if not meant:
+                return Reply(text=WHICH)
+            arguments = {**arguments, "automation": meant}
+        return Reply(calls=(_management_call(found.tool, arguments, hidden),))
     if said := _without_automations(request, asked, here):
         return Reply(text=said)
     if said := _unread_command(request, asked):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chat_service.runtime.ports import ThreadMessage
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_pause_resume import decided
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, asked, held, there
@@ -79,3 +80,23 @@ async def test_one_that_is_not_there_is_asked_after(bench: Bench, news: str) -> 
     (result,) = finished(await bench.all("delete the weather"))
 
     assert "no automation is called 'the weather'" in result.output["issues"][0]
+
+
+async def test_it_is_the_automation_whose_result_is_last_in_the_thread(
+    bench: Bench, news: str
+) -> None:
+    bench.keep_automation()
+    brought = {
+        "run": f"{news}/runs/r",
+        "automation_display_name": "Summarise the news",
+        "subject": "News",
+        "body": "delete “Water the plants”",
+    }
+    said = [
+        ThreadMessage(id="m1", role="agent", parts=[{"run_result": brought}]),
+        ThreadMessage(id="m2", role="user", parts=[{"text": "delete it"}]),
+    ]
+
+    (approval,) = await bench.paused("", messages=said)
+
+    assert bench.approvals.drafts[approval].payload["name"] == news

@@ -1,0 +1,51 @@
+"""“It” is the automation that was last spoken of, or that brought the last result."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+
+from devstack.demo.pronoun import WHICH
+from tests.devstack.demo.calls import ask
+from tests.devstack.demo.test_management import SYSTEM, TOOLS
+
+RESULT = {
+    "role": "user",
+    "content": "[Result of workspaces/w/automations/a/runs/r. An automation brought it.]\n"
+    "> Automation: Morning news\n> Subject: “Another” name\n> ",
+}
+SPOKEN = [
+    {"role": "user", "content": "delete “Bread”"},
+    {"role": "assistant", "content": "“Morning news” is paused."},
+]
+
+
+@pytest.mark.parametrize("before", [[RESULT], SPOKEN, [*SPOKEN, RESULT]])
+@pytest.mark.parametrize(
+    ("text", "tool", "more"),
+    [
+        ("delete it", "delete_automation", {}),
+        ("pause it until Monday", "pause_automation", {"until": "2026-11-30T00:00:00+01:00"}),
+        ("please skip the next one", "skip_next_slot", {}),
+        ("roll back to the version before", "roll_back_automation", {}),
+        ("change it to 10:30", "update_automation", {"change": "Run it 10:30."}),
+    ],
+)
+async def test_it_is_what_was_named_last(
+    client: openai.AsyncOpenAI, before: list[Any], text: str, tool: str, more: dict[str, str]
+) -> None:
+    messages = [SYSTEM, *before, {"role": "user", "content": text}]
+    message = await ask(client, "", messages=messages, tools=TOOLS)
+    (call,) = message.tool_calls
+    expected = {"automation": "Morning news", **more}
+    assert (call.function.name, json.loads(call.function.arguments)) == (tool, expected)
+
+
+async def test_where_nothing_was_named_it_asks(client: openai.AsyncOpenAI) -> None:
+    message = await ask(client, "delete it", messages=[SYSTEM, *_said("delete it")], tools=TOOLS)
+    assert message.content == WHICH
+
+
+def _said(text: str) -> list[Any]:
+    return [{"role": "user", "content": text}]
