@@ -1,12 +1,14 @@
 /** What a run sent: where to, what became of it, and each attempt. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type Delivery, Delivery_State as State } from "../gen/rota/automation/v1/delivery_pb.js";
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
+import { threads } from "../lib/lists.js";
 import { useQuery } from "../lib/query.js";
 import { deliveries, idOf, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { dateOf, moment, span } from "../lib/time.js";
+import { destinations, watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
 import { DELIVERY, look } from "./states.js";
@@ -14,6 +16,7 @@ import { DELIVERY, look } from "./states.js";
 /** Nothing for a run that sent nothing. */
 export function RunDeliveries({ run }: { run: string }) {
   const { value, problem, again } = useQuery(() => deliveries.listDeliveries({ parent: run, pageSize: 200 }), run, 5000);
+  useEffect(watchDestinations, []);
   if (!value?.deliveries.length) return problem ? <ProblemNotice problem={problem} again={again} /> : null;
   return (
     <section class="panel">
@@ -83,6 +86,12 @@ function Attempts({ name }: { name: string }) {
 }
 
 function Place({ name }: { name: string }) {
-  if (name.includes("/threads/")) return <a href={href("chat", idOf(name))}>A thread</a>;
-  return <strong>{name === "inbox" ? "Inbox" : idOf(name)}</strong>;
+  if (name === "inbox") return <strong>Inbox</strong>;
+  const isIt = (each: { name: string }) => each.name === name;
+  if (name.includes("/threads/")) {
+    return <a href={href("chat", idOf(name))}>{threads.items.value?.find(isIt)?.displayName || "A thread"}</a>;
+  }
+  const found = destinations.items.value?.find(isIt);
+  if (!found) return <strong>{idOf(name)}</strong>;
+  return <span><strong>{found.displayName || idOf(name)}</strong>{found.host !== found.displayName && <span class="faint"> {found.host}</span>}</span>;
 }

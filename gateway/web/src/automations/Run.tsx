@@ -9,7 +9,7 @@ import { isTransient, problemOf, errorText } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
-import { pretty } from "../lib/json.js";
+import { isObject, pretty } from "../lib/json.js";
 import { dateOf, moment, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
@@ -104,7 +104,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
       <section class="panel">
         <h2>Steps</h2>
         {!run.stepResults.length && <p class="faint">None has begun.</p>}
-        <ol class="results">{run.stepResults.map((step) => <Step key={step.stepId} step={step} doing={doing[step.stepId]} last={run.output !== undefined && run.stepResults.length === 1} />)}</ol>
+        <ol class="results">{run.stepResults.map((step) => <Step key={step.stepId} step={step} doing={doing[step.stepId]} shown={isShown(run, step)} />)}</ol>
       </section>
       {!hasEnded(run.state) && (
         <button type="button" class="quiet danger" onClick={() => void automations.cancelRun({ name: run.name, requestId: requestId() }).then(again, again)}>
@@ -115,7 +115,20 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
   );
 }
 
-function Step({ step, doing, last }: { step: StepResult; doing: string | undefined; last: boolean }) {
+/** Whether what a step gave is above already: as what came of the run, or as its deliveries. */
+function isShown(run: Run, step: StepResult): boolean {
+  const others = run.stepResults.filter((each) => !gaveDeliveries(each));
+  return gaveDeliveries(step) || (run.output !== undefined && others.length === 1);
+}
+
+/** A step that delivers gives the names of its deliveries, and nothing else. */
+function gaveDeliveries({ output }: StepResult): boolean {
+  const json = output && toJson(ValueSchema, output);
+  if (json === undefined || !isObject(json) || Object.keys(json).join() !== "deliveries" || !Array.isArray(json.deliveries)) return false;
+  return json.deliveries.every((name) => typeof name === "string" && name.includes("/deliveries/"));
+}
+
+function Step({ step, doing, shown }: { step: StepResult; doing: string | undefined; shown: boolean }) {
   const [word, tone] = look(STEP, step.status);
   const [start, end] = [dateOf(step.startTime), dateOf(step.endTime)];
   return (
@@ -130,7 +143,7 @@ function Step({ step, doing, last }: { step: StepResult; doing: string | undefin
       {doing && tone === "busy" && <p class="working"><span class="pulse" />{doing}</p>}
       {step.error && <p class="error">{errorText(step.error)}</p>}
       {step.notes.map((note) => <p key={note} class="faint">{note}</p>)}
-      {step.output && !last && <Output value={step.output} />}
+      {step.output && !shown && <Output value={step.output} />}
       {step.earlierSessionIds.map((session, n) => (
         <Transcript key={session} session={session} title={`What the agent did in try ${n + 1}`} live={false} />
       ))}
