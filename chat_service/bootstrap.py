@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from rota.agent.v1 import agent_pb2_grpc
-from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import automation_pb2_grpc, destination_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service.adapters.approval_notifier import ApprovalNotifier
 from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
 from chat_service.adapters.result_client import ResultClient
-from chat_service.adapters.stores import ApprovalStore, ImageStore, McpToolStore, ToolCallStore
+from chat_service.adapters.stores import (
+    ApprovalStore,
+    ImageStore,
+    McpToolStore,
+    ThreadTitleStore,
+    ToolCallStore,
+)
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
@@ -153,6 +159,7 @@ async def service(
             )
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
+                destinations=destination_pb2_grpc.DestinationServiceStub(channel),
                 behalf=behalf,
                 results=ResultClient.of(channel, behalf),
                 catalogue=catalogue,
@@ -177,6 +184,7 @@ async def service(
             retry=retry,
             timeouts=timeouts,
             images=ImageStore(db=db),
+            thread_titles=ThreadTitleStore(db=db).read,
             capability_tools=toolbox.definitions,
             may_appear_later=toolbox.mcp.may_appear_later,
             models=models,
@@ -323,6 +331,8 @@ def _servicers(
         ),
         edited_card=EditedCard(
             db=db,
+            automations=deps.automations,
+            thread_titles=ThreadTitleStore(db=db).read,
             model_loader=deps.model_loader,
             rules=lambda: {tool.name: tool.approval for tool in toolbox.definitions()},
         ),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -163,7 +164,7 @@ def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list
     found: list[tuple[str, str]] = []
     token = _COST.set(_Cost(budget, schema))
     try:
-        for error in validator.iter_errors(value):
+        for error in chain.from_iterable(map(_leaves, validator.iter_errors(value))):
             found.append((join_path("", error.absolute_path), _text(error)))
             if len(found) == MAX_FAULTS:
                 break
@@ -174,6 +175,23 @@ def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list
     finally:
         _COST.reset(token)
     return found
+
+
+def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+    """Yields the faults of the one alternative whose constants the value has, in place of `anyOf`.
+
+    Any other error is yielded as it is.
+    """
+    branches: dict[Any, list[ValidationError]] = {}
+    if error.validator in ("anyOf", "oneOf"):
+        for one in error.context or ():
+            branches.setdefault(next(iter(one.relative_schema_path), None), []).append(one)
+    meant = [found for found in branches.values() if all(one.validator != "const" for one in found)]
+    if len(branches) < 2 or len(meant) != 1:
+        yield error
+        return
+    for one in meant[0]:
+        yield from _leaves(one)
 
 
 def takes_every_object(schema: Mapping[str, Any]) -> bool:

@@ -9,12 +9,15 @@ from uuid import UUID
 import grpc
 from google.protobuf import field_mask_pb2, json_format
 from rota.automation.v1 import automation_pb2 as pb
-from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import automation_pb2_grpc, destination_pb2_grpc
+from rota.automation.v1 import destination_pb2 as destination_pb
 
 from chat_service.adapters.result_client import ResultClient
 from chat_service.runtime.ports import (
+    MAX_DESTINATIONS,
     AutomationView,
     BackfillView,
+    DestinationView,
     ExplanationView,
     LedgerSlotView,
     PreviewView,
@@ -28,7 +31,7 @@ from shared import errors
 from shared.aip import name_value
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
-from shared.resources import WORKSPACE
+from shared.resources import USER, WORKSPACE
 from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
 from shared.rpc.timestamps import to_timestamp
@@ -47,6 +50,12 @@ _STATES: Final[Mapping[int, Literal["active", "paused", "archived"]]] = {
     pb.Automation.ARCHIVED: "archived",
 }
 
+_DESTINATION_STATES: Final[Mapping[int, Literal["active", "paused", "unverified"]]] = {
+    destination_pb.Destination.ACTIVE: "active",
+    destination_pb.Destination.PAUSED: "paused",
+    destination_pb.Destination.UNVERIFIED: "unverified",
+}
+
 T = TypeVar("T")
 
 
@@ -55,6 +64,7 @@ class AutomationClient:
     """The agent's port `AutomationsPort`."""
 
     stub: automation_pb2_grpc.AutomationServiceStub
+    destinations: destination_pb2_grpc.DestinationServiceStub
     behalf: DelegatedCredentials
     results: ResultClient
     catalogue: Callable[[], Catalogue]
@@ -115,6 +125,16 @@ class AutomationClient:
         request = pb.ListRunsRequest(parent=name, page_size=limit)
         answer = await self._call(self.stub.ListRuns, request, workspace, user)
         return [_run(one) for one in answer.runs]
+
+    async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
+        request = destination_pb.ListDestinationsRequest(
+            parent=WORKSPACE.format(workspace=workspace), page_size=MAX_DESTINATIONS
+        )
+        method = self.destinations.ListDestinations
+        answer = await self._call(method, request, workspace, user)
+        # an owner of the workspace sees those of others, and may not use them
+        whose = {"", USER.format(user=user)}
+        return [_destination(one) for one in answer.destinations if one.owner in whose]
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
@@ -387,6 +407,17 @@ def _revision(answer: pb.Revision) -> RevisionView:
         create_time=_moment(answer, "create_time"),
         author=answer.author.removeprefix("users/"),
         definition=definition,
+    )
+
+
+def _destination(answer: destination_pb.Destination) -> DestinationView:
+    return DestinationView(
+        name=answer.name,
+        display_name=answer.display_name,
+        kind=destination_pb.Destination.Kind.Name(answer.kind).lower(),
+        host=answer.host,
+        state=_DESTINATION_STATES[answer.state],
+        is_own=answer.owner != "",
     )
 
 

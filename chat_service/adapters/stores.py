@@ -1,4 +1,4 @@
-"""The agent's stores on PostgreSQL: tool calls, approvals, images and MCP tools."""
+"""The agent's stores on PostgreSQL: tool calls, approvals, titles, images and MCP tools."""
 
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,11 +10,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.persistence import approvals, images, mcp_tools, tool_calls, turns
+from chat_service.persistence import (
+    approvals,
+    images,
+    mcp_tools,
+    threads,
+    tool_calls,
+    turns,
+)
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import REFERENCE, ApprovalDraft, StoredApproval
-from shared import canonical_json, resources
+from shared import canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db import database
 from shared.security.caller import ApprovalClaim
@@ -126,6 +133,31 @@ def _stored(row: Approval) -> StoredApproval:
         payload_schema=row.payload_schema,
         context=row.context,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadTitleStore:
+    """The agent's port `ThreadTitles`."""
+
+    db: AsyncEngine
+
+    async def read(self, workspace: str, names: Sequence[str]) -> Mapping[str, str]:
+        """Returns the titles of those threads of the workspace, by name."""
+        ids = {found: name for name in names if (found := _thread_id(workspace, name))}
+        if not ids:
+            return {}
+        async with self.db.connect() as connection:
+            titles = await threads.list_titles(connection, workspace, list(ids))
+        return {ids[found]: title for found, title in titles.items()}
+
+
+def _thread_id(workspace: str, name: str) -> UUID | None:
+    try:
+        parts = resources.THREAD.parse(name)
+        found = resources.parse_uuid(parts["thread"], name)
+    except errors.ResourceNotFound:
+        return None
+    return found if parts["workspace"] == workspace else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,8 @@ from chat_service.runtime.run_context import (
     Emit,
     RunContext,
     RunState,
+    ThreadTitles,
+    no_titles,
     segment_key,
     stamp_of,
 )
@@ -106,6 +108,7 @@ class Agent:
         models: Mapping[int, ModelConfig] | None = None,
         may_appear_later: Callable[[str], bool] = lambda _: False,
         timeouts: Timeouts | None = None,
+        thread_titles: ThreadTitles = no_titles,
     ) -> None:
         """`capability_tools` returns the tools of capabilities and MCP servers.
 
@@ -134,6 +137,7 @@ class Agent:
             images=images,
             timeouts=timeouts or Timeouts(),
             models=lambda: models or {},
+            thread_titles=thread_titles,
             note_automation=self._presence.note_automation,
             rules=lambda: {tool.name: tool.approval for tool in capability_tools()},
             deferred=DeferredTools(

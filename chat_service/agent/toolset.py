@@ -16,6 +16,7 @@ from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.delete import delete_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
+from chat_service.tools.automations.list_destinations import list_destinations_tool
 from chat_service.tools.automations.pause_resume import (
     pause_automation_tool,
     resume_automation_tool,
@@ -99,6 +100,14 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="list_automations",
         factory=list_automations_tool,
+        approval="never",
+        reads_only=True,
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="list_destinations",
+        factory=list_destinations_tool,
         approval="never",
         reads_only=True,
         needs_automations=True,

@@ -39,7 +39,9 @@ class ApprovalDecider:
         async with self.db.connect() as connection:
             found = await self.router.read_approvals(connection, turn)
         (checked,) = await self.router.check(found, [decision], self.payload_check, by=by)
-        return await self.edited_card.build(row, turn, checked.payload, self.router.clock.now())
+        return await self.edited_card.build(
+            row, turn, checked.payload, self.router.clock.now(), by=by
+        )
 
     async def decide(
         self,

@@ -98,6 +98,18 @@ async def get_any(connection: AsyncConnection, workspace: str, thread: UUID) -> 
     return None if row is None else Thread(**row)
 
 
+async def list_titles(
+    connection: AsyncConnection, workspace: str, found: Sequence[UUID]
+) -> dict[UUID, str]:
+    """Returns the titles of the workspace's chats among the ids."""
+    rows = await connection.execute(
+        sa.select(t.c.id, t.c.title).where(
+            t.c.id.in_(found), t.c.workspace_id == workspace, t.c.kind == ThreadKind.CHAT
+        )
+    )
+    return {row.id: row.title for row in rows}
+
+
 _FILTER_COLUMNS: Final = {"create_time": t.c.create_time}
 
 

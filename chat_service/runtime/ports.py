@@ -254,6 +254,24 @@ class BackfillView:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+MAX_DESTINATIONS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationView:
+    """A destination of results that a person may use. `host` is what a card shows of its address.
+
+    `is_own` is whether it is the person's alone; others are shared by the workspace.
+    """
+
+    name: str  # workspaces/{w}/destinations/{d}
+    display_name: str
+    kind: str  # such as slack
+    host: str
+    state: Literal["active", "paused", "unverified"]
+    is_own: bool = False
+
+
 class Images(Protocol):
     async def load(self, workspace: str, uri: str) -> str | None:
         """Returns a stored image as a data URL; None if the workspace has no such image."""
@@ -295,6 +313,10 @@ class AutomationsPort(Protocol):
         self, *, workspace: str, user: str, name: str, limit: int
     ) -> Sequence[RunView]:
         """Returns the newest runs of an automation."""
+        ...
+
+    async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
+        """Returns the destinations that the person may use, the newest MAX_DESTINATIONS."""
         ...
 
     async def explain_slot(

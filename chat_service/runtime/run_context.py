@@ -1,6 +1,6 @@
 """The run of an agent: shared ports, frozen context and mutable state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
@@ -33,6 +33,13 @@ MAX_TOOL_IMAGE_BYTES = 28 << 20  # of data URLs, in one run
 ApprovalRule = Literal["always", "never"]
 
 
+ThreadTitles = Callable[[str, Sequence[str]], Awaitable[Mapping[str, str]]]
+
+
+async def no_titles(_: str, __: Sequence[str]) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDeps:
     """The ports that every run of a process shares."""
@@ -51,6 +58,8 @@ class AgentDeps:
     # finds the definition of a tool that a graph does not have
     deferred: Callable[[str], Any] = lambda _: None
     models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may use
+    # the titles of a workspace's threads, by name; a thread that is not there has none
+    thread_titles: ThreadTitles = no_titles
     # is told the workspace of an automation that was created
     note_automation: Callable[[str], None] = lambda _: None
 

@@ -81,6 +81,12 @@ class AutomationList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationList:
+    destinations: list[dict[str, Any]]
+    status: Literal["listed"] = "listed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotReport:
     automation: str
     display_name: str
@@ -139,6 +145,7 @@ ToolOutcome = (
     | ToolFailed
     | EtagConflict
     | AutomationList
+    | DestinationList
     | SlotReport
     | InboxList
     | ResultReport

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from devstack.demo.delivery import NoSuchPlace, extract_delivery, find_step
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
 from devstack.demo.schedule_parser import parse_schedule
@@ -28,7 +29,10 @@ def draft(request: Request, now: datetime) -> str:
     """`<<draft=bad>>` in the intent makes the first draft invalid, `<<draft=hopeless>>` all."""
     intent, corrected = _intent(request)
     wanted = parse_directives(intent).get("draft")
-    envelope = _envelope(strip_directives(intent), request.system, now)
+    try:
+        envelope = _envelope(strip_directives(intent), request.system, now)
+    except NoSuchPlace as exc:
+        return json.dumps({"draft": None, "issues": [str(exc)]}, ensure_ascii=False)
     if wanted == "hopeless" or (wanted == "bad" and not corrected):
         spoil(envelope["definition"]["triggers"][0]["config"])
     return json.dumps(envelope, ensure_ascii=False)
@@ -52,6 +56,8 @@ def _intent(request: Request) -> tuple[str, bool]:
 
 
 def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
+    wish, intent = extract_delivery(intent)
+    deliver = find_step(wish, system)
     when = parse_schedule(intent)
     task = _plain((when.task if isinstance(when, Schedule) else "") or intent or _UNKNOWN)[:1500]
     sentence = f"{task[0].upper()}{task[1:]}"
@@ -70,7 +76,8 @@ def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
                 }
             ],
             "plan": [
-                {"step_id": "task", "action": "agent_task", "config": _step(sentence, system)}
+                {"step_id": "task", "action": "agent_task", "config": _step(sentence, system)},
+                *([deliver] if deliver else []),
             ],
             "metadata": {"created_from_nl": True},
         },

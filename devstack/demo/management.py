@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from devstack.demo.delivery import is_delivery
 from devstack.demo.moment import names_day, parse_coming_moment, parse_moment
 from devstack.demo.schedule import Schedule, ScheduleRefusal
 from devstack.demo.schedule_parser import parse_schedule
 
 LIST_TOOL: Final = "list_automations"
+LIST_DESTINATIONS_TOOL: Final = "list_destinations"
 UPDATE_TOOL: Final = "update_automation"
 PAUSE_TOOL: Final = "pause_automation"
 RESUME_TOOL: Final = "resume_automation"
@@ -42,6 +44,11 @@ _LIST = re.compile(
     rf"{_PLEASE}(?:(?:list|show)\b.*\b(?:automations?|schedules?)\b"
     r"|(?:what|which)\b.*\b(?:do i have|have i|is|are)\b.*\bscheduled\b"
     r"|(?:what|which)\b.*\bautomations\b)",
+    re.I,
+)
+_LIST_DESTINATIONS = re.compile(
+    rf"{_PLEASE}(?:(?:list|show)\b.*\bdestinations?\b|(?:what|which)\b.*\bdestinations\b"
+    r"|where\s+(?:can|could|do)\b.*\b(?:results?|it|them)\b.*\b(?:go|sent|delivered|send|deliver)\b)",
     re.I,
 )
 _CHANGE = re.compile(
@@ -87,6 +94,22 @@ _WHY_THIS = re.compile(
     r"^\W*(?:why\s+did\s+i\s+get|where\s+does)\s+(?P<name>.+?)(?:\s+come\s+from)?[?.!\s]*$", re.I
 )
 _THIS: Final = frozenset({"this", "that", "it"})
+# What a sentence has in place of an automation's name.
+_PRONOUN: Final = frozenset({"it", "them", "that", "this", "the result", "the results"})
+_DELIVER = re.compile(
+    rf"{_PLEASE}(?:(?:do\s+not|don['’]t|stop|no\s+longer)\s+)?"
+    r"(?:send(?:ing)?|post(?:ing)?|deliver(?:ing)?|e-?mail(?:ing)?|mail(?:ing)?|put(?:ting)?)\s+"
+    r"(?:(?:me|us)\s+)?(?P<name>.+?)(?P<rest>(?:\s+(?:to|in|into|on|by|via|here|too|also|as\s+well"
+    r"|instead|any\s?more|only|nowhere)\b.*)?)$",
+    re.I,
+)
+_ONLY_WHEN = re.compile(
+    rf"{_PLEASE}(?:(?:tell|send|notify|mail|e-?mail)\s+(?:me|us)\s+|let\s+me\s+know\s+)"
+    r"(?:(?:of|about)\s+(?P<name>.+?)\s+)?only\s+(?:when|if)\s+.+$",
+    re.I,
+)
+_OF_IT = re.compile(r"\b(?:of|about)\s+it\s+")
+WHICH_ONE: Final = "Which automation do you mean?"
 WHEN_WAS_IT: Final = "When should it have run?"
 UNTIL_WHEN: Final = "Until when should it be paused?"
 
@@ -101,15 +124,17 @@ class ManagementCall:
 
 
 def parse_management_call(
-    text: str, tools: Collection[str], now: datetime
+    text: str, tools: Collection[str], now: datetime, last: str = ""
 ) -> ManagementCall | None:
     """Returns None when the text asks for something else, or the tool is not offered.
 
-    `now` is on the person's clock.
+    `now` is on the person's clock. `last` is the name of the automation that "it" means.
     """
     for found in (
         _list_call(text),
+        _list_destinations_call(text),
         _update_call(text),
+        _delivery_call(text, last),
         _pause_or_resume_call(text, now),
         _skip_call(text, now),
         _explain_call(text, now),
@@ -131,6 +156,12 @@ def _list_call(text: str) -> ManagementCall | None:
     return ManagementCall(tool=LIST_TOOL, arguments={}) if _LIST.search(text) else None
 
 
+def _list_destinations_call(text: str) -> ManagementCall | None:
+    if isinstance(parse_schedule(text), Schedule) or not _LIST_DESTINATIONS.search(text):
+        return None
+    return ManagementCall(tool=LIST_DESTINATIONS_TOOL, arguments={})
+
+
 def _update_call(text: str) -> ManagementCall | None:
     found = _CHANGE.search(text)
     if found is None or not _is_time(found["change"]):
@@ -139,6 +170,23 @@ def _update_call(text: str) -> ManagementCall | None:
     return ManagementCall(
         tool=UPDATE_TOOL, arguments={"automation": _name(found["name"]), "change": change}
     )
+
+
+def _delivery_call(text: str, last: str) -> ManagementCall | None:
+    """Returns the change of where an automation delivers, or when it does."""
+    if isinstance(parse_schedule(text), Schedule):
+        return None
+    found = _DELIVER.search(text) or _ONLY_WHEN.search(text)
+    if found is None:
+        return None
+    named = _name(found["name"] or "it")
+    is_last = named.lower() in _PRONOUN
+    change = text if is_last else _OF_IT.sub("", text.replace(found["name"], "it", 1))
+    if not is_delivery(change):
+        return None
+    if not (name := last if is_last else named):
+        return ManagementCall(tool=UPDATE_TOOL, arguments={}, question=WHICH_ONE)
+    return ManagementCall(tool=UPDATE_TOOL, arguments={"automation": name, "change": change})
 
 
 def _pause_or_resume_call(text: str, now: datetime) -> ManagementCall | None:

@@ -21,6 +21,7 @@ CHAT_TOOLS = frozenset(
         "list_inbox",
         "explain_result",
         "list_automations",
+        "list_destinations",
         "explain_slot",
         "delegate",
     }

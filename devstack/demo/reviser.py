@@ -1,4 +1,4 @@
-"""An automation and a change of its schedule → the changed automation."""
+"""An automation and a change of its schedule or its delivery → the changed automation."""
 
 import copy
 import json
@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from devstack.demo.delivery import NoSuchPlace, change_steps, extract_delivery
 from devstack.demo.drafter import describe_schedule, read_prompt_time, spoil
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
@@ -17,7 +18,7 @@ _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
 # What one form of a schedule has, and what only a schedule of several times has.
 _FORM = ("cron", "at", "every", "day_match", "on_gap", "on_fold")
 _OF_SEVERAL = {"start_time", "end_time", "max_fires", "excluded_dates"}
-_ONLY_TIMES = "The offline demo model can only change when an automation runs."
+_ONLY_THAT = "The offline demo model can only change when an automation runs and where it delivers."
 
 
 def revise(request: Request, now: datetime) -> str | None:
@@ -28,9 +29,12 @@ def revise(request: Request, now: datetime) -> str | None:
         return None
     wanted = parse_directives(found["change"]).get("draft")
     change = re.sub(r"^Run it ", "", strip_directives(found["change"]))
-    new = _change(json.loads(found["json"]), change, request.system, now)
+    try:
+        new = _change(json.loads(found["json"]), change, request.system, now)
+    except NoSuchPlace as exc:
+        return json.dumps({"draft": None, "issues": [str(exc)]}, ensure_ascii=False)
     if new is None:
-        return json.dumps({"issues": [_ONLY_TIMES]})
+        return json.dumps({"draft": None, "issues": [_ONLY_THAT]})
     if wanted == "hopeless" or (wanted == "bad" and len(asked) == 1):
         spoil(new["definition"]["triggers"][0]["config"])
     return json.dumps(new, ensure_ascii=False)
@@ -39,10 +43,15 @@ def revise(request: Request, now: datetime) -> str | None:
 def _change(
     before: dict[str, Any], change: str, system: str, now: datetime
 ) -> dict[str, Any] | None:
-    when = parse_schedule(change)
-    if not isinstance(when, Schedule) or not before["definition"].get("triggers"):
-        return None
     new = copy.deepcopy(before)
+    wish, change = extract_delivery(change)
+    if wish:
+        new["definition"]["plan"] = change_steps(new["definition"]["plan"], wish, system)
+        if not re.search(r"\w", change):
+            return new
+    when = parse_schedule(change)
+    if not isinstance(when, Schedule) or not new["definition"].get("triggers"):
+        return None
     config = new["definition"]["triggers"][0]["config"]
     is_clock = when.clock and when.is_once and not when.day
     moved = is_clock and _FIXED_TIME.match(config.get("cron", ""))

@@ -9,6 +9,7 @@ from typing import Any
 
 from devstack.demo import drafter, reviser, run_result
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
+from devstack.demo.delivery import is_delivery
 from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
 from devstack.demo.pronoun import WHICH, find_last_named, is_pronoun
 from devstack.demo.request import (
@@ -40,6 +41,7 @@ COMMANDS = (
     "NAME”, “skip tomorrow's NAME”, “backfill NAME from 14:43 to 14:46”, “change NAME to 10:30”, "
     "“roll back NAME”, “roll back NAME to version 2”, “delete NAME”, “what came in this week?”, "
     "“why did I get this?”, "
+    "“send NAME to Slack too”, “don't mail NAME”, "
     "“why did NAME not run at 9?” and “list my automations”."
 )
 _SMALL_TALK = (
@@ -61,6 +63,7 @@ _DONE = {
     "deleted": "is deleted",
     "rolled_back": "is as it was before",
 }
+_SAID = re.compile(rf"“([^”]+)” (?:is saved|{'|'.join(_DONE.values())})\b")
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
 )
@@ -105,7 +108,8 @@ def _chat(request: Request, now: datetime) -> Reply:
         asked_for = tuple(_call(DELEGATE_TOOL, task) for task in tasks)
         return Reply(calls=asked_for if request.parallel else asked_for[:1])
     here = drafter.read_local_time(request.system, now)
-    if found := parse_management_call(asked, request.tools, here):
+    last = _last_automation(request)
+    if found := parse_management_call(asked, request.tools, here, last):
         if found.question:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
@@ -121,7 +125,7 @@ def _chat(request: Request, now: datetime) -> Reply:
     if said := _unread_command(request, asked):
         return Reply(text=said)
     readings = [
-        (part, parse_schedule(part)) for part in _ALSO.split(_with_question_before(request, asked))
+        (part, parse_schedule(part)) for part in _parts(_with_question_before(request, asked))
     ]
     whens = [reading for _, reading in readings if isinstance(reading, Schedule)]
     if whens and all(when.task for when in whens):
@@ -129,6 +133,14 @@ def _chat(request: Request, now: datetime) -> Reply:
         calls = tuple(_create_call(when, hidden) for when in whens)
         return Reply(calls=calls if request.parallel else calls[:1])
     return _ask_or_talk(request, asked, [reading for _, reading in readings])
+
+
+def _last_automation(request: Request) -> str:
+    """Returns the automation that the conversation was about last, by its name; empty: none."""
+    said = (
+        found for m in request.messages if m.role == "assistant" for found in [_SAID.search(m.text)]
+    )
+    return next((found[1] for found in reversed(list(said)) if found), "")
 
 
 def _without_automations(request: Request, asked: str, here: datetime) -> str:
@@ -178,6 +190,17 @@ def _with_question_before(request: Request, asked: str) -> str:
     return asked
 
 
+def _parts(asked: str) -> list[str]:
+    """Returns the requests of a text, each with what is said of where its result goes."""
+    parts: list[str] = []
+    for part in _ALSO.split(asked):
+        if parts and is_delivery(part):
+            parts[-1] = f"{parts[-1].rstrip(' .')} and {part.strip()} too"
+        else:
+            parts.append(part)
+    return parts
+
+
 def _create_call(when: Schedule, hidden: str) -> ToolCall:
     zone = f" in {when.zone}" if when.zone else ""
     phrase = when.phrase[0].upper() + when.phrase[1:]
@@ -218,6 +241,8 @@ def _acknowledge(result: Message) -> str:
             return _describe_saved(rest)
         case {"status": "listed", "automations": list(automations)}:
             return _describe_list(automations)
+        case {"status": "listed", "destinations": list(destinations)}:
+            return _describe_destinations(destinations)
         case {"status": "explained", **rest}:
             return f"“{rest.get('display_name')}” at {rest.get('moment')}: {rest['explanation']}"
         case {"status": "traced", "explanation": str(explanation)}:
@@ -279,6 +304,16 @@ def _describe_inbox(found: dict[Any, Any]) -> str:
     ]
     lines = [*items, *runs] or ["Nothing came then."]
     return f"{found['unread_in_all']} unread in your inbox.\n" + "\n".join(lines)
+
+
+def _describe_destinations(destinations: Sequence[dict[str, Any]]) -> str:
+    always = "Results can come to this conversation and to your inbox."
+    if not destinations:
+        return f"{always} Other destinations are made in the settings, and there are none yet."
+    lines = [
+        f"“{d['display_name']}” ({d['kind']}, {d['host']}): {d['state']}." for d in destinations
+    ]
+    return f"{always} Beside them there are:\n" + "\n".join(lines)
 
 
 def _sentence(value: Any) -> str:

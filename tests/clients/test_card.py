@@ -109,6 +109,26 @@ def test_every_text_of_a_payload_is_on_the_card(kind: str, seed: int) -> None:
         assert missing == []
 
 
+def test_it_names_where_the_result_goes() -> None:
+    slack = {
+        "step_id": "send",
+        "destination": "workspaces/w/destinations/team",
+        "kind": "slack",
+        "display_name": "Team\u202e",
+        "host": "hooks.slack.com",
+    }
+    here = {"destination": "workspaces/w/threads/t", "kind": "thread", "display_name": "this one"}
+    context = {"consequences": {"deliveries": [slack, here, {**slack, "step_id": "again"}]}}
+    text = plain(shown(asked("automation_create", {"definition": {}}, context)))
+    team = plain(sanitize(slack["display_name"]))
+    assert f"Goes to {team} (slack, hooks.slack.com) this one (thread)" in text
+    assert "deliveries" not in text
+
+    nowhere = shown(asked("automation_create", {}, {"consequences": {"deliveries": []}}))
+    assert "Goes to nowhere: it is read in the run only" in plain(nowhere)
+    assert "Goes to" not in shown(asked("automation_pause", {}, {"consequences": {}}))
+
+
 def test_a_template_is_shown_with_its_fixed_inputs_filled_in() -> None:
     prompt = "Say {{ inputs.note }} in {{inputs['place'].name}}, {{ inputs.other }}, {{ run.id }}."
     definition = {

@@ -441,3 +441,20 @@ _PLAIN_SCHEMAS = st.recursive(
 def test_what_fits_plainly_breaks_no_schema(schema: Any, value: Any) -> None:
     if fits_plainly(schema, value):
         assert find_faults(schema, value) == []
+
+
+def test_a_fault_of_an_alternative_is_told_where_its_constant_says_which_is_meant() -> None:
+    def one(kind: str, field: str) -> dict[str, Any]:
+        properties = {"kind": {"const": kind}, field: {"type": "array", "items": {"enum": ["x"]}}}
+        return {"properties": properties, "required": ["kind", field]}
+
+    schema = {"properties": {"step": {"anyOf": [one("a", "to"), one("b", "by")]}}}
+
+    def at(step: Any) -> list[str]:
+        return [path for path, _ in find_faults(schema, {"step": step})]
+
+    assert at({"kind": "b", "by": ["x"]}) == []
+    assert at({"kind": "b", "by": ["x", "y"]}) == ["step.by[1]"]
+    # nothing says which is meant
+    assert at({"kind": "c", "by": ["y"]}) == ["step"]
+    assert at({"by": ["y"]}) == ["step"]

@@ -11,6 +11,7 @@ from chat_service.runtime.ports import (
     ApprovalDraft,
     AutomationView,
     BackfillView,
+    DestinationView,
     ExplanationView,
     LedgerSlotView,
     PreviewView,
@@ -190,6 +191,7 @@ class MemoryAutomations:
     results: MemoryResults = field(default_factory=lambda: MemoryResults())
     deleted: dict[UUID, str] = field(default_factory=dict)
     revisions: dict[str, list[RevisionView]] = field(default_factory=dict)  # earlier ones
+    destinations: list[DestinationView] = field(default_factory=list)
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -248,6 +250,9 @@ class MemoryAutomations:
         self, *, workspace: str, user: str, name: str, limit: int
     ) -> Sequence[RunView]:
         return self.ran.get(self._known(name).name, [])[:limit]
+
+    async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
+        return self.destinations
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime

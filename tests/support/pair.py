@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from rota.agent.v1 import agent_pb2_grpc
-from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import automation_pb2_grpc, destination_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from automation_service import bootstrap as automation_root
@@ -32,6 +32,7 @@ class Pair:
     chat: Chat
     automations: automation_pb2_grpc.AutomationServiceStub
     to_automation: grpc.aio.Channel
+    destinations: destination_pb2_grpc.DestinationServiceStub
     automation: automation_root.AutomationServer
     clock: ManualClock
     metadata: list[tuple[str, str]]
@@ -127,6 +128,7 @@ async def pair(
             ),
             automations=automation_pb2_grpc.AutomationServiceStub(to_automation),
             to_automation=to_automation,
+            destinations=destination_pb2_grpc.DestinationServiceStub(to_automation),
             automation=automations,
             clock=clock,
             metadata=metadata,

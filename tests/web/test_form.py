@@ -9,10 +9,12 @@ from google.protobuf.struct_pb2 import Struct
 from google.rpc import error_details_pb2 as details
 from playwright.async_api import Browser, Page, expect
 from rota.automation.v1 import automation_pb2 as automation
+from rota.automation.v1 import destination_pb2 as places
 from rota.chat.v1 import chat_pb2 as chat
 
-from chat_service.tools.automations.drafter import payload_schema
+from chat_service.tools.automations.drafts.drafter import payload_schema
 from shared.registries.actions.agent_task import AgentTaskActionConfig
+from shared.registries.actions.deliver import DELIVER
 from shared.registries.triggers.schedule import SCHEDULE
 from tests.web.stub import Answer, Answers, refusal, stubbed
 
@@ -83,7 +85,10 @@ def answers(card: chat.Approval) -> Answers:
         automation.TriggerType(type="schedule", config_schema=struct(SCHEDULE.config_schema))
     ]
     config = struct(AgentTaskActionConfig.model_json_schema())
-    actions = [automation.ActionType(type="agent_task", config_schema=config)]
+    actions = [
+        automation.ActionType(type="agent_task", config_schema=config),
+        automation.ActionType(type="deliver", config_schema=struct(DELIVER.config_schema)),
+    ]
     return {
         "ChatService/GetApproval": lambda _: card,
         "AutomationService/PreviewSchedule": planned,
@@ -93,6 +98,37 @@ def answers(card: chat.Approval) -> Answers:
         "AutomationService/ListActionTypes": lambda _: automation.ListActionTypesResponse(
             action_types=actions
         ),
+    }
+
+
+def places_of(listed: str, unlisted: str) -> Answers:
+    def destination(name: str, title: str, **more: Any) -> places.Destination:
+        return places.Destination(
+            name=f"workspaces/w/destinations/{name}",
+            display_name=title,
+            **{"state": places.Destination.ACTIVE, **more},
+        )
+
+    found = [
+        destination("team", "Team", kind=places.Destination.SLACK, host="hooks.slack.com"),
+        destination(
+            "old",
+            "Old mail",
+            kind=places.Destination.EMAIL,
+            host="example.org",
+            owner="users/ada",
+            state=places.Destination.PAUSED,
+        ),
+        destination("bobs", "Bob's mail", kind=places.Destination.EMAIL, owner="users/bob"),
+    ]
+    return {
+        "DestinationService/ListDestinations": lambda _: places.ListDestinationsResponse(
+            destinations=found
+        ),
+        "ChatService/ListThreads": lambda _: chat.ListThreadsResponse(
+            threads=[chat.Thread(name=listed, display_name="Plans")]
+        ),
+        "ChatService/GetThread": lambda asked: chat.Thread(name=unlisted, display_name="Long ago"),
     }
 
 
@@ -237,6 +273,86 @@ async def test_the_model_of_a_step_is_chosen_and_an_unknown_one_stays(browser: B
     (decided,) = stub.seen("ChatService/DecideApproval")
     assert decided.decision.edit.payload["definition"]["plan"][0]["config"]["model"] == "Demo"
     await page.context.close()
+
+
+async def test_a_delivery_is_chosen_from_what_there_is(browser: Browser) -> None:
+    here, other, gone = "workspaces/w/threads/t", "workspaces/w/threads/u", "workspaces/w/threads/v"
+    deliver = {"step_id": "send", "action": "deliver", "config": {"to": [gone, other]}}
+    given = {**GIVEN, "definition": {**GIVEN["definition"], "plan": [deliver]}}
+    card = approval(turn=f"{here}/turns/1")
+    card.payload.Clear()
+    card.payload.update(given)
+    page, stub = await stubbed(
+        browser, {**answers(card), **places_of(other, gone)}, where="#/approvals/a"
+    )
+    await unfolded(page)
+    where = page.get_by_role("group", name="Where it goes", exact=True)
+    chosen = {
+        "This conversation": False,
+        "Inbox of whom it runs for": False,
+        "Team Slack, hooks.slack.com": False,
+        "Old mail E-mail, example.org, paused": False,
+        "Plans conversation": True,
+        "Long ago conversation": True,
+    }
+    for label, checked in chosen.items():
+        await expect(where.get_by_role("checkbox", name=label, exact=True)).to_be_checked(
+            checked=checked
+        )
+    # a destination of somebody else is none of the choices
+    await expect(where.get_by_role("checkbox")).to_have_count(len(chosen))
+
+    await where.get_by_label("Plans conversation", exact=True).uncheck()
+    await where.get_by_label("Long ago conversation", exact=True).uncheck()
+    await expect(where).to_contain_text("Choose a place, or remove the step.")
+    approve = page.get_by_role("button", name=re.compile("^Approve"))
+    await expect(approve).to_be_disabled()
+    await where.get_by_label("This conversation", exact=True).check()
+    await where.get_by_label("Team Slack, hooks.slack.com", exact=True).check()
+    await page.get_by_label("Send it", exact=True).select_option(label="only when it changed")
+    await page.get_by_label("Subject", exact=True).fill("News of {{ run.local_date }}")
+    plan = page.get_by_role("region", name="What it does", exact=True)
+    await plan.get_by_role("button", name="Add a delivery", exact=True).click()
+    await expect(approve).to_be_enabled()
+    await approve.click()
+    await expect(approve).to_have_count(0)
+    (asked,) = stub.seen("ChatService/DecideApproval")
+    first, second = json_format.MessageToDict(asked)["decision"]["edit"]["payload"]["definition"][
+        "plan"
+    ]
+    assert first["config"] == {
+        "to": [here, "workspaces/w/destinations/team"],
+        "only": "changed",
+        "subject": "News of {{ run.local_date }}",
+    }
+    assert second == {"step_id": "deliver", "action": "deliver", "config": {"to": [here]}}
+
+
+async def test_a_card_names_where_the_result_goes(browser: Browser) -> None:
+    told = [
+        {"destination": "inbox", "kind": "inbox", "display_name": "the inbox of whom it runs for"},
+        {
+            "destination": "workspaces/w/destinations/team",
+            "kind": "slack",
+            "display_name": "Team",
+            "host": "hooks.slack.com",
+        },
+    ]
+    card = approval(context=struct({"consequences": {"deliveries": told}}))
+    page, _ = await stubbed(browser, answers(card), where="#/approvals/a")
+    section = page.locator("section", has=page.get_by_role("heading", name="Where it goes")).last
+    items = section.get_by_role("listitem")
+    await expect(items).to_have_text(
+        [
+            re.compile(r"^the inbox of whom it runs for\s*inbox$"),
+            re.compile(r"^Team\s*slack, hooks.slack.com$"),
+        ]
+    )
+
+    card.context.update({"consequences": {"deliveries": []}})
+    page, _ = await stubbed(browser, answers(card), where="#/approvals/a")
+    section = page.locator("section", has=page.get_by_role("heading", name="Where it goes")).last
+    await expect(section).to_contain_text("Nowhere. Its result is read in the run only.")
 
 
 async def test_a_schedule_takes_another_form_with_the_fields_that_fit(browser: Browser) -> None:

@@ -1,7 +1,7 @@
 """The consequences of an automation: its runs, its cost and its failures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -9,8 +9,16 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from chat_service.llm.config import ModelConfig
+from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun, ApprovalRule
+from chat_service.tools.automations.deliveries import (
+    describe_deliveries,
+    list_threads,
+    read_destinations,
+    thread_of,
+)
 from chat_service.tools.automations.preview import enabled_schedules
+from chat_service.tools.automations.warnings.delivery import find_missing_deliveries
 from chat_service.tools.automations.warnings.overlap import find_overlaps
 from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
 from shared import errors, resources
@@ -39,15 +47,22 @@ class ConsequenceBasis:
     models: Mapping[int, ModelConfig]  # those that tasks may use
     # the turn's own, for tasks that no other is chosen for; None if it was removed
     model: ModelConfig | None
+    thread: str = ""  # the name of the one that the card is in
+    destinations: Sequence[DestinationView] = ()  # those that the person who asks may use
+    titles: Mapping[str, str] = field(default_factory=dict)  # of threads, by name
 
 
-def basis_of(run: AgentRun) -> ConsequenceBasis:
+async def read_basis(run: AgentRun, payload: Json) -> ConsequenceBasis:
+    context = run.context.runtime
     return ConsequenceBasis(
-        workspace=run.context.runtime.workspace,
-        now=run.context.runtime.now,
+        workspace=context.workspace,
+        now=context.now,
         rules=run.deps.rules(),
         models=run.deps.models(),
         model=run.context.model.config,
+        thread=thread_of(context.turn_name),
+        destinations=await read_destinations(run),
+        titles=await run.deps.thread_titles(context.workspace, list_threads(payload)),
     )
 
 
@@ -63,11 +78,15 @@ def estimate_consequences(basis: ConsequenceBasis, payload: Json) -> dict[str, A
         "runs_per_month": runs,
         **_cost(basis, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
         "tools": sorted({tool for step in steps for tool in _tools(step)}),
+        "deliveries": describe_deliveries(
+            payload, basis.destinations, thread=basis.thread, titles=basis.titles
+        ),
         "auto_approve": any(_approves(step) for step in steps),
         "on_failure": _on_failure(execution, definition.get("plan", []), after),
         "warnings": [
             *_warnings(basis, steps, runs),
             *find_missing_web_tools(steps),
+            *find_missing_deliveries(payload, basis.destinations),
             *find_overlaps(schedules, execution, basis.now),
         ],
     }

@@ -10,8 +10,8 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import basis_of, estimate_consequences
-from chat_service.tools.automations.drafter import draft, draft_warnings, payload_schema
+from chat_service.tools.automations.consequences import estimate_consequences, read_basis
+from chat_service.tools.automations.drafts.drafter import draft, draft_warnings, payload_schema
 from chat_service.tools.automations.preview import build_preview, enabled_schedules
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolStopped
@@ -62,13 +62,14 @@ async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
     match await draft(run, intent, emit):
         case {"payload": payload, **more}:
             preview = await build_preview(run, payload, intent)
+            basis = await read_basis(run, payload)
             return Proposal(
                 summary=summary(payload["display_name"], preview["summary"]),
                 payload=payload,
                 payload_schema=payload_schema(),
                 context={
                     "intent": intent,
-                    "consequences": estimate_consequences(basis_of(run), payload),
+                    "consequences": estimate_consequences(basis, payload),
                     **draft_warnings(more, _conflicts(run, intent, payload)),
                 },
                 preview=preview,

@@ -6,7 +6,7 @@ from typing import Any, Final
 from chat_service.runtime.ports import ActionType
 from chat_service.tools.approval import REPAIRED, find_invisible_fields
 from chat_service.tools.automations.consequences import ConsequenceBasis, estimate_consequences
-from chat_service.tools.automations.drafter import NOTED
+from chat_service.tools.automations.drafts.drafter import NOTED
 from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 

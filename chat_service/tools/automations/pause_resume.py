@@ -11,7 +11,7 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import basis_of, estimate_consequences
+from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import read_moment
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
@@ -83,13 +83,14 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
 def resume_automation_tool(run: AgentRun) -> BaseTool:
     async def propose(texts: Texts, _: Emit) -> Proposal:
         found = await _in_state(run, texts["automation"], "paused")
+        basis = await read_basis(run, found.payload)
         return await _proposal(
             run,
             found,
             verb="Resume",
             payload={"name": found.name, "etag": found.etag},
             notes=[_NO_FIRE_LEFT if _over(found) else _SKIPPED],
-            more={"consequences": estimate_consequences(basis_of(run), found.payload)},
+            more={"consequences": estimate_consequences(basis, found.payload)},
         )
 
     async def apply(approved: ApprovalGranted) -> SavedAutomation:

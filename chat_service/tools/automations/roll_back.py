@@ -15,7 +15,7 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import basis_of, estimate_consequences
+from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.preview import build_preview, zones_of
 from chat_service.tools.diff import diff_fields
@@ -138,7 +138,7 @@ async def _proposal(run: AgentRun, found: AutomationView, revision: RevisionView
             "version": _in_words(run, revision),
             "difference": changed,
             "fires": {"before": _fires(was), "after": _fires(preview)},
-            "consequences": estimate_consequences(basis_of(run), after),
+            "consequences": estimate_consequences(await read_basis(run, after), after),
         },
         preview=preview,
     )

@@ -11,8 +11,8 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import basis_of, estimate_consequences
-from chat_service.tools.automations.drafter import draft_warnings, payload_schema, revise
+from chat_service.tools.automations.consequences import estimate_consequences, read_basis
+from chat_service.tools.automations.drafts.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, enabled_schedules, zones_of
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
@@ -81,6 +81,7 @@ async def _shown(
         raise ToolStopped(ArgumentsInvalid(issues=["change: it leaves everything as it is"]))
     was = await build_preview(run, before, change, known_zones=zones_of(before))
     preview = await build_preview(run, after, change, known_zones=zones_of(before))
+    basis = await read_basis(run, after)
     if state == "paused":
         preview["notes"].append("It is paused, so it does not fire until it is resumed.")
     return Proposal(
@@ -92,7 +93,7 @@ async def _shown(
             "change": change,
             "difference": changed,
             "fires": {"before": _fires(was), "after": _fires(preview)},
-            "consequences": estimate_consequences(basis_of(run), after),
+            "consequences": estimate_consequences(basis, after),
         },
         preview=preview,
     )

@@ -33,6 +33,7 @@ ARGUMENTS = {
     "list_automations": {},
     "list_inbox": {},
     "explain_result": {"result": "news"},
+    "list_destinations": {},
 }
 
 

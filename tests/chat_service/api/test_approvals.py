@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.runtime.ports import DestinationView
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import canonical_json
@@ -274,7 +275,7 @@ async def test_an_edit_gets_the_warnings_that_its_own_draft_would_have(
 ) -> None:
     approval = approval_of(asked)
     payload = struct.to_json(approval.payload)
-    (step,), execution = payload["definition"]["plan"], payload["definition"]["execution"]
+    (step, _), execution = payload["definition"]["plan"], payload["definition"]["execution"]
     (trigger,) = payload["definition"]["triggers"]
     before = warnings_of(approval)
     trigger["config"]["cron"] = "*/5 9 * * 1-5"
@@ -301,6 +302,46 @@ async def test_an_edit_gets_the_warnings_that_its_own_draft_would_have(
     assert (await chat.turn(approval.turn)).state == pb.Turn.AWAITING_APPROVAL
     await chat.resume(approval.turn, edit(approval, payload))
     assert len(automations.saved) == 1
+
+
+async def test_an_edit_of_where_it_goes_is_named_on_its_card(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    slack = DestinationView(
+        name=f"{WORKSPACE}/destinations/team",
+        display_name="Team",
+        kind="slack",
+        host="hooks.slack.com",
+        state="paused",
+    )
+    automations.destinations = [slack]
+    approval = approval_of(asked)
+    other = await chat.stub.CreateThread(
+        pb.CreateThreadRequest(parent=WORKSPACE, thread=pb.Thread(display_name="Plans")),
+        metadata=chat.metadata,
+    )
+    here = approval.turn.partition("/turns/")[0]
+    strangers = [other.name.replace(WORKSPACE, "workspaces/x"), f"{WORKSPACE}/threads/none"]
+    payload = struct.to_json(approval.payload)
+    _, deliver = payload["definition"]["plan"]
+    assert deliver["config"]["to"] == [here]
+
+    deliver["config"]["to"] = [other.name, slack.name, here, *strangers]
+    shown = await preview(chat, edit(approval, payload))
+
+    told = struct.to_json(shown.context)["consequences"]["deliveries"]
+    assert [(one["kind"], one["display_name"], one.get("host")) for one in told] == [
+        ("thread", "Plans", None),
+        ("slack", "Team", "hooks.slack.com"),
+        ("thread", "this conversation", None),
+        ("thread", "Untitled thread", None),
+        ("thread", "Untitled thread", None),
+    ]
+    assert any("“Team”, which is paused" in one for one in warnings_of(shown))
+    payload["definition"]["plan"].pop()
+    nowhere = await preview(chat, edit(approval, payload))
+    assert struct.to_json(nowhere.context)["consequences"]["deliveries"] == []
+    assert any("delivered nowhere" in one for one in warnings_of(nowhere))
 
 
 async def test_the_preview_of_a_decision_refuses_what_the_decision_would(

@@ -50,7 +50,7 @@ async def new_turn(chat: Chat) -> tuple[NewTurnRows, TurnRequest, int]:
     new = NewTurnRows(
         turn=turn,
         lease=LEASE,
-        user_message=replace(asked, id=turn.user_message_id, turn_id=turn.id),
+        user_message=replace(asked, id=turn.asked_message_id, turn_id=turn.id),
         agent_message=replace(
             answered, id=turn.agent_message_id, turn_id=turn.id, finish_time=None
         ),

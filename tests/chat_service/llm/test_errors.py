@@ -15,7 +15,7 @@ from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
 from chat_service.runtime.ports import SavedAutomation, StartMode
 from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
-from chat_service.tools.automations.drafter import DraftRequest, run_drafter
+from chat_service.tools.automations.drafts.drafter import DraftRequest, run_drafter
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue

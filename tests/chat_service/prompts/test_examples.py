@@ -150,7 +150,7 @@ async def test_the_schema_is_said_once(bench: Bench, refused: str | None) -> Non
     assert (in_prompt, in_form) == ((True, False) if refused else (False, True))
     assert json.dumps(drafter).count('AutomationDefinition\\"') <= 3
     roles = [one["role"] for one in drafter["messages"]]
-    assert roles == ["system", *["user", "assistant"] * 3, "user"]
+    assert roles == ["system", *["user", "assistant"] * 4, "user"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ NAMES = (
     "list_inbox",
     "explain_result",
     "list_automations",
+    "list_destinations",
     "explain_slot",
 )
 TOOLS: list[Any] = [
@@ -42,6 +43,8 @@ TOOLS: list[Any] = [
         ("Show me all my automations, please", "list_automations", {}),
         ("what do I have scheduled?", "list_automations", {}),
         ("which automations are there", "list_automations", {}),
+        ("where can the results be sent?", "list_destinations", {}),
+        ("show me the destinations", "list_destinations", {}),
         (
             "change Morning news to 10:30",
             "update_automation",
@@ -99,6 +102,21 @@ TOOLS: list[Any] = [
         ("what's unread?", "list_inbox", {"state": "unread"}),
         ("why did I get this?", "explain_result", {}),
         ("Where does Morning news come from?", "explain_result", {"result": "Morning news"}),
+        (
+            "send Morning news to Slack too",
+            "update_automation",
+            {"automation": "Morning news", "change": "send it to Slack too"},
+        ),
+        (
+            "please don't mail “Morning news” any more.",
+            "update_automation",
+            {"automation": "Morning news", "change": "please don't mail it any more."},
+        ),
+        (
+            "tell me of Morning news only when it changes",
+            "update_automation",
+            {"automation": "Morning news", "change": "tell me only when it changes"},
+        ),
         ("resume Morning news!", "resume_automation", {"automation": "Morning news"}),
         (
             "please make up for Morning news of yesterday at 9",

@@ -29,6 +29,7 @@ async def client(road: Pair, keys: Keys) -> AutomationClient:
     )
     return AutomationClient(
         stub=road.automations,
+        destinations=road.destinations,
         behalf=behalf,
         results=ResultClient.of(road.to_automation, behalf),
         catalogue=current_catalogue,

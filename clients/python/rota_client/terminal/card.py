@@ -61,6 +61,7 @@ def rows(approval: Approval, *, now: datetime | None = None) -> list[Row]:
     return [
         *shown,
         *unshown_rows(payload, shown),
+        *_delivery_rows(approval),
         *_context_rows(approval),
         *_ending_rows(approval),
     ]
@@ -169,9 +170,28 @@ def _slot_lines(slot: PreviewSlot, now: datetime | None) -> Iterator[str]:
         yield f"  {sanitize(slot.dst_note)}"
 
 
+def _delivery_rows(approval: Approval) -> Iterator[Row]:
+    """Where the result goes: a line for each destination, which two steps may share."""
+    match json_format.struct_to_dict(approval.context).get("consequences"):
+        case {"deliveries": list(found)}:
+            lines = [_delivery_line(one) for one in found if isinstance(one, dict)]
+            yield (
+                "Goes to",
+                "\n".join(dict.fromkeys(lines)) or "nowhere: it is read in the run only",
+            )
+
+
+def _delivery_line(one: Plain) -> str:
+    name = format_value(one.get("display_name") or one.get("destination", ""))
+    about = [format_value(one[key]) for key in ("kind", "host") if one.get(key)]
+    return f"{name} ({', '.join(about)})" if about else name
+
+
 def _context_rows(approval: Approval) -> Iterator[Row]:
     context = json_format.struct_to_dict(approval.context)
     consequences = context.pop("consequences", {})
+    if isinstance(consequences, dict):
+        consequences.pop("deliveries", None)  # among the rows above
     if (
         context.get("warnings")
         and isinstance(consequences, dict)

@@ -7,7 +7,7 @@ import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
 import { isEmpty, isObjects, isText, type Place, restOf } from "./rest.js";
-import { Consequences, definitionRest, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
+import { Consequences, definitionRest, Deliveries, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
 import { PASSED, withoutPassed } from "./preview.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 import { label } from "./labels.js";
@@ -83,6 +83,7 @@ function Creating({ approval, payload, preview, busy }: Act) {
         <Mine approval={approval} payload={payload} />
         <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /><Triggers definition={definition} /></section>
         <section><h3>What it does</h3><Steps definition={definition} /></section>
+        <Deliveries context={objectOf(approval.context)} />
         <section><h3>Tools granted</h3><Tools definition={definition} /></section>
         <section><h3>What follows</h3><Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} /></section>
         <Others approval={approval} payload={payload} />
@@ -112,6 +113,7 @@ function Updating({ approval, payload, preview, busy }: Act) {
         ) : (
           <section><h3>It fires as before</h3><SchedulePreview preview={preview} busy={busy} /></section>
         )}
+        <Deliveries context={context} />
         <section>
           <details>
             <summary>All it would do then</summary>
@@ -153,6 +155,7 @@ function Turning({ approval, payload, preview, busy }: Act) {
           <h3>{skipping ? "It fires after that" : !pausing ? "It fires again" : which ? "Fires before then are skipped" : "These fires are skipped"}</h3>
           <SchedulePreview preview={timeless(preview)} busy={busy} none={listed ? COME : pausing && which ? "None comes before then." : undefined} />
         </section>
+        <Deliveries context={context} />
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}

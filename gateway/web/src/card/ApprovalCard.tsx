@@ -13,6 +13,7 @@ import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
 import { ApprovalBody, Others, Question, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
 import { type ContextState, useCardContext } from "./context.js";
+import { threadOf } from "./destinations.js";
 import { Editor, PAST, Wrongs } from "./Editor.js";
 import { place, refusalText } from "./labels.js";
 import { hasPassed, overdue, refusedOf, usePreview } from "./preview.js";
@@ -128,6 +129,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           outdated={outdated}
           tell={tell}
           round={round}
+          thread={threadOf(approval.turn)}
         />
       ) : (
         <ApprovalBody approval={shown} payload={whole} preview={preview} busy={previewing} />

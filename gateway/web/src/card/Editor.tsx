@@ -27,6 +27,8 @@ interface Props {
   outdated: boolean;
   tell: (field: string, fault: string) => void;
   round: number;
+  /** The thread that the card is in. */
+  thread: string;
 }
 
 /** The field of the whole payload. */
@@ -46,8 +48,9 @@ export function Editor(props: Props) {
       tell,
       round,
       payload,
+      thread: props.thread,
     }),
-    [schema, props.violations, payload, tell, round],
+    [schema, props.violations, payload, tell, round, props.thread],
   );
   const known = catalogue.value.triggers.size > 0;
   const found = useRef<{ sought?: object; known: boolean }>({ known });

@@ -1,14 +1,17 @@
 /** A form field, built from the JSON Schema of its value. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
-import { useContext, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
 import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { models } from "../chat/models.js";
+import { threads } from "../lib/lists.js";
+import { models, UNTITLED } from "../chat/models.js";
+import { watchDestinations } from "../settings/destinations.js";
 import { catalogue } from "./catalogue.js";
+import { INBOX, placesFor, useTitles } from "./destinations.js";
 import { faultOf, isLocalTime, NOT_JSON } from "./fault.js";
 import { choice, FORMS, label, refusalText } from "./labels.js";
 import { formsOf, inForm, uselessIn } from "./schedule.js";
@@ -24,9 +27,11 @@ export interface Form {
   round: number;
   /** The whole that is edited. */
   payload: JsonValue;
+  /** The thread that the card is in; empty: unknown. */
+  thread: string;
 }
 
-export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {}, tell: () => {}, round: 0, payload: null });
+export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {}, tell: () => {}, round: 0, payload: null, thread: "" });
 
 /** Tells the card what is wrong in a field, while the field is there. */
 export function useFault(field: string, fault: string): void {
@@ -46,7 +51,8 @@ export interface FieldProps {
   name?: string;
 }
 
-const LONG = ["prompt", "description", "goal", "when"];
+const NOWHERE = "Choose a place, or remove the step.";
+const LONG = ["prompt", "description", "goal", "when", "body"];
 const FIRST = [
   "cron", "at", "every", "count", "unit", "anchor", "timezone", "excluded_dates", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
 ];
@@ -76,6 +82,7 @@ export function Field(props: FieldProps) {
   const key = String(props.path.at(-1));
   const given = { ...props, schema, required: props.required && !nullable };
   if (key === "tools" && catalogue.value.tools.length) return <Tools {...given} />;
+  if (key === "to" && props.path[0] === "definition") return <Destinations {...given} />;
   if (key === "model" && models.value.length) return <Model {...given} />;
   if (schema.enum) return <Choice {...given} />;
   switch (schema.type) {
@@ -216,14 +223,15 @@ function Hidden({ text }: { text: string }) {
 function Choice({ path, schema, value, required }: FieldProps) {
   const field = useField(path, faultOf(schema, value, required));
   const options = (schema.enum as JsonValue[]).map(String);
+  const key = String(path.at(-1));
   const shown = value === undefined || value === null ? "" : String(value);
   return (
     <div class={field.wrong ? "field wrong" : "field"}>
-      <label for={field.id}>{label(String(path.at(-1)))}</label>
+      <label for={field.id}>{label(key)}</label>
       <select {...field.marks} value={shown} onChange={(event) => field.set(event.currentTarget.value || undefined)}>
-        {!required && <option value="">{typeof schema.default === "string" ? `default: ${choice(schema.default)}` : "default"}</option>}
+        {!required && <option value="">{typeof schema.default === "string" ? `default: ${choice(schema.default, key)}` : "default"}</option>}
         {shown && !options.includes(shown) && <option value={shown}>{shown}</option>}
-        {options.map((each) => <option key={each} value={each}>{choice(each)}</option>)}
+        {options.map((each) => <option key={each} value={each}>{choice(each, key)}</option>)}
       </select>
       {field.help(schema.description)}
     </div>
@@ -291,6 +299,38 @@ function Tools({ path, value }: FieldProps) {
   );
 }
 
+/** Where a step delivers: the conversations, the inbox and the destinations that a person may choose. */
+function Destinations({ path, schema, value }: FieldProps) {
+  const { thread } = useContext(FormContext);
+  const chosen = Array.isArray(value) ? value.map(String) : [];
+  const field = useField(path, chosen.length ? faultOf(schema, value) : NOWHERE);
+  useEffect(watchDestinations, []);
+  // What was chosen once stays in the list, to be chosen again.
+  const shown = useRef<string[]>([]);
+  shown.current = [...shown.current, ...chosen.filter((each) => !shown.current.includes(each))];
+  useTitles(shown.current);
+  const others = (threads.items.value ?? []).filter((each) => each.name !== thread && !shown.current.includes(each.name));
+  const toggle = (name: string, on: boolean) => field.set(on ? [...chosen, name] : chosen.filter((each) => each !== name));
+  return (
+    <fieldset class="field wide tools" id={field.id} tabIndex={-1}>
+      <legend>{label("to")}</legend>
+      {placesFor(shown.current, thread).map((place) => (
+        <label key={place.name}>
+          <input type="checkbox" checked={chosen.includes(place.name)} onChange={(event) => toggle(place.name, event.currentTarget.checked)} />
+          <span>{place.words} <span class={place.gone ? "error" : "faint"}>{place.about}</span></span>
+        </label>
+      ))}
+      {others.length > 0 && (
+        <select aria-label="Another conversation" value="" onChange={(event) => event.currentTarget.value && toggle(event.currentTarget.value, true)}>
+          <option value="">Another conversation…</option>
+          {others.map((each) => <option key={each.name} value={each.name}>{each.displayName || UNTITLED}</option>)}
+        </select>
+      )}
+      {field.help("")}
+    </fieldset>
+  );
+}
+
 /** A list of texts, one per line. */
 function Lines({ path, schema, value }: FieldProps) {
   const field = useField(path, faultOf(schema, value));
@@ -315,6 +355,8 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
   const [removals, count] = useState(0);
   const key = String(path.at(-1));
   const one = key === "triggers" ? "trigger" : "step";
+  const { thread } = useContext(FormContext);
+  const delivery: JsonObject = { step_id: freshId(list, "deliver"), action: "deliver", config: { to: [thread || INBOX] } };
   const fresh: JsonObject = key === "triggers"
     ? { trigger_id: `trigger-${list.length + 1}`, type: "schedule", config: { cron: "0 9 * * *", timezone: "UTC" } }
     : { step_id: `step-${list.length + 1}`, action: "agent_task", config: { prompt: "" } };
@@ -329,8 +371,17 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
         </fieldset>
       ))}
       <button type="button" class="quiet small" onClick={() => field.set([...list, fresh])}><Icon name="plus" />Add a {one}</button>
+      {key !== "triggers" && catalogue.value.actions.has("deliver") && <button type="button" class="quiet small" onClick={() => field.set([...list, delivery])}><Icon name="plus" />Add a delivery</button>}
     </div>
   );
+}
+
+/** An id that no step has: `deliver`, `deliver-2` and so on. */
+function freshId(steps: JsonValue[], id: string): string {
+  const taken = new Set(steps.map((step) => objectOf(step).step_id));
+  let found = id;
+  for (let n = 2; taken.has(found); n++) found = `${id}-${n}`;
+  return found;
 }
 
 /** A nested object, in its own block. */

@@ -1,8 +1,11 @@
 /** A definition as text: triggers, steps, tools, consequences, and the rest. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { useEffect } from "preact/hooks";
 import { isObject, objectOf } from "../lib/json.js";
+import { watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
+import { placeOf, useTitles } from "./destinations.js";
 import { choice, label, WHILE_RUNNING } from "./labels.js";
 import { isEmpty, isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
 import { intervalOf, isInterval } from "./schedule.js";
@@ -52,9 +55,61 @@ export function Steps({ definition }: { definition: JsonObject }) {
   );
 }
 
+function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
+  const names = texts(objectOf(step.config).to);
+  return step.action === "deliver" && names.length ? <Delivery step={step} names={names} triggers={triggers} /> : <Work step={step} triggers={triggers} />;
+}
+
+/** A step that sends a result. */
+function Delivery({ step, names, triggers }: { step: JsonObject; names: string[]; triggers: JsonObject[] }) {
+  useEffect(watchDestinations, []);
+  useTitles(names);
+  const config = objectOf(step.config);
+  const only = textOf(config.only);
+  const more = [
+    `Step ${textOf(step.step_id)}`,
+    textOf(step.when) && `Only when ${step.when}`,
+    only && only !== "always" && `Sent ${choice(only, "only")}`,
+    textOf(config.format) && config.format !== "markdown" && `As ${config.format}`,
+    typeof step.timeout_seconds === "number" && `At most ${step.timeout_seconds} s`,
+  ].filter(Boolean);
+  const ofConfig = restOf(config, { to: isTexts, only: isText, format: isText, body: isText });
+  const others = restOf(step, { step_id: isText, action: isText, when: isText, timeout_seconds: isNumber, config: isObject });
+  return (
+    <li>
+      {textOf(config.body) ? <Template text={textOf(config.body)} triggers={triggers} /> : <p class="prompt">Sends what came before it.</p>}
+      <p class="faint">
+        {names.map((name) => <span key={name} class="chip" title={name}>{placeOf(name).words}</span>)}
+        {more.join(" · ")}
+      </p>
+      <Rest value={ofConfig} triggers={triggers} />
+      <Rest value={others} triggers={triggers} />
+    </li>
+  );
+}
+
+/** `context.consequences.deliveries`: where a result goes, with kind and host. */
+export function Deliveries({ context }: { context: JsonObject }) {
+  const { deliveries } = objectOf(context.consequences);
+  if (!Array.isArray(deliveries)) return null;
+  const lines = deliveries.filter(isObject).map((each) => {
+    const about = [textOf(each.kind), textOf(each.host)].filter(Boolean).join(", ");
+    return { name: textOf(each.destination), words: textOf(each.display_name) || textOf(each.destination), about };
+  });
+  const once = lines.filter((each, n) => lines.findIndex(({ name }) => name === each.name) === n);
+  return (
+    <section>
+      <h3>Where it goes</h3>
+      {once.length > 0
+        ? <ul class="plain">{once.map(({ name, words, about }) => <li key={name}>{words} {about && <span class="faint">{about}</span>}</li>)}</ul>
+        : <p>Nowhere. Its result is read in the run only.</p>}
+    </section>
+  );
+}
+
 const isMemory = (value: JsonValue | undefined) => value === "previous";
 
-function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
+function Work({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
   const config = objectOf(step.config);
   const tools = texts(config.tools);
   const id = textOf(step.step_id);
@@ -170,7 +225,7 @@ export function Consequences({ context, definition, who }: { context: JsonObject
     definition && (typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped."),
     said.auto_approve === true && "It approves by itself what its tools ask for.",
   ];
-  const { runs_per_month: _runs, tools: _tools, auto_approve: _auto, on_failure: _failure, warnings, ...rest } = said;
+  const { runs_per_month: _runs, tools: _tools, auto_approve: _auto, on_failure: _failure, deliveries: _deliveries, warnings, ...rest } = said;
   const { estimated_cost: cost, estimated_cost_usd: usd, ...others } = rest;
   const more = typeof cost === "string" ? others : { ...others, ...(usd === undefined ? {} : { estimated_cost_usd: usd }) };
   return (

@@ -35,6 +35,8 @@ export const LABELS: Record<string, string> = {
   schema_version: "Schema version",
   runs_per_month: "Runs a month",
   plan: "Steps",
+  to: "Where it goes",
+  only: "Send it",
   resume_time: "Until",
   slot_time: "Skip",
   estimated_cost_usd: "Estimated cost a month (USD)",
@@ -73,8 +75,15 @@ export function label(key: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** Words of the values of one field. */
+const VALUES_OF: Record<string, Record<string, string>> = {
+  only: { always: "every time", changed: "only when it changed", when_not_empty: "only when there is something in it" },
+};
+
 /** A value that has no words of its own is shown as it is. */
-export function choice(value: string): string {
+export function choice(value: string, key = ""): string {
+  const own = Object.hasOwn(VALUES_OF, key) ? VALUES_OF[key]! : {};
+  if (Object.hasOwn(own, value)) return own[value]!;
   return Object.hasOwn(VALUES, value) ? VALUES[value]! : value;
 }
 

@@ -21,6 +21,7 @@ const TOOLS: Record<string, [string, string]> = {
   roll_back_automation: ["Looking for the earlier version", "Asked to roll an automation back"],
   delete_automation: ["Deleting an automation", "Asked to delete an automation"],
   list_automations: ["Looking through the automations", "Looked through the automations"],
+  list_destinations: ["Looking where results can go", "Looked where results can go"],
   explain_slot: ["Looking into the ledger", "Looked into the ledger"],
   list_inbox: ["Looking through the inbox", "Looked through the inbox"],
   explain_result: ["Looking where it comes from", "Looked where it comes from"],

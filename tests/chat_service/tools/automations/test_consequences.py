@@ -3,26 +3,18 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.retry import RetryPolicies
-from chat_service.runtime.ports import RuntimeContext
-from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
+from chat_service.llm.config import ModelConfig
 from chat_service.tools.automations.consequences import (
-    basis_of,
+    ConsequenceBasis,
     estimate_consequences,
     format_dollars,
 )
-from shared.clock import ManualClock
-from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent_bench import NOW
-from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
-from tests.support.checks import CHECKS
 
 
 def priced(id: int, name: str, price: int = 1_000_000, **more: Any) -> ModelConfig:
@@ -41,26 +33,14 @@ def of(
     *models: ModelConfig,
     asking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    deps = AgentDeps(
-        approvals=MemoryApprovals(),
-        claims=MemoryActs(),
-        automations=MemoryAutomations(now=NOW),
-        catalogue=current_catalogue,
-        checks=CHECKS,
-        clock=ManualClock(NOW),
-        retry=RetryPolicies(),
-        rules=lambda: dict.fromkeys(asking, "always"),
-        models=lambda: {model.id: model for model in models},
+    basis = ConsequenceBasis(
+        workspace="dev",
+        now=NOW,
+        rules=dict.fromkeys(asking, "always"),
+        models={model.id: model for model in models},
+        model=models[0] if models else FREE,
     )
-    context = RuntimeContext(
-        workspace="dev", user="lovelace", turn=uuid4(), turn_name="t", now=NOW,
-        time_zone="UTC", time_zone_assumed=False,
-    )  # fmt: skip
-    bundle = ModelBundle(config=models[0] if models else FREE)
-    run = AgentRun(
-        deps=deps, context=RunContext(runtime=context, model=bundle, task=None, segment="")
-    )
-    return estimate_consequences(basis_of(run), payload)
+    return estimate_consequences(basis, payload)
 
 
 def automation(
@@ -71,7 +51,8 @@ def automation(
         for n, step in enumerate(steps)
     ]
     trigger = {"trigger_id": "t", "type": "schedule", "config": {"cron": cron, "timezone": "UTC"}}
-    definition = {"triggers": [trigger], "plan": plan, "execution": execution}
+    deliver = {"step_id": "send", "action": "deliver", "config": {"to": ["inbox"]}}
+    definition = {"triggers": [trigger], "plan": [*plan, deliver], "execution": execution}
     return {"display_name": "It", "description": "", "definition": definition}
 
 

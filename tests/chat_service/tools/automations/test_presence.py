@@ -30,6 +30,7 @@ NEEDING = {
     "delete_automation": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "2026-11-23T09:00:00+01:00"},
     "list_automations": {},
+    "list_destinations": {},
 }
 
 
@@ -99,8 +100,8 @@ async def test_a_call_of_a_tool_that_was_not_offered_is_answered_in_words(
 
     (result,) = finished(events)
     said = str(result.output)
-    nothing = [] in (result.output.get("automations"), result.output.get("items"))
-    assert nothing or "there are none" in said or "no result reached the person" in said
+    listed = [result.output.get(key) for key in ("automations", "destinations", "items")]
+    assert [] in listed or "there are none" in said or "no result reached the person" in said
     assert text_of(events) == "I see."
     first, second = ([t["function"]["name"] for t in body["tools"]] for body in model.asked)
     assert first == ["create_automation"]

@@ -432,9 +432,14 @@ class Approval(betterproto2.Message):
     interval, number, address). `consequences`
     has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
     has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
-    that are granted; `auto_approve`; `on_failure` and `warnings` in words. These
-    tell of triggers that fire in the same minute, of runs that may last past the
-    next slot, and of tasks that need the web and have no tool that reads it.
+    that are granted; `deliveries`: for each destination of each step that
+    delivers its `step_id`, `destination`, `kind` (`thread`, `inbox`, or what the
+    destination is, such as `slack`; empty for one that whoever asks may not use),
+    `display_name` and, if it has one, `host`; `auto_approve`; `on_failure` and
+    `warnings` in words. These tell of triggers that fire in the same minute, of
+    runs that may last past the next slot, of tasks that need the web and have no
+    tool that reads it, of a plan that delivers nowhere, and of destinations that
+    take nothing.
     """
 
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)

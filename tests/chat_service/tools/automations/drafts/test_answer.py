@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from chat_service.tools.automations.draft_answer import (
+from chat_service.tools.automations.drafts.answer import (
     DraftAnswer,
     find_drafts,
     list_drafts,

@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, Final
 
+from chat_service.tools.automations.deliveries import DELIVER
 from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
 
@@ -20,12 +21,17 @@ def envelope_schema() -> dict[str, Any]:
 
 
 def automation_schema(
-    catalogue: Catalogue, models: Collection[str], *, needs_trigger: bool
+    catalogue: Catalogue,
+    models: Collection[str],
+    destinations: Sequence[str],
+    *,
+    needs_trigger: bool,
 ) -> dict[str, Any]:
     """Returns the schema of a draft.
 
     Configs are those of the catalogue's triggers and actions. The tools and models that a step
-    may name are listed, unless none is known. A draft that `needs_trigger` has one at least.
+    may name are listed, unless none is known; so are the `destinations`. A draft that
+    `needs_trigger` has one at least.
     """
     defs = _definitions()
     defs[_DEFINITION]["required"] = ["triggers", "plan"]
@@ -39,7 +45,12 @@ def automation_schema(
         {name: found.config_schema for name, found in catalogue.triggers.items()},
         defs,
     )
-    steps = {name: found.config_schema for name, found in catalogue.actions.items()}
+    steps = {
+        name: _with_destinations(found.config_schema, destinations)
+        if name == DELIVER
+        else found.config_schema
+        for name, found in catalogue.actions.items()
+    }
     defs["PlanStep"] = _variants(
         defs["PlanStep"],
         "action",
@@ -144,6 +155,12 @@ def _with_names(
     if models and "model" in properties:
         described = {k: v for k, v in properties["model"].items() if k == "description"}
         properties["model"] = {"enum": [*models, None], **described}
+    return changed
+
+
+def _with_destinations(schema: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    changed = deepcopy(dict(schema))
+    changed["properties"]["to"]["items"] = {"enum": list(names)}
     return changed
 
 

@@ -21,13 +21,21 @@ from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
-from chat_service.tools.automations.draft_answer import DraftAnswer, find_drafts
-from chat_service.tools.automations.draft_check import (
+from chat_service.tools.automations.deliveries import (
+    format_destinations,
+    list_destinations,
+    name_thread,
+    names_to_write,
+    read_destinations,
+    thread_of,
+)
+from chat_service.tools.automations.drafts.answer import DraftAnswer, find_drafts
+from chat_service.tools.automations.drafts.check import (
     find_draft_faults,
     format_faults,
     has_trigger,
 )
-from chat_service.tools.automations.draft_schema import (
+from chat_service.tools.automations.drafts.schema import (
     ROOT,
     answer_schema,
     automation_schema,
@@ -69,7 +77,7 @@ class DraftRequest:
     """What a drafter is asked for. `accept` has the other service check a draft.
 
     The prompts `{tool}/drafting` and `{tool}/drafts` describe the draft. With `now` it is a new
-    automation.
+    automation. `delivered` are the destinations that the automation has already.
     """
 
     tool: str
@@ -77,6 +85,7 @@ class DraftRequest:
     accept: Accept
     needs_trigger: bool = True
     now: datetime | None = None
+    delivered: Sequence[str] = ()
 
 
 @task
@@ -109,14 +118,21 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
     A draft is corrected CORRECTIONS times at most. One that was refused, withheld or cut off is
     an error at once.
     """
-    catalogue = run.deps.catalogue()
-    schema = automation_schema(
-        catalogue,
-        model_names(_models(run), request.asked) if run.deps.models() else (),
-        needs_trigger=request.needs_trigger,
+    catalogue, thread = run.deps.catalogue(), thread_of(run.context.runtime.turn_name)
+    destinations = await read_destinations(run)
+    names = names_to_write(destinations, request.delivered)
+    schema, named_schema = (
+        automation_schema(
+            catalogue,
+            model_names(_models(run), request.asked) if run.deps.models() else (),
+            written,
+            needs_trigger=request.needs_trigger,
+        )
+        for written in (names, [*names, thread])
     )
+    listed = format_destinations(destinations, request.delivered)
     asked: list[BaseMessage] = [
-        SystemMessage(drafter_prompt(run, request.tool, catalogue)),
+        SystemMessage(drafter_prompt(run, request.tool, catalogue, listed)),
         *read_examples([f"{request.tool}/drafts"], small=run.context.model.config.is_small),
         HumanMessage(request.asked),
     ]
@@ -124,8 +140,8 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
     async def find(draft: Mapping[str, Any]) -> list[Violation]:
         return await find_draft_faults(
             run.deps.checks,
-            draft,
-            schema,
+            name_thread(draft, thread),
+            named_schema,
             catalogue,
             needs_trigger=request.needs_trigger,
             now=request.now,
@@ -153,7 +169,8 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         elif violations:
             issues = format_issues(format_faults(violations))
         else:
-            payload, issues = await _judge(run, found.draft, request.accept)
+            named = name_thread(found.draft, thread)
+            payload, issues = await _judge(run, named, request.accept)
             if payload is not None:
                 return {"payload": payload, "notes": _texts(found.issues)}
         told = await _schema_again(run, found, schema)
@@ -225,7 +242,7 @@ def _models(run: AgentRun) -> list[str]:
     return [name for config in found for name in (config.model, config.display_name)]
 
 
-def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
+def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue, destinations: str) -> str:
     return load_prompt(
         "drafter",
         small=run.context.model.config.is_small,
@@ -237,6 +254,7 @@ def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
             f"- `{c.id}`: {c.description}" for c in (catalogue.capabilities or {}).values()
         )
         or "none",
+        destinations=destinations,
     )
 
 
@@ -357,6 +375,7 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
         accept=accept,
         # an automation that has none may be changed in other ways
         needs_trigger=has_trigger(found.payload),
+        delivered=list_destinations(found.payload),
     )
     drawn = await run_drafter(run, request, emit)
     if "error" in drawn:

@@ -112,6 +112,28 @@ async def test_a_draft_is_read_in_any_usual_wrapper(bench: Bench, answer: Reply)
     assert "warnings" not in card.context
 
 
+def delivering(*to: str) -> dict[str, Any]:
+    deliver = {"step_id": "d", "action": "deliver", "config": {"to": to}}
+    return draft(definition={"plan": [STEP, deliver]})
+
+
+async def test_a_destination_that_is_made_up_is_corrected(bench: Bench) -> None:
+    made_up = whole(delivering("workspaces/dev/destinations/slack"))
+    _, asked = await drafted(bench, made_up, whole(delivering("thread")))
+
+    assert "definition.plan[1].config.to[0]" in asked[1]["messages"][-1]["content"]
+    (card,) = bench.approvals.drafts.values()
+    assert card.payload["definition"]["plan"][1]["config"] == {"to": ["workspaces/dev/threads/t"]}
+
+
+async def test_what_a_drafter_may_write_is_listed_and_no_thread_by_its_name(bench: Bench) -> None:
+    _, (asked,) = await drafted(bench, whole(delivering("thread", "inbox")))
+
+    schema = json.dumps(asked["response_format"])
+    assert '"enum": ["thread", "inbox"]' in schema
+    assert "workspaces/dev/threads" not in json.dumps(asked)
+
+
 async def test_what_is_missing_is_told_and_no_other_draft_is_made(bench: Bench) -> None:
     events, asked = await drafted(bench, whole(None, "The page is missing.", "The time is, too."))
 

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chat_service.prompts.load import load_prompt
-from chat_service.tools.automations.draft_schema import (
+from chat_service.tools.automations.drafts.schema import (
     answer_schema,
     automation_schema,
     model_names,
@@ -18,6 +18,8 @@ from shared.registries.catalogue import Catalogue, current_catalogue, register_b
 from shared.registries.triggers.types import TriggerDefinition
 
 MODELS: Final = ("large", "small")
+PLACES: Final = ("thread", "inbox")
+THREAD: Final = "workspaces/kitchen/threads/0199"  # of an example
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def draft(**changed: Any) -> dict[str, Any]:
 
 
 def faults(catalogue: Catalogue, value: Any, *, needs_trigger: bool = True) -> list[str]:
-    schema = automation_schema(catalogue, MODELS, needs_trigger=needs_trigger)
+    schema = automation_schema(catalogue, MODELS, PLACES, needs_trigger=needs_trigger)
     Draft202012Validator.check_schema(schema)
     return [path for path, _ in json_schema.find_faults(schema, value)]
 
@@ -102,7 +104,7 @@ def test_a_schedule_has_one_of_its_forms(
     trigger = {"trigger_id": "t", "type": "schedule", "config": {"timezone": "UTC", **form}}
     found = faults(catalogue, draft(definition={"triggers": [trigger]}))
     assert (found == []) is is_good
-    assert "oneOf" not in json.dumps(automation_schema(catalogue, (), needs_trigger=True))
+    assert "oneOf" not in json.dumps(automation_schema(catalogue, (), PLACES, needs_trigger=True))
 
 
 def test_an_automation_without_triggers_may_stay_so(catalogue: Catalogue) -> None:
@@ -132,8 +134,18 @@ def test_each_type_of_trigger_has_its_own_config(catalogue: Catalogue) -> None:
     assert faults(two, draft()) == []
 
 
+def test_a_destination_is_one_of_those_that_are_listed(catalogue: Catalogue) -> None:
+    def delivering(to: Any) -> dict[str, Any]:
+        step = {"step_id": "d", "action": "deliver", "config": {"to": to}}
+        return draft(definition={"plan": [step]})
+
+    assert faults(catalogue, delivering(["inbox", "thread"])) == []
+    assert faults(catalogue, delivering(["inbox", "slack"])) == ["definition.plan[0].config.to[1]"]
+    assert faults(catalogue, delivering([])) == ["definition.plan[0].config.to"]
+
+
 def test_an_answer_is_a_draft_or_what_is_missing(catalogue: Catalogue) -> None:
-    schema = answer_schema(automation_schema(catalogue, MODELS, needs_trigger=True))
+    schema = answer_schema(automation_schema(catalogue, MODELS, PLACES, needs_trigger=True))
     Draft202012Validator.check_schema(schema)
 
     for good in ({"draft": draft(), "issues": []}, {"draft": None, "issues": ["when?"]}):
@@ -145,7 +157,7 @@ def test_an_answer_is_a_draft_or_what_is_missing(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("tool", ["create_automation", "update_automation"])
 def test_the_examples_of_the_prompts_satisfy_it(catalogue: Catalogue, tool: str) -> None:
-    schema = answer_schema(automation_schema(catalogue, (), needs_trigger=True))
+    schema = answer_schema(automation_schema(catalogue, (), [*PLACES, THREAD], needs_trigger=True))
     lines = load_prompt(f"{tool}/drafts").split("\n")
     answers = [json.loads(line) for line in lines if line.startswith('{"draft"')]
 

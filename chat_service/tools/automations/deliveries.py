@@ -1,0 +1,164 @@
+"""Where an automation's results go: what a drafter may write, and what a card names."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Final
+
+from chat_service.llm.text import one_line
+from chat_service.runtime.ports import DestinationView
+from chat_service.runtime.run_context import AgentRun
+from shared import errors, resources
+
+DELIVER: Final = "deliver"
+# What a drafter writes for the conversation that it was asked in.
+THREAD: Final = "thread"
+INBOX: Final = "inbox"
+UNTITLED: Final = "Untitled thread"
+_HERE: Final = "this conversation"
+_OF_AUTHOR: Final = "the inbox of whom it runs for"
+_SHOWN: Final = 120  # characters of a name
+
+Json = Mapping[str, Any]
+
+
+def thread_of(turn_name: str) -> str:
+    """Returns the name of a turn's thread; empty for a name of another kind."""
+    try:
+        parts = resources.TURN.parse(turn_name)
+    except errors.ResourceNotFound:
+        return ""
+    return resources.THREAD.format(workspace=parts["workspace"], thread=parts["thread"])
+
+
+async def read_destinations(run: AgentRun) -> Sequence[DestinationView]:
+    """Returns the destinations that the person of a run may use."""
+    context, automations = run.context.runtime, run.deps.automations
+    return await run.deps.retry.peer.call(
+        lambda: automations.list_destinations(workspace=context.workspace, user=context.user)
+    )
+
+
+def name_thread(draft: Json, thread: str) -> dict[str, Any]:
+    """Returns a draft in which the thread's name stands in place of the word `thread`."""
+    named = deepcopy(dict(draft))
+    for step in list_deliver_steps(named):
+        to = [thread if one == THREAD and thread else one for one in step["config"]["to"]]
+        step["config"]["to"] = [one for at, one in enumerate(to) if one not in to[:at]]
+    return named
+
+
+def list_deliver_steps(payload: Json) -> list[dict[str, Any]]:
+    """Returns the steps that deliver, those after a failure too, if they are written as such."""
+    return [step for step in _steps(payload) if _delivers(step)]
+
+
+def list_destinations(payload: Json) -> list[str]:
+    """Returns the names of the destinations that a payload delivers to, each once."""
+    return list(dict.fromkeys(to for step in list_deliver_steps(payload) for to in _names(step)))
+
+
+def list_threads(payload: Json) -> list[str]:
+    return [name for name in list_destinations(payload) if _is_thread(name)]
+
+
+def describe_deliveries(
+    payload: Json,
+    destinations: Iterable[DestinationView],
+    *,
+    thread: str,
+    titles: Mapping[str, str],
+) -> list[dict[str, str]]:
+    """Returns what a card names of each destination of each step: its kind, name and host.
+
+    `thread` is the one that the card is in, and `titles` are those of other threads by name. The
+    kind of a destination that is not among `destinations` is empty.
+    """
+    known = {one.name: one for one in destinations}
+    return [
+        {"step_id": str(step.get("step_id", "")), **_describe(name, known, thread, titles)}
+        for step in list_deliver_steps(payload)
+        for name in _names(step)
+    ]
+
+
+def format_destinations(found: Sequence[DestinationView], kept: Iterable[str] = ()) -> str:
+    """Returns a line for each destination that a drafter may write.
+
+    `kept` are those that the automation has already, which may be threads.
+    """
+    known = {one.name for one in found}
+    lines = [
+        f"- `{THREAD}`: the conversation in which this was asked for",
+        f"- `{INBOX}`: the person's inbox",
+        *(f"- `{one.name}`: {_in_words(one)}" for one in found),
+        *(
+            f"- `{name}`: {'a conversation' if _is_thread(name) else 'a place'} that the "
+            "automation delivers to already"
+            for name in dict.fromkeys(kept)
+            if name not in known and name != INBOX
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def names_to_write(found: Sequence[DestinationView], kept: Iterable[str] = ()) -> list[str]:
+    """Returns the names that a drafter may write in `to`."""
+    return list(dict.fromkeys([THREAD, INBOX, *(one.name for one in found), *kept]))
+
+
+def _in_words(one: DestinationView) -> str:
+    name = one_line(one.display_name, _SHOWN) or one.name.rpartition("/")[2]
+    told = [one.kind, one.host, "the person's own" if one.is_own else "shared by the workspace"]
+    if one.state == "unverified":
+        told.append("not verified yet")
+    elif one.state == "paused":
+        told.append("paused: nothing is sent to it now")
+    return f"“{name}” ({', '.join(filter(None, told))})"
+
+
+def _describe(
+    name: str, known: Mapping[str, DestinationView], thread: str, titles: Mapping[str, str]
+) -> dict[str, str]:
+    if name == INBOX:
+        return {"destination": name, "kind": INBOX, "display_name": _OF_AUTHOR}
+    if name == thread:
+        return {"destination": name, "kind": THREAD, "display_name": _HERE}
+    if _is_thread(name):
+        title = titles.get(name, "") or UNTITLED
+        return {"destination": name, "kind": THREAD, "display_name": title}
+    found = known.get(name)
+    if found is None:
+        return {"destination": name, "kind": "", "display_name": name}
+    host = {"host": found.host} if found.host else {}
+    shown = one_line(found.display_name, _SHOWN) or name.rpartition("/")[2]
+    return {"destination": name, "kind": found.kind, "display_name": shown, **host}
+
+
+def _is_thread(name: str) -> bool:
+    try:
+        resources.THREAD.parse(name)
+    except errors.ResourceNotFound:
+        return False
+    return True
+
+
+def _steps(payload: Json) -> Iterator[Any]:
+    definition = payload.get("definition")
+    if not isinstance(definition, Mapping):
+        return
+    execution = definition.get("execution")
+    after = execution.get("on_failure") if isinstance(execution, Mapping) else None
+    for steps in (definition.get("plan"), after):
+        if isinstance(steps, list):
+            yield from steps
+
+
+def _delivers(step: Any) -> bool:
+    if not isinstance(step, Mapping) or step.get("action") != DELIVER:
+        return False
+    config = step.get("config")
+    return isinstance(config, Mapping) and isinstance(config.get("to"), list)
+
+
+def _names(step: Json) -> list[str]:
+    return [name for name in step["config"]["to"] if isinstance(name, str)]

@@ -1,0 +1,1 @@
+"""The drafts of automations: what a model writes, and its check."""

@@ -1,0 +1,51 @@
+"""Results that nobody receives: no step delivers them, or not to where it says."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from chat_service.llm.text import one_line
+from chat_service.runtime.ports import DestinationView
+from chat_service.tools.automations.deliveries import DELIVER, list_deliver_steps
+from shared import errors, resources
+
+NOWHERE: Final = (
+    "Its result is delivered nowhere: no step is a `deliver`, so it is read in the run only."
+)
+_STATES: Final = {
+    "unverified": "is not verified yet, so nothing is sent to it until it is",
+    "paused": "is paused, so nothing is sent to it until it is enabled",
+}
+_GONE: Final = "is gone, or not for who asks to use, so nothing is sent to it"
+_SHOWN: Final = 80
+
+Json = Mapping[str, Any]
+
+
+def find_missing_deliveries(
+    payload: Json, destinations: Iterable[DestinationView]
+) -> Iterator[str]:
+    """Yields a sentence where a payload delivers nowhere, and one for each unusable destination.
+
+    `destinations` are those that the person who asks may use.
+    """
+    known = {one.name: one for one in destinations}
+    plan = payload.get("definition", {}).get("plan", [])
+    if not any(step.get("action") == DELIVER for step in plan):
+        yield NOWHERE
+    for step in list_deliver_steps(payload):
+        for name in step["config"]["to"]:
+            if why := _find_reason(str(name), known):
+                found = known.get(name)
+                shown = one_line(found.display_name, _SHOWN) if found else name
+                yield f"The step {step.get('step_id')} delivers to “{shown}”, which {why}."
+
+
+def _find_reason(name: str, known: Mapping[str, DestinationView]) -> str:
+    try:
+        resources.DESTINATION.parse(name)
+    except errors.ResourceNotFound:
+        return ""
+    found = known.get(name)
+    if found is None:
+        return _GONE
+    return _STATES.get(found.state, "")

@@ -1,0 +1,231 @@
+"""Where results go: the word of a draft, the destinations of a drafter, the names on a card."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chat_service.runtime.ports import DestinationView
+from chat_service.tools.automations.deliveries import (
+    describe_deliveries,
+    format_destinations,
+    list_threads,
+    name_thread,
+    thread_of,
+)
+from tests.chat_service.agent_bench import Bench, finished, text_of
+
+HERE = "workspaces/dev/threads/t"
+ELSEWHERE = "workspaces/dev/threads/u"
+NEWS = "every weekday at 9 in Paris summarise the news"
+
+
+def destination(id_: str, kind: str, **more: Any) -> DestinationView:
+    given = {"display_name": id_.capitalize(), "host": f"{kind}.example", "state": "active"}
+    return DestinationView(
+        name=f"workspaces/dev/destinations/{id_}", kind=kind, **{**given, **more}
+    )
+
+
+MAIL = destination("mine", "email", is_own=True)
+SLACK = destination("team", "slack")
+
+
+def delivering(*to: Any, **config: Any) -> dict[str, Any]:
+    step = {"step_id": "send", "action": "deliver", "config": {"to": list(to), **config}}
+    return {"display_name": "It", "definition": {"plan": [step]}}
+
+
+def to_of(payload: Any) -> list[list[str]]:
+    return [s["config"]["to"] for s in payload["definition"]["plan"] if s["action"] == "deliver"]
+
+
+async def proposed(bench: Bench, text: str) -> Any:
+    (approval,) = await bench.paused(text)
+    return bench.approvals.drafts[approval]
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (["thread"], [HERE]),
+        (["inbox", "thread"], ["inbox", HERE]),
+        (["thread", HERE, ELSEWHERE], [HERE, ELSEWHERE]),
+        (["Thread", 3, None], ["Thread", 3, None]),
+    ],
+)
+def test_the_threads_name_stands_in_place_of_the_word(written: list[Any], named: list[Any]) -> None:
+    draft = delivering(*written)
+    assert to_of(name_thread(draft, HERE)) == [named]
+    assert to_of(draft) == [written]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {},
+        {"definition": None},
+        {"definition": {"plan": "deliver", "execution": 3}},
+        {
+            "definition": {
+                "plan": [None, {"action": "deliver"}, {"action": "deliver", "config": []}]
+            }
+        },
+        {"definition": {"plan": [{"action": "deliver", "config": {"to": "thread"}}]}},
+        {"definition": {"plan": [{"action": "other", "config": {"to": ["thread"]}}]}},
+    ],
+)
+def test_a_draft_of_another_form_stays_as_it_is(draft: dict[str, Any]) -> None:
+    assert name_thread(draft, HERE) == draft
+    assert list_threads(draft) == []
+
+
+def test_steps_after_a_failure_deliver_too() -> None:
+    step = delivering("thread")["definition"]["plan"][0]
+    payload = {"definition": {"plan": [], "execution": {"on_failure": [step]}}}
+    assert list_threads(name_thread(payload, HERE)) == [HERE]
+
+
+def test_a_thread_is_that_of_its_turns() -> None:
+    assert thread_of(f"{HERE}/turns/1") == HERE
+    assert thread_of("turns/1") == ""
+
+
+def test_a_card_names_each_destination_with_its_kind_and_host() -> None:
+    gone = "workspaces/dev/destinations/gone"
+    payload = delivering(HERE, ELSEWHERE, "workspaces/dev/threads/v", "inbox", SLACK.name, gone)
+    found = describe_deliveries(
+        payload, [MAIL, SLACK], thread=HERE, titles={ELSEWHERE: "Plans", HERE: "News"}
+    )
+    assert [(one["display_name"], one["kind"], one.get("host")) for one in found] == [
+        ("this conversation", "thread", None),
+        ("Plans", "thread", None),
+        ("Untitled thread", "thread", None),
+        ("the inbox of whom it runs for", "inbox", None),
+        ("Team", "slack", "slack.example"),
+        (gone, "", None),
+    ]
+    assert {one["step_id"] for one in found} == {"send"}
+
+
+def test_a_drafter_is_told_what_each_destination_is() -> None:
+    paused = destination("old", "matrix", state="paused")
+    new = destination("new", "email", state="unverified")
+    found = format_destinations([MAIL, SLACK, paused, new], [HERE, SLACK.name, "inbox"])
+    assert found.splitlines() == [
+        "- `thread`: the conversation in which this was asked for",
+        "- `inbox`: the person's inbox",
+        "- `workspaces/dev/destinations/mine`: “Mine” (email, email.example, the person's own)",
+        "- `workspaces/dev/destinations/team`: “Team” (slack, slack.example, shared by the "
+        "workspace)",
+        "- `workspaces/dev/destinations/old`: “Old” (matrix, matrix.example, shared by the "
+        "workspace, paused: nothing is sent to it now)",
+        "- `workspaces/dev/destinations/new`: “New” (email, email.example, shared by the "
+        "workspace, not verified yet)",
+        f"- `{HERE}`: a conversation that the automation delivers to already",
+    ]
+
+
+async def test_a_draft_delivers_to_the_conversation_that_it_was_asked_in(bench: Bench) -> None:
+    draft = await proposed(bench, NEWS)
+
+    assert to_of(draft.payload) == [[HERE]]
+    consequences = draft.context["consequences"]
+    assert [one["display_name"] for one in consequences["deliveries"]] == ["this conversation"]
+    assert not any("nowhere" in warning for warning in consequences["warnings"])
+    (asked,) = bench.demo.controls.log("drafter")
+    assert "- `thread`: the conversation" in told(asked)
+
+
+@pytest.mark.parametrize(
+    ("said", "to"),
+    [
+        ("mail it to me", [MAIL.name]),
+        ("send it to our Slack", [SLACK.name]),
+        ("send it to our Slack too", [HERE, SLACK.name]),
+        (
+            "mail it to me, post it to Slack and put it in my inbox",
+            [MAIL.name, SLACK.name, "inbox"],
+        ),
+    ],
+)
+async def test_a_draft_delivers_to_what_the_person_said(
+    bench: Bench, said: str, to: list[str]
+) -> None:
+    bench.automations.destinations = [MAIL, SLACK]
+
+    draft = await proposed(bench, f"{NEWS} and {said}")
+
+    assert to_of(draft.payload) == [to]
+    prompt = draft.payload["definition"]["plan"][0]["config"]["prompt"]
+    assert prompt == "Summarise the news."
+
+
+async def test_what_is_wanted_only_when_it_changes_says_so(bench: Bench) -> None:
+    draft = await proposed(bench, f"{NEWS} and tell me only when it changes")
+    assert draft.payload["definition"]["plan"][-1]["config"] == {"to": [HERE], "only": "changed"}
+
+
+async def test_a_destination_that_is_not_there_is_said_and_not_made_up(bench: Bench) -> None:
+    bench.automations.destinations = [MAIL]
+
+    events = await bench.all(f"{NEWS} and send it to our Slack")
+
+    (result,) = finished(events)
+    assert result.output["status"] == "invalid"
+    assert "“Mine” (email)" in result.output["issues"][0]
+    assert "in the settings, under Destinations" in text_of(events)
+    assert not bench.approvals.drafts
+
+
+async def test_a_plan_that_delivers_nowhere_says_so(bench: Bench) -> None:
+    draft = await proposed(bench, f"{NEWS} and send it nowhere")
+
+    assert to_of(draft.payload) == []
+    consequences = draft.context["consequences"]
+    assert consequences["deliveries"] == []
+    assert any("delivered nowhere" in warning for warning in consequences["warnings"])
+
+
+async def saved(bench: Bench, text: str) -> str:
+    (approval,) = await bench.paused(text)
+    bench.approvals.decide(approval, "approved")
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
+    bench.turn = uuid4()
+    bench.demo.controls.reset()
+    return result.resource
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        ("send summarise the news to Slack too", [HERE, SLACK.name]),
+        ("mail summarise the news to me instead", [MAIL.name]),
+        ("put summarise the news in my inbox as well", [HERE, "inbox"]),
+    ],
+)
+async def test_a_delivery_is_changed_by_talking(bench: Bench, change: str, to: list[str]) -> None:
+    bench.automations.destinations = [MAIL, SLACK]
+    await saved(bench, NEWS)
+
+    draft = await proposed(bench, change)
+
+    assert draft.action_type == "automation_update"
+    assert to_of(draft.payload) == [to]
+    paths = {one["path"] for one in draft.context["difference"]}
+    assert all(path.startswith("definition.plan[1].config.to") for path in paths)
+    (asked,) = bench.demo.controls.log("drafter")
+    assert f"- `{HERE}`: a conversation that the automation delivers to already" in told(asked)
+
+
+async def test_what_is_not_wanted_any_more_is_left_out(bench: Bench) -> None:
+    bench.automations.destinations = [MAIL]
+    await saved(bench, f"{NEWS} and mail it to me too")
+
+    draft = await proposed(bench, "don't mail summarise the news")
+
+    assert to_of(draft.payload) == [[HERE]]
+
+
+def told(seen: Any) -> str:
+    return "\n".join(seen.texts)
