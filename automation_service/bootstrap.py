@@ -308,6 +308,7 @@ async def service(
                     changes=changes,
                     secrets=destination_secrets,
                     local=settings.local_destinations,
+                    on_due=deliveries.wake,
                 ),
                 verification=DestinationVerification(
                     db=db,

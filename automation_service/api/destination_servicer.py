@@ -83,9 +83,10 @@ class DestinationServicer(destination_pb2_grpc.DestinationServiceServicer):
     async def EnableDestination(self, request: Any, context: Any) -> pb.Destination:
         who = await self.access.admit(request.name, "editor")
         key = _key(who, "EnableDestination", request, request.name)
-        return self._message(
-            who, await self.destinations.enable(who, key, request.name, etag=request.etag)
+        enabled = await self.destinations.enable(
+            who, key, request.name, etag=request.etag, send_missed=request.send_missed
         )
+        return self._message(who, enabled)
 
     async def TestDestination(self, request: Any, context: Any) -> pb.TestDestinationResponse:
         who = await self.access.admit(request.name, "editor")

@@ -1,6 +1,6 @@
 """The methods of destinations: create, get, list, update, delete, enable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.destinations.settings import SplitSettings, read_change, read_split
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import DestinationKind, DestinationState
+from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.outbox import destinations as rows
 from automation_service.persistence.outbox.destinations import Destination
 from shared import canonical_json, errors, filters, resources
@@ -48,13 +49,17 @@ class DestinationChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destinations:
-    """`local` allows http and addresses that are not public."""
+    """`local` allows http and addresses that are not public.
+
+    `on_due` is called after deliveries are to be sent again.
+    """
 
     db: AsyncEngine
     clock: Clock
     changes: IdempotentChanges
     secrets: DestinationSecrets
     local: bool
+    on_due: Callable[[], None] = lambda: None
 
     async def create(
         self, who: Caller, key: IdempotencyKey, draft: DestinationDraft, destination_id: str
@@ -150,15 +155,25 @@ class Destinations:
         await self.changes.make(key, act)
 
     async def enable(
-        self, who: Caller, key: IdempotencyKey, name: str, *, etag: str
+        self, who: Caller, key: IdempotencyKey, name: str, *, etag: str, send_missed: bool
     ) -> Destination:
+        """Has a paused destination take results, and on demand those that it missed."""
+
         async def act(connection: AsyncConnection) -> str:
             found = await find_managed(connection, who, name, etag=etag)
+            now = self.clock.now()
             if found.state is DestinationState.PAUSED:
-                await rows.save(connection, enabled(found), self.clock.now())
+                found = await rows.save(connection, enabled(found), now)
+            if send_missed and found.state is DestinationState.ACTIVE:
+                await deliveries.send_missed_again(
+                    connection, found.workspace, found.resource, found.create_time, now
+                )
             return name
 
-        return await self.get(who, await self.changes.make(key, act))
+        done = await self.get(who, await self.changes.make(key, act))
+        if send_missed:
+            self.on_due()
+        return done
 
     def _build(
         self, who: Caller, workspace: str, draft: DestinationDraft, destination_id: str

@@ -159,5 +159,8 @@ def test_it_is_renamed_enabled_and_removed(rota_command: Rota, told: Peer) -> No
         ["display_name"],
     )
     assert "takes results" in rota_command("destinations", "enable", "team").stdout
+    assert asked(told).send_missed is False
+    assert rota_command("destinations", "enable", "team", "--send-missed").exit_code == 0
+    assert asked(told).send_missed is True
     assert "Removed." in rota_command("destinations", "remove", NAME).stdout
     assert asked(told).name == NAME

@@ -107,6 +107,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         destination_settings.HINTED_FROM,
     },
     "automation.DestinationService.CreateDestination": {destinations.MAX_DESTINATIONS},
+    "automation.EnableDestinationRequest.send_missed": {deliveries.MAX_MISSED},
     "automation.DestinationService.TestDestination": {
         verification.CODE_LENGTH,
         verification.CODE_LIFE // timedelta(minutes=1),

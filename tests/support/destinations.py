@@ -66,8 +66,8 @@ async def update(
     return await call(rota, "UpdateDestination", request, user=user, role=role)
 
 
-async def enable(rota: Running, name: str, **caller: Any) -> Any:
-    request = dp.EnableDestinationRequest(name=name)
+async def enable(rota: Running, name: str, *, send_missed: bool = False, **caller: Any) -> Any:
+    request = dp.EnableDestinationRequest(name=name, send_missed=send_missed)
     return await call(rota, "EnableDestination", request, **caller)
 
 

@@ -137,7 +137,13 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     await expect(mine).to_contain_text("Paused: it is gone: it answered 404")
     await mine.get_by_role("button", name="Enable My phone", exact=True).click()
     await expect(page.locator("#announcer")).to_have_text("My phone takes results again.")
-    assert len(stub.seen(f"{D}EnableDestination")) == 1
+    (asked,) = stub.seen(f"{D}EnableDestination")
+    assert asked.send_missed is False
+    await mine.get_by_role("button", name="Enable My phone and send what it missed").click()
+    said = "My phone takes results again, and what it missed."
+    await expect(page.locator("#announcer")).to_have_text(said)
+    (_, asked) = stub.seen(f"{D}EnableDestination")
+    assert asked.send_missed is True
     team = page.get_by_role("listitem").filter(has_text="The team")
     await expect(team).to_contain_text("Shared")
     await expect(team.get_by_role("button")).to_have_count(0)

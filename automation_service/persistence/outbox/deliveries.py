@@ -30,6 +30,8 @@ RESULT: Final = "result"
 CHANGED: Final = "changed"
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
+# Of the newest that a destination missed.
+MAX_MISSED: Final = 1_000
 # Of the newest attempts.
 MAX_ATTEMPTS_SHOWN: Final = 50
 
@@ -280,7 +282,7 @@ async def end(
     """Ends a delivery. False when another attempt has started or it has ended.
 
     One that failed is no more what its destination had last. One that was sent again is, unless
-    the destination had another since.
+    the destination had a later one since.
     """
     values = {"state": state, "next_attempt_time": None, "end_time": now}
     if not await _write(connection, tried, values, status_code, error, now):
@@ -297,15 +299,24 @@ async def end(
             deliveries.c.content_digest,
             deliveries.c.id,
         )
+        had = insert(delivery_digests).from_select(
+            ["automation_id", "step_id", "destination", "digest", "delivery_id"],
+            sa.select(*columns).where(
+                deliveries.c.id == tried.id, deliveries.c.automation_id.is_not(None)
+            ),
+        )
+        kept = deliveries.alias("kept")
+        # The row that is there. As a column it would name the table once more in the subquery.
+        there: sa.ColumnElement[UUID] = sa.literal_column("delivery_digests.delivery_id")
+        made_after = sa.select(kept.c.id).where(
+            kept.c.id == there, kept.c.create_time > tried.create_time
+        )
         await connection.execute(
-            insert(delivery_digests)
-            .from_select(
-                ["automation_id", "step_id", "destination", "digest", "delivery_id"],
-                sa.select(*columns).where(
-                    deliveries.c.id == tried.id, deliveries.c.automation_id.is_not(None)
-                ),
+            had.on_conflict_do_update(
+                index_elements=["automation_id", "step_id", "destination"],
+                set_={"digest": had.excluded.digest, "delivery_id": had.excluded.delivery_id},
+                where=~made_after.exists(),
             )
-            .on_conflict_do_nothing()
         )
     return True
 
@@ -336,16 +347,46 @@ async def send_again(connection: AsyncConnection, delivery: UUID, now: datetime)
 async def send_missed_again(
     connection: AsyncConnection, workspace: str, destination: str, since: datetime, now: datetime
 ) -> int:
-    """Makes the deliveries due that a destination missed since a moment. Returns their number."""
-    answer = await connection.execute(
-        sa.update(deliveries)
+    """Makes the deliveries due that a destination missed, from the oldest on. Returns their number.
+
+    Those are what failed since it last took one, of what was made since a moment. Of a step that
+    delivers what changed, one that is as the one before it is left out.
+    """
+    of_it = (deliveries.c.workspace_id == workspace, deliveries.c.destination == destination)
+    taken = sa.select(sa.func.max(deliveries.c.end_time)).where(
+        *of_it, deliveries.c.state == DeliveryState.SENT
+    )
+    before = sa.func.lag(deliveries.c.content_digest).over(
+        partition_by=(deliveries.c.automation_id, deliveries.c.step_id),
+        order_by=(deliveries.c.create_time, deliveries.c.id),
+    )
+    failed = (
+        sa.select(
+            deliveries.c.id,
+            deliveries.c.create_time,
+            (deliveries.c.condition == CHANGED).label("is_of_change"),
+            (deliveries.c.content_digest == before).label("is_same"),
+        )
         .where(
-            deliveries.c.workspace_id == workspace,
-            deliveries.c.destination == destination,
+            *of_it,
             deliveries.c.state == DeliveryState.FAILED,
             deliveries.c.create_time >= since,
+            deliveries.c.end_time
+            > sa.func.coalesce(taken.scalar_subquery(), sa.text("'-infinity'::timestamptz")),
         )
-        .values({**_AGAIN, "next_attempt_time": now})
+        .subquery("failed")
+    )
+    missed = (
+        sa.select(failed.c.id)
+        .where(~(failed.c.is_of_change & sa.func.coalesce(failed.c.is_same, sa.false())))
+        .order_by(failed.c.create_time.desc())
+        .limit(MAX_MISSED)
+    )
+    due = sa.func.least(deliveries.c.create_time, sa.literal(now, deliveries.c.create_time.type))
+    answer = await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(missed), deliveries.c.state == DeliveryState.FAILED)
+        .values({**_AGAIN, "next_attempt_time": due})
     )
     return int(answer.rowcount)
 

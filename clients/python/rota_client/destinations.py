@@ -93,10 +93,12 @@ class Destinations:
         )
         return await self._calls.unary(self.destinations.verify_destination, request)
 
-    async def enable_destination(self, destination: str) -> automation_v1.Destination:
-        """Lets a paused destination take results again."""
+    async def enable_destination(
+        self, destination: str, *, send_missed: bool = False
+    ) -> automation_v1.Destination:
+        """Lets a paused destination take results again, with `send_missed` what it missed too."""
         request = automation_v1.EnableDestinationRequest(
-            name=self._destination(destination), request_id=new_id()
+            name=self._destination(destination), send_missed=send_missed, request_id=new_id()
         )
         return await self._calls.unary(self.destinations.enable_destination, request)
 

@@ -18,6 +18,7 @@ from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from tests.automation_service.runs.test_executor import FIRST, plan, step
 from tests.automation_service.runs.test_step_deliveries import tell
+from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, schedule
 from tests.support.receiver import Receiver
 from tests.support.tokens import Keys
@@ -66,7 +67,7 @@ class Posting:
 
 @pytest.fixture
 async def rota(
-    url: str, keys: Keys, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    url: str, keys: Keys, clock: ManualClock, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
     """A service that leaves its deliveries to the test's workers."""
 
@@ -74,7 +75,7 @@ async def rota(
         await stop.wait()
 
     monkeypatch.setattr(DeliveryWorker, "run", wait)
-    async with running(url, keys, clock=clock, **SETTINGS) as service:
+    async with running(url, keys, clock=clock, agent=agent, **SETTINGS) as service:
         yield service
 
 

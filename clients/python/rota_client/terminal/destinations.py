@@ -266,9 +266,18 @@ def verify(
 
 
 @app.command()
-def enable(context: typer.Context, destination: str, as_json: Json = False) -> None:
+def enable(
+    context: typer.Context,
+    destination: str,
+    send_missed: Annotated[
+        bool, typer.Option("--send-missed", help="Send what it missed too, from the oldest on.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Let a paused destination take results again."""
-    found = run_call(context, lambda rota: rota.enable_destination(destination))
+    found = run_call(
+        context, lambda rota: rota.enable_destination(destination, send_missed=send_missed)
+    )
     print_message(found, _destination, as_json)
 
 

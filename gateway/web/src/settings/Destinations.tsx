@@ -71,9 +71,9 @@ function One({ destination }: { destination: Destination }) {
     const { error } = await service.testDestination({ name, verify: true, requestId: requestId() });
     say(error ? `No code was sent: ${error}.` : "A code was sent. Enter it below.");
   });
-  const enable = () => attempt(async () => {
-    await service.enableDestination({ name, etag: destination.etag, requestId: requestId() });
-    announce(`${displayName} takes results again.`);
+  const enable = (sendMissed: boolean) => attempt(async () => {
+    await service.enableDestination({ name, etag: destination.etag, sendMissed, requestId: requestId() });
+    announce(sendMissed ? `${displayName} takes results again, and what it missed.` : `${displayName} takes results again.`);
   });
   const remove = () => {
     if (!sure) return ask(true);
@@ -100,7 +100,8 @@ function One({ destination }: { destination: Destination }) {
         <p class="acts">
           <button type="button" class="quiet small" disabled={busy} aria-busy={busy} onClick={() => void test()} aria-label={`Test ${displayName}`}>{busy ? "Please wait…" : "Test"}</button>
           {!destination.verifyTime && <button type="button" class="quiet small" disabled={busy} onClick={() => void send()} aria-label={`Send a code to ${displayName}`}>Send a code</button>}
-          {state === State.PAUSED && <button type="button" class="quiet small" disabled={busy} onClick={() => void enable()} aria-label={`Enable ${displayName}`}><Icon name="play" />Enable</button>}
+          {state === State.PAUSED && <button type="button" class="quiet small" disabled={busy} onClick={() => void enable(false)} aria-label={`Enable ${displayName}`}><Icon name="play" />Enable</button>}
+          {state === State.PAUSED && <button type="button" class="quiet small" disabled={busy} onClick={() => void enable(true)} aria-label={`Enable ${displayName} and send what it missed`}><Icon name="play" />Enable and send what it missed</button>}
           <button type="button" class={sure ? "quiet danger small" : "quiet small"} disabled={busy} onBlur={() => ask(false)} onClick={remove} aria-label={sure ? `Really remove ${displayName}` : `Remove ${displayName}`}>
             <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
           </button>

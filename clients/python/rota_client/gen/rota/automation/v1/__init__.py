@@ -1839,6 +1839,14 @@ class EnableDestinationRequest(betterproto2.Message):
     CreateDestinationRequest.
     """
 
+    send_missed: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    Whether what it missed is sent too, from the oldest on, a few at a time: the
+    deliveries that failed for good since it last took one, at most the newest
+    1,000. They are sent also when it is ACTIVE already, and not while it is
+    UNVERIFIED. Others are sent again by RetryDelivery.
+    """
+
 
 default_message_pool.register_message(
     "rota.automation.v1", "EnableDestinationRequest", EnableDestinationRequest

@@ -1,0 +1,105 @@
+"""Whoever enables a destination chooses whether it gets what it missed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from rota.automation.v1 import delivery_pb2 as dp
+
+from automation_service.persistence.outbox import deliveries
+from shared.clock import ManualClock
+from shared.registries.actions.types import AgentResult, AgentTask
+from tests.automation_service.deliveries.test_recipients import PLACE, worker_of
+from tests.automation_service.deliveries.test_worker import listed, rota, send  # noqa: F401
+from tests.automation_service.runs.test_executor import plan, step
+from tests.automation_service.runs.test_step_deliveries import again, tell
+from tests.support.agents import FakeAgent, answer
+from tests.support.automation import Running, execute
+from tests.support.destinations import State, create, enable, get, ntfy
+from tests.support.receivers import ServiceReceiver, receivers
+
+FAILED, SENT, UNCHANGED = dp.Delivery.FAILED, dp.Delivery.SENT, dp.Delivery.UNCHANGED
+
+
+@pytest.fixture
+async def phone() -> AsyncIterator[ServiceReceiver]:
+    async with receivers("ntfy") as made:
+        yield made
+
+
+async def deliver(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+    *outputs: str,
+    dead_at: int,
+    only: str = "always",
+) -> str:
+    """Runs an automation once for each output; the destination is gone from `dead_at` on."""
+    settings = ntfy(server=phone.url, topic="rota_topic", access_token="tk_secret")
+    await create(rota, destination_id="place", ntfy=settings)
+    name: str = (await rota.create(plan(step("news"), tell(PLACE, only=only)))).name
+    worker = worker_of(rota, clock)
+    for count in range(1, len(outputs) + 1):
+        if count == dead_at:
+            phone.fail_next(410)
+        await again(rota, clock, name, count)
+        await send(worker)
+    assert (await get(rota, PLACE)).state == State.PAUSED
+    return name
+
+
+def speaking(agent: FakeAgent, *outputs: str) -> None:
+    left = list(outputs)
+
+    async def act(request: AgentTask) -> AgentResult:
+        return answer(left.pop(0))
+
+    agent.act = act
+
+
+async def states(rota: Running, name: str) -> list[int]:  # noqa: F811
+    """Oldest first."""
+    found = await listed(rota, f"{name}/runs/-")
+    return [one.state for one in reversed(found)]
+
+
+async def test_it_gets_what_failed_since_it_last_took_a_result(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliveries, "MAX_MISSED", 2)
+    name = await deliver(rota, clock, phone, *["did: do it"] * 5, dead_at=3)
+    assert await states(rota, name) == [SENT, SENT, FAILED, FAILED, FAILED]
+    # An older failure than its last success is none that it missed.
+    oldest = "select id from deliveries order by create_time limit 1"
+    await execute(rota.url, f"update deliveries set state = 'failed' where id = ({oldest})")
+    await enable(rota, PLACE)
+    worker = worker_of(rota, clock)
+    assert await send(worker) == 0
+    await enable(rota, PLACE, send_missed=True)
+    while await send(worker):
+        pass
+    assert await states(rota, name) == [FAILED, SENT, FAILED, SENT, SENT]
+    keys = [one.name.rpartition("/")[2] for one in reversed(await listed(rota, f"{name}/runs/-"))]
+    assert {one.key for one in phone.accepted} == {keys[0], keys[1], keys[3], keys[4]}
+
+
+async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: FakeAgent,
+    phone: ServiceReceiver,
+) -> None:
+    said = ["one", "two", "two", "three"]
+    speaking(agent, *said, "three")
+    name = await deliver(rota, clock, phone, *said, dead_at=2, only="changed")
+    await enable(rota, PLACE, send_missed=True)
+    worker = worker_of(rota, clock)
+    while await send(worker):
+        pass
+    told = sorted(one.text.splitlines()[0] for one in phone.accepted)
+    assert told == ["one", "three", "two"]
+    await again(rota, clock, name, 5)
+    assert await states(rota, name) == [SENT, SENT, FAILED, SENT, UNCHANGED]
