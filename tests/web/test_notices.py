@@ -7,6 +7,7 @@ from google.protobuf.json_format import ParseDict
 from google.rpc import error_details_pb2
 from playwright.async_api import Browser, expect
 from rota.automation.v1 import automation_pb2 as automation
+from rota.automation.v1 import destination_pb2 as dp
 from rota.automation.v1 import notice_settings_pb2 as pb
 
 from tests.web.stub import URL, Answers, refusal, stubbed, token
@@ -55,6 +56,35 @@ async def test_notices_are_shown_and_set(browser: Browser) -> None:
     assert set(asked.update_mask.paths) == {
         *("routes", "quiet_hours", "failure_interval", "approval_delay")
     }
+
+
+async def test_destinations_that_the_person_may_use_are_places(browser: Browser) -> None:
+    named = "workspaces/w/destinations/gone"
+    listed = dp.ListDestinationsResponse()
+    for place, owner in (("team", ""), ("phone", "users/ada"), ("his", "users/bob")):
+        name = f"workspaces/w/destinations/{place}"
+        listed.destinations.add(name=name, display_name=f"The {place}", owner=owner)
+    answers: Answers = {
+        "DestinationService/ListDestinations": lambda _: listed,
+        "NoticeSettingsService/GetNoticeSettings": lambda _: settings(
+            routes=[{"kind": "RUN_FAILED", "places": [named]}]
+        ),
+        "NoticeSettingsService/UpdateNoticeSettings": lambda asked: asked.notice_settings,
+    }
+    page, stub = await stubbed(browser, answers, where="#/notices")
+    failed = page.get_by_role("group", name="A run failed")
+    await failed.get_by_label("The team").check()
+    await failed.get_by_label("The phone").check()
+    await failed.get_by_label("gone").click()
+    await expect(failed.get_by_role("checkbox")).to_have_count(3)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("#announcer")).to_have_text("Your notices are saved.")
+    [asked] = stub.seen("NoticeSettingsService/UpdateNoticeSettings")
+    routes = {route.kind: list(route.places) for route in asked.notice_settings.routes}
+    assert routes[KIND.RUN_FAILED] == [
+        "workspaces/w/destinations/team",
+        "workspaces/w/destinations/phone",
+    ]
 
 
 async def test_a_refusal_is_shown_at_its_field_and_nothing_typed_is_lost(browser: Browser) -> None:

@@ -8,9 +8,11 @@ import {
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { idOf, noticeSettings, requestId } from "../lib/rpc.js";
-import { workspace, zone } from "../lib/session.js";
+import { claims, workspace, zone } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { ProblemNotice, Skeleton } from "../ui/parts.js";
+import { destinations, watchDestinations } from "./destinations.js";
 
 const INBOX = "inbox";
 const KINDS: [Kind, string][] = [
@@ -114,7 +116,11 @@ interface Part {
 }
 
 function Places({ draft, keep }: Part) {
-  const known = [INBOX, ...new Set([...draft.places.values()].flat().filter((place) => place !== INBOX))];
+  useEffect(watchDestinations, []);
+  const usable = (destinations.items.value ?? []).filter(({ owner }) => !owner || owner === `users/${claims.value?.user}`);
+  const named = [...draft.places.values()].flat().filter((place) => place !== INBOX);
+  const known = [INBOX, ...new Set([...usable.map(({ name }) => name), ...named])];
+  const labelOf = (place: string) => usable.find(({ name }) => name === place)?.displayName || idOf(place);
   const change = (kind: Kind, place: string, on: boolean) => {
     const rest = draft.places.get(kind)!.filter((each) => each !== place);
     keep({ ...draft, places: new Map(draft.places).set(kind, on ? [...rest, place] : rest) });
@@ -129,12 +135,14 @@ function Places({ draft, keep }: Part) {
             {known.map((place) => (
               <label key={place}>
                 <input type="checkbox" checked={draft.places.get(kind)!.includes(place)} onChange={(event) => change(kind, place, event.currentTarget.checked)} />
-                {place === INBOX ? "Inbox" : idOf(place)}
+                {place === INBOX ? "Inbox" : labelOf(place)}
               </label>
             ))}
           </fieldset>
         ))}
       </div>
+      {destinations.problem.value && <ProblemNotice problem={destinations.problem.value} again={() => void destinations.refresh()} />}
+      <More list={destinations} what="destinations" />
     </section>
   );
 }
