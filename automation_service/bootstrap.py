@@ -32,11 +32,13 @@ from automation_service.api.notice_settings_servicer import NoticeSettingsServic
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
 from automation_service.automations.lifecycle import AutomationLifecycle
+from automation_service.automations.named_destinations import DestinationDirectory
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
 from automation_service.channels.channel import ChannelPorts
 from automation_service.claim_burst import ClaimBurst
+from automation_service.deliveries.directory import DeliveryDirectory
 from automation_service.deliveries.inbox_items import add_to_inboxes
 from automation_service.deliveries.recipients import Recipients
 from automation_service.deliveries.service import Deliveries
@@ -129,10 +131,12 @@ async def service(
     queue: RunQueue | None = None,
     sender: WebhookSender | None = None,
     approvals: ApprovalReader | None = None,
+    directory: DestinationDirectory | None = None,
 ) -> AsyncIterator[AutomationServer]:
     """Runs the service inside the context, and drains it at the end.
 
-    `source` provides the catalogue of capabilities, and `approvals` says which still wait.
+    `source` provides the catalogue of capabilities, `approvals` says which still wait, and
+    `directory` to which destinations a person can't deliver.
     """
     corrected = CorrectedClock()
     follows = clock is None
@@ -230,7 +234,11 @@ async def service(
         idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
         changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
         access = Access(db=db, tenancy=tenancy, clock=clock)
-        save_checks = SaveChecks(directory=remote, checks=Checks(sandbox=sandbox))
+        save_checks = SaveChecks(
+            directory=remote,
+            destinations=directory or DeliveryDirectory(db=db, threads=remote),
+            checks=Checks(sandbox=sandbox),
+        )
         page_key = await load_signing_key(db, SIGNING_KEYS, PAGE_TOKENS, clock.now())
         pages = PageReader(key=page_key, clock=clock)
         inbox_watcher = InboxWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)

@@ -8,6 +8,10 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import definitions
+from automation_service.automations.named_destinations import (
+    names_destinations,
+    require_checked_destinations,
+)
 from automation_service.automations.own_models import names_models, require_checked
 from automation_service.automations.save_checks import Checked, SaveChecks
 from automation_service.automations.service import parse_create, require_etag
@@ -328,6 +332,9 @@ class AutomationLifecycle:
             author = await _find_author(connection, key, found, checked.definition, restored)
             if author == key.user:
                 require_checked(checked.definition, outside.models, field=field)
+            require_checked_destinations(
+                checked.definition, author, outside.destinations, field=field
+            )
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.update(connection, found, values, now)
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)
@@ -398,10 +405,11 @@ async def _find_author(
 ) -> str:
     """Finds for whom the runs of a new revision act: who saves it, as a rule.
 
-    The author stays when the definition names models that it named before, and its runs do
-    nothing that the author has not written: nobody else may name these models.
+    The author stays when the definition names models and destinations that it named before, and its
+    runs do nothing that the author has not written: nobody else may name these models, and personal
+    ones of these destinations.
     """
-    if not (models := names_models(new)):
+    if not (named := _list_own(new)):
         return key.user
     present = await rows.find_revision(connection, found.id, found.revision)
     if present is None or present.author is None:
@@ -410,11 +418,16 @@ async def _find_author(
         was = AutomationDefinition.model_validate(present.definition)
     except ValueError:
         return key.user
-    if not models <= names_models(was):
+    if not named <= _list_own(was):
         return key.user
     if restored is not None:
         return present.author if restored.author == present.author else key.user
     return present.author if _does_no_more(was, new) else key.user
+
+
+def _list_own(definition: AutomationDefinition) -> frozenset[str]:
+    """Lists what a definition names that may be its author's alone."""
+    return names_models(definition) | names_destinations(definition)
 
 
 def _does_no_more(was: AutomationDefinition, new: AutomationDefinition) -> bool:

@@ -1,10 +1,11 @@
-"""What a person should know of an automation now: why and since when it fires less or no more."""
+"""What a person should know of an automation now: why it fires less, and what reaches nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from automation_service.destinations.use_check import UseFault
 from automation_service.persistence.records import Automation, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
 from shared.definition.states import AutomationStatus, SlotOutcome
@@ -18,9 +19,16 @@ _COUNTS: Final = {2: "two", 3: "all"}
 
 
 def find_notes(
-    owner: Automation, outcomes: Mapping[UUID, Sequence[SlotOutcome]], now: datetime
+    owner: Automation,
+    outcomes: Mapping[UUID, Sequence[SlotOutcome]],
+    now: datetime,
+    faults: Sequence[UseFault] = (),
 ) -> tuple[str, ...]:
-    """Returns a sentence of each. `outcomes` has those of the last slots of each trigger."""
+    """Returns a sentence of each.
+
+    `outcomes` has those of the last slots of each trigger, `faults` what is wrong with the
+    destinations that it delivers to.
+    """
     if owner.status is AutomationStatus.ARCHIVED:
         return (f"It was archived at {_moment(owner.update_time, 'UTC')}, and fires no more.",)
     held = {trigger.trigger_id: trigger for trigger in owner.triggers}
@@ -42,7 +50,8 @@ def find_notes(
         for one in triggers
         if one.id in skipped
     ]
-    return (*found, *(note for one in triggers for note in _of_trigger(owner, one, now)))
+    found += [note for one in triggers for note in _of_trigger(owner, one, now)]
+    return (*found, *(_tell_fault(fault) for fault in faults))
 
 
 def _fires_again(owner: Automation, triggers: Sequence[Trigger]) -> bool:
@@ -145,6 +154,10 @@ def _end(trigger: Trigger, config: ScheduleTriggerConfig, now: datetime) -> str:
     until = " before its end_time" if config.end_time is not None else ""
     since = _moment(trigger.decided_until, config.timezone)
     return f"has been over since {since}: its schedule names no later time{until}"
+
+
+def _tell_fault(fault: UseFault) -> str:
+    return f"Nothing reaches {fault.name}: {fault.description.rstrip('.')}."
 
 
 def _moment(moment: datetime, zone: str) -> str:

@@ -4,6 +4,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from automation_service.automations.named_destinations import (
+    DestinationDirectory,
+    UncheckedDestinations,
+    build_destination_refusal,
+)
 from automation_service.automations.own_models import (
     ModelDirectory,
     UncheckedModels,
@@ -28,9 +33,13 @@ class UncheckedDefinition(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What was checked so far: own models that the user may name, and slow definitions."""
+    """What was checked so far: own models that the user may name, and slow definitions.
+
+    `destinations` has authors, each with a name that their automations can deliver to.
+    """
 
     models: Collection[str] = frozenset()
+    destinations: Collection[tuple[str, str]] = frozenset()
     definitions: Sequence[tuple[Mapping[str, Any], Sequence[Violation]]] = field(default=())
 
     def find_violations(self, said: Mapping[str, Any], catalogue: Catalogue) -> Sequence[Violation]:
@@ -49,6 +58,7 @@ class SaveChecks:
     """Asks chat_service and the sandbox, while no connection of the database waits."""
 
     directory: ModelDirectory
+    destinations: DestinationDirectory
     checks: Checks
 
     async def check_in(
@@ -56,15 +66,19 @@ class SaveChecks:
     ) -> T:
         """Calls `save` with what was checked.
 
-        `save` raises UncheckedModels and UncheckedDefinition for what was not, and is then called
-        again once it was. Raises InvalidRequest for a model that is not the user's,
+        `save` raises UncheckedModels, UncheckedDestinations and UncheckedDefinition for what was
+        not, and is then called again once it was. Raises InvalidRequest for a model that is not
+        the user's and a destination that the author can't deliver to, CreatorAccessLost,
         PeerUnavailable, and ServiceUnavailable.
         """
         models: set[str] = set()
+        destinations: set[tuple[str, str]] = set()
         definitions: list[tuple[Mapping[str, Any], Sequence[Violation]]] = []
         while True:
             try:
-                return await save(Checked(models=models, definitions=definitions))
+                return await save(
+                    Checked(models=models, destinations=destinations, definitions=definitions)
+                )
             except UncheckedModels as found:
                 missing = await self.directory.find_missing_models(
                     list(found.places), workspace=workspace, user=user
@@ -72,6 +86,13 @@ class SaveChecks:
                 if missing:
                     raise build_refusal(found.places, missing) from None
                 models |= set(found.places)
+            except UncheckedDestinations as found:
+                refused = await self.destinations.find_refused(
+                    list(found.places), workspace=workspace, user=found.author
+                )
+                if refused:
+                    raise build_destination_refusal(found.places, refused) from None
+                destinations |= {(found.author, name) for name in found.places}
             except UncheckedDefinition as found:
                 violations = await self.checks.check_slow(
                     found.said, found.catalogue, workspace=workspace

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.automations import notes
+from automation_service.automations.named_destinations import require_checked_destinations
 from automation_service.automations.own_models import require_checked
 from automation_service.automations.save_checks import Checked, SaveChecks
+from automation_service.destinations.use_check import UseFault, check_uses
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import slots as slot_rows
@@ -102,11 +105,15 @@ class Automations:
     async def _with_notes(
         self, connection: AsyncConnection, found: Sequence[Automation]
     ) -> Sequence[Automation]:
-        """Reads the last slots of all their triggers at once."""
+        """Reads the last slots of all their triggers at once, and all their destinations."""
         triggers = [one.id for owner in found for one in owner.triggers if one.enabled]
         outcomes = await slot_rows.list_last_outcomes(connection, triggers, notes.LAST_SLOTS)
+        faults = await _find_faults(connection, found)
         now = self.clock.now()
-        return [replace(one, notes=notes.find_notes(one, outcomes, now)) for one in found]
+        return [
+            replace(one, notes=notes.find_notes(one, outcomes, now, faults.get(one.id, ())))
+            for one in found
+        ]
 
     def _build(
         self,
@@ -120,6 +127,7 @@ class Automations:
         now = self.clock.now()
         definition = checked.definition
         require_checked(definition, outside.models, field="automation")
+        require_checked_destinations(definition, who.user, outside.destinations, field="automation")
         never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
         made_id = resources.new_id()
         return Automation(
@@ -137,6 +145,17 @@ class Automations:
             update_time=now,
             triggers=tuple(triggers.build_trigger(spec, now) for spec in definition.triggers),
         )
+
+
+async def _find_faults(
+    connection: AsyncConnection, found: Sequence[Automation]
+) -> Mapping[UUID, Sequence[UseFault]]:
+    """Finds what is wrong with the destinations of automations of one workspace."""
+    named = await rows.list_destinations(connection, [one.id for one in found])
+    if not named:
+        return {}
+    faults = await check_uses(connection, found[0].workspace, list(named.values()))
+    return dict(zip(named, faults, strict=True))
 
 
 def parse_create(

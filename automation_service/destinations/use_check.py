@@ -25,10 +25,27 @@ async def check_use(
     connection: AsyncConnection, workspace: str, author: str, names: Sequence[str]
 ) -> Sequence[UseFault]:
     """Returns what is wrong with the destinations that automations of `author` name."""
-    wanted = {name: _resource_id(workspace, name) for name in dict.fromkeys(names)}
+    [faults] = await check_uses(connection, workspace, [(author, names)])
+    return faults
+
+
+async def check_uses(
+    connection: AsyncConnection, workspace: str, uses: Sequence[tuple[str, Sequence[str]]]
+) -> Sequence[Sequence[UseFault]]:
+    """Returns what `check_use` does for each author with names, by one statement."""
+    wanted = {
+        name: _resource_id(workspace, name)
+        for name in dict.fromkeys(n for _, ns in uses for n in ns)
+    }
     found = await rows.list_named(connection, workspace, [one for one in wanted.values() if one])
-    faults = (_fault(name, found.get(key), author) for name, key in wanted.items())
-    return [fault for fault in faults if fault is not None]
+    return [
+        [
+            fault
+            for name in dict.fromkeys(names)
+            if (fault := _fault(name, found.get(wanted[name]), author)) is not None
+        ]
+        for author, names in uses
+    ]
 
 
 def _fault(name: str, found: Destination | None, author: str) -> UseFault | None:

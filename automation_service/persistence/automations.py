@@ -41,6 +41,19 @@ _BRIEF = sa.func.jsonb_build_object(
     .scalar_subquery(),
     type_=JSONB,
 ).label("definition")
+_DELIVERIES = (
+    '[*] ? (@.action == "deliver").config.to[*] ? (@ like_regex "^[^/]+/[^/]+/destinations/")'
+)
+# The destinations of the workspace that a definition names.
+_DESTINATIONS: Final = sa.func.jsonb_path_query_array(
+    automations.c.definition, sa.cast(f"$.plan{_DELIVERIES}", JSONPATH), type_=JSONB
+).op("||")(
+    sa.func.jsonb_path_query_array(
+        automations.c.definition,
+        sa.cast(f"$.execution.on_failure{_DELIVERIES}", JSONPATH),
+        type_=JSONB,
+    )
+)
 _NAME_TAKEN = "uq_automations_workspace_id_resource_id"
 
 
@@ -164,6 +177,29 @@ async def page(
     found = [_automation(row) for row in await connection.execute(query.limit(size + 1))]
     held = await trigger_rows.list_by_automation(connection, [a.id for a in found])
     return [replace(a, triggers=held.get(a.id, ())) for a in found]
+
+
+async def list_destinations(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, tuple[str, Sequence[str]]]:
+    """Lists the author of the present revision, and the destinations that it names, no threads.
+
+    Leaves out automations that name none, and those of an author who is not known any more.
+    """
+    query = (
+        sa.select(automations.c.id, revisions.c.author_id, _DESTINATIONS.label("to"))
+        .join(
+            revisions,
+            (revisions.c.automation_id == automations.c.id)
+            & (revisions.c.revision == automations.c.revision),
+        )
+        .where(
+            automations.c.id.in_(ids),
+            revisions.c.author_id.is_not(None),
+        )
+    )
+    found = await connection.execute(query)
+    return {row.id: (row.author_id, row.to) for row in found if row.to}
 
 
 async def update(

@@ -165,6 +165,7 @@ async def running(
     agent: Any = None,
     source: Any = None,
     approvals: Any = None,
+    directory: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     async with bootstrap.service(
@@ -173,6 +174,7 @@ async def running(
         agent=agent or FakeAgent(),
         source=source or FixedCatalogue(),
         approvals=approvals,
+        directory=directory,
     ) as service:
         if not service.port:
             yield Running(service=service, stub=None, keys=keys, url=url)

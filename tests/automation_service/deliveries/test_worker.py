@@ -20,6 +20,7 @@ from tests.automation_service.runs.test_executor import FIRST, plan, step
 from tests.automation_service.runs.test_step_deliveries import tell
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, schedule
+from tests.support.destinations import AnyDestination
 from tests.support.receiver import Receiver
 from tests.support.tokens import Keys
 from tests.support.webhooks import SETTINGS
@@ -75,7 +76,9 @@ async def rota(
         await stop.wait()
 
     monkeypatch.setattr(DeliveryWorker, "run", wait)
-    async with running(url, keys, clock=clock, agent=agent, **SETTINGS) as service:
+    async with running(
+        url, keys, clock=clock, agent=agent, directory=AnyDestination(), **SETTINGS
+    ) as service:
         yield service
 
 

@@ -1,5 +1,6 @@
 """Deliveries are stored with the result of their step: whole, once, and by the attempt alone."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,11 +21,21 @@ from shared.registries.actions.types import AgentResult, AgentTask, DeliveryRequ
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, statuses, step
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import Running, execute, running, until
+from tests.support.destinations import AnyDestination
 from tests.support.statements import see_statements
 from tests.support.tokens import Keys
 
 SLACK = "workspaces/w/destinations/slack"
 THREAD = "workspaces/w/threads/t"
+
+
+@pytest.fixture
+async def rota(
+    url: str, keys: Keys, clock: ManualClock, agent: FakeAgent
+) -> AsyncIterator[Running]:
+    """A service in which there is every destination."""
+    async with running(url, keys, clock=clock, agent=agent, directory=AnyDestination()) as service:
+        yield service
 
 
 def tell(*to: str, step_id: str = "tell", **config: Any) -> dict[str, Any]:
@@ -150,7 +161,9 @@ async def test_a_run_without_a_delivery_costs_no_further_statement(
 async def test_a_worker_that_lost_the_run_stores_no_delivery(
     url: str, keys: Keys, clock: ManualClock, db: AsyncEngine
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+    async with running(
+        url, keys, clock=clock, roles="api,ticker", directory=AnyDestination()
+    ) as rota:
         await rota.create(plan(step("news"), tell(SLACK, only="changed")))
         clock.set(FIRST)
         [run] = await until(lambda: execute(url, "select id from automation_runs"))

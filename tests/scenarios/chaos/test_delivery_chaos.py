@@ -201,7 +201,14 @@ async def test_a_delivery_survives_a_kill_before_any_of_its_statements(
     databases: ServiceDatabases, keys: Keys, threads: Receiver, hook: ServiceReceiver
 ) -> None:
     url, clock, number, died = databases.automation, ManualClock(START), 0, 0
-    async with running(url, keys, clock=clock, roles="api,ticker", **SETTINGS) as rota:
+    async with running(
+        url,
+        keys,
+        clock=clock,
+        roles="api,ticker",
+        directory=destinations.AnyDestination(),
+        **SETTINGS,
+    ) as rota:
         settings = WebhookSettings(uri=hook.settings["uri"], signing_secret=SECRET)
         await destinations.create(rota, destination_id="hook", webhook=settings)
         for at in range(KILLS):

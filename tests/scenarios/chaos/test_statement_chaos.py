@@ -71,7 +71,7 @@ async def act(url: str, what: str, name: str, request_id: str) -> None:
         clock=clock,
         changes=IdempotentChanges(db=db, clock=clock, idempotency=idempotency),
         catalogue=lambda: replace(current_catalogue(), capabilities=None),
-        save_checks=SaveChecks(directory=None, checks=None),  # type: ignore[arg-type]
+        save_checks=SaveChecks(directory=None, destinations=None, checks=None),  # type: ignore[arg-type]
         scheduler=scheduler,
         queue=queue,
     )

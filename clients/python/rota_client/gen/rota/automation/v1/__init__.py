@@ -974,7 +974,8 @@ class Automation(betterproto2.Message):
     of it now, in a sentence each: why and since when a trigger is over or off,
     that nothing is left to fire, and that it runs less often than a schedule
     says, since two or more of its last three slots are SKIPPED_OVERLAP; that
-    nothing fires after resume_time, and which skips skip nothing.
+    nothing fires after resume_time, and which skips skip nothing; and which
+    destinations that it delivers to are gone, paused or not verified.
     """
 
     resume_time: "datetime.datetime | None" = betterproto2.field(
