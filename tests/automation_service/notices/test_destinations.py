@@ -186,6 +186,10 @@ async def test_what_a_destination_does_not_take_comes_back_to_the_inbox(
         third = (await inbox(rota, 3))[-1]
         assert third.kind == inbox_pb2.InboxItem.RUN_FAILED
         assert "did not take" not in third.body
+        # What it missed of results is sent on demand; its notices are in the inbox already.
+        await destinations.enable(rota, HOOK, send_missed=True)
+        rows = await execute(url, "select state from deliveries")
+        assert [row["state"] for row in rows] == ["failed"]
         assert len(hook.calls) == 1
 
 
