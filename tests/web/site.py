@@ -17,10 +17,13 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
+from automation_service.runs.agent_client import AgentClient, ThreadResult
 from devstack import dev_token, keys, settings
 from devstack.programs import AUTOMATION, SERVED, run_module
 from devstack.stack import Stack
 from shared.db import database
+from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.security.caller import ServiceIdentity
 from tests.support.ports import free_port
 from tests.support.postgres import memory_folder
 from tests.support.processes import FileClock
@@ -50,6 +53,7 @@ class Site:
     folder: Path
     clock: FileClock
     database_url: str  # that of automation_service
+    chat: str  # the address of chat_service
 
     def token(self, workspace: str = "", life: timedelta = dev_token.LIFE, zone: str = ZONE) -> str:
         """Of a person who is alone in a workspace."""
@@ -93,6 +97,26 @@ class Site:
         assert len(new) == len(made), "she has not been there yet"
         return [str(one.id) for one in made]
 
+    async def add_result(self, workspace: str, thread: str, body: str) -> None:
+        """What automation_service does for a run that delivers to a thread."""
+        identity = ServiceIdentity(
+            service="automation_service",
+            key_pem=keys.ensure(self.folder).private("automation_service").read_text(),
+            key_id="automation_service",
+        )
+        behalf = DelegatedCredentials(identity=identity, audience="chat_service")
+        run = f"workspaces/{workspace}/automations/news/runs/{uuid4()}"
+        result = ThreadResult(
+            delivery=f"{run}/deliveries/{uuid4()}",
+            automation_display_name="Morning news",
+            subject="News of the day",
+            body=body,
+            format="markdown",
+        )
+        async with open_channel(self.chat) as peer:
+            client = AgentClient(channel=peer, credentials=behalf)
+            await client.add_result(result, thread=thread, workspace=workspace, user="ada")
+
     def forward(self, span: timedelta) -> None:
         self.clock.set(self.clock.now() + span)
 
@@ -134,6 +158,7 @@ def site(model_url: str = "") -> Iterator[Site]:
                 url=chosen.gateway_url,
                 folder=folder,
                 clock=clock,
+                chat=chosen.chat_addresses[0],
                 database_url=service.environment["DATABASE_URL"],
             )
         finally:

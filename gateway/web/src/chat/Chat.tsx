@@ -12,7 +12,7 @@ import { models, UNTITLED } from "./models.js";
 import { loadPending as onItsWay } from "./outbox.js";
 import { ThreadModel } from "./thread.js";
 import { TurnBlock } from "./TurnBlock.js";
-import type { TurnView } from "./turn.js";
+import { isDelivered, type TurnView } from "./turn.js";
 
 const EXAMPLES = [
   "Every weekday at 9 in Paris, summarise the news",
@@ -58,7 +58,9 @@ export function Chat({ id }: { id: string }) {
     said.images.forEach((each) => void cacheImage(each));
     if (!(await model.say(said, sent, without))) model.write((now) => mergeDrafts(said, now));
   };
-  useSpoken(turns.at(-1));
+  // A result may come after the turn that is open.
+  useSpoken(model.open.value ?? turns.at(-1));
+  const last = turns.findLastIndex((turn) => !isDelivered(turn));
   return (
     <section class="chat" aria-label={model.title.value || "New chat"}>
       <header class="screen-head">
@@ -68,7 +70,7 @@ export function Chat({ id }: { id: string }) {
         {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
         {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
         {model.hasEarlier.value && <Earlier model={model} />}
-        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} retry={n === turns.length - 1 ? (failed) => void model.retry(failed) : undefined} />)}
+        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} retry={n === last ? (failed) => void model.retry(failed) : undefined} />)}
         {model.refused.value && <ProblemNotice problem={model.refused.value} />}
         {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
       </Log>
@@ -134,7 +136,7 @@ function Welcome({ pick }: { pick: (text: string) => void }) {
   );
 }
 
-/** Follows the end while the end is visible; otherwise keeps its position. */
+/** Follows the end while the end is visible, and shows what the person says; otherwise keeps its position. */
 function Log({ turns, children }: { turns: TurnView[]; children: preact.ComponentChildren }) {
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -143,11 +145,13 @@ function Log({ turns, children }: { turns: TurnView[]; children: preact.Componen
   const last = useRef<string>();
   useLayoutEffect(() => {
     const here = log.current;
-    const isEarlier = turns.length > count.current && last.current !== undefined && turns.at(-1)?.name === last.current;
+    const end = turns.at(-1);
+    const isEarlier = turns.length > count.current && last.current !== undefined && end?.name === last.current;
+    const isOwn = turns.length > count.current && !(count.current && end && isDelivered(end));
     if (here && isEarlier) here.scrollTop += here.scrollHeight - height.current;
-    else if (here && (atEnd.current || turns.length > count.current)) here.scrollTop = endOf(here);
+    else if (here && (atEnd.current || isOwn)) here.scrollTop = endOf(here);
     count.current = turns.length;
-    last.current = turns.at(-1)?.name;
+    last.current = end?.name;
   }, [turns]);
   useLayoutEffect(() => {
     height.current = log.current?.scrollHeight ?? 0;

@@ -1,4 +1,4 @@
-/** One turn: the person's message and the agent's answer. */
+/** One turn: the person's message and the agent's answer, or the result that a run delivered. */
 import { ApprovalCard } from "../card/ApprovalCard.js";
 import { ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
 import { notifyChange } from "../lib/network.js";
@@ -7,9 +7,10 @@ import { Copy } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { pretty } from "../lib/json.js";
+import { ResultCard } from "./ResultCard.js";
 import { contentOf } from "./thread.js";
 import { UserMessage } from "./UserMessage.js";
-import type { Item, Tool, TurnView } from "./turn.js";
+import { isDelivered, type Item, type Tool, type TurnView } from "./turn.js";
 
 const TOOLS: Record<string, [string, string]> = {
   create_automation: ["Drafting an automation", "Drafted an automation"],
@@ -29,7 +30,7 @@ const TOOLS: Record<string, [string, string]> = {
   now: ["Looking at the clock", "Looked at the clock"],
 };
 
-/** `retry` is there for the last turn of a thread; `people` are who asks and who answers. */
+/** `retry` is there for the last turn of a thread that a person began; `people` are who asks and who answers. */
 export function TurnBlock({ turn, retry, people = ["You", "Rota"] }: { turn: TurnView; retry?: (turn: TurnView) => void; people?: [string, string] }) {
   const working = turn.state === "running" || turn.state === "sending";
   const items = turn.items.filter((item) => item.kind !== "step" || (working && !item.done) || item.id !== "thinking-1");
@@ -39,13 +40,15 @@ export function TurnBlock({ turn, retry, people = ["You", "Rota"] }: { turn: Tur
   const said = turn.said.flatMap(({ part }) => (part.case === "text" ? [part.value] : [])).join("\n\n");
   return (
     <article class="turn" aria-busy={working} data-state={turn.state}>
-      <div class="mine">
-        <h2 class="unseen">{people[0]}</h2>
-        <UserMessage parts={turn.said} />
-        {said && <Copy text={said} what="Copy the message" />}
-      </div>
+      {!isDelivered(turn) && (
+        <div class="mine">
+          <h2 class="unseen">{people[0]}</h2>
+          <UserMessage parts={turn.said} />
+          {said && <Copy text={said} what="Copy the message" />}
+        </div>
+      )}
       <div class="theirs">
-        <h2 class="unseen">{people[1]}</h2>
+        <h2 class="unseen">{isDelivered(turn) ? "A result" : people[1]}</h2>
         {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
         {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
         {answer && !working && <div class="after-answer"><Copy text={answer} what="Copy the answer" /></div>}
@@ -88,6 +91,8 @@ function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<
       );
     case "approval":
       return <ApprovalCard approval={item.approval} decided={notifyChange} />;
+    case "result":
+      return <ResultCard result={item.result} time={item.time} />;
     case "note":
       return <p class="faint note">{item.text}</p>;
   }

@@ -15,7 +15,7 @@ import { attachImages, bytesOf } from "./images.js";
 import { type Draft, EMPTY, saveDraft, mentionsOf, loadDraft } from "./draft.js";
 import { followTurn } from "./stream.js";
 import { loadChoice, loadPending, type PendingMessage, removePending, saveChoice, savePending } from "./outbox.js";
-import { storedTurn, isOpen, newTurn, type TurnView, applyFrame } from "./turn.js";
+import { storedTurn, isDelivered, isOpen, newTurn, type TurnView, applyFrame } from "./turn.js";
 
 const PAGE = 200;
 
@@ -88,11 +88,14 @@ export class ThreadModel {
       this.title.value = thread.displayName;
       this.readOnly.value = thread.kind === Thread_Kind.TASK;
       this.pinned.value = thread.modelConfigId;
-      this.used.value = turns[0]?.modelConfigId ?? 0n;
+      // A turn that a run delivered used none.
+      this.used.value = turns[0]?.modelConfigId || this.used.value;
       this.problem.value = undefined;
       const news = `${turns[0]?.name} ${turns[0]?.state}`;
       if (this.loading.value || (!this.open.value && news !== this.seen)) {
         if (!(await this.load())) return;
+      } else if (news !== this.seen && !this.turns.value.some((view) => view.name === turns[0]?.name)) {
+        await this.insertDelivered();
       }
       this.seen = news;
     } catch (thrown) {
@@ -181,12 +184,15 @@ export class ThreadModel {
       return isOpen(view) ? newTurn(view.said, turn.name) : view;
     });
     const saying = loadPending();
+    const last = views.findLast((view) => !isDelivered(view));
+    this.used.value = turns.findLast((turn) => turn.modelConfigId)?.modelConfigId ?? 0n;
+    if (!this.loading.value) tellDelivered(views, before);
     this.loading.value = false;
     this.hasEarlier.value = more;
     if (saying?.thread === this.name) {
       // On its way when the page was left. Told again, it gives its turn from the first frame.
-      const taken = textOf(views.at(-1)) === saying.text;
-      this.turns.value = taken ? views.slice(0, -1) : views;
+      const taken = textOf(last) === saying.text;
+      this.turns.value = taken ? views.filter((view) => view !== last) : views;
       void this.carry(saying);
       return true;
     }
@@ -194,6 +200,25 @@ export class ThreadModel {
     const place = views.findIndex(isOpen);
     if (place >= 0) void this.tail(place);
     return true;
+  }
+
+  /** Shows what runs delivered while a turn is open, in its place; the open turn goes on. */
+  private async insertDelivered(): Promise<void> {
+    const { turns, messages } = await this.history(1);
+    if (this.stop.signal.aborted) return;
+    const before = this.turns.value;
+    for (const turn of turns) {
+      const view = storedTurn(turn, messages.filter((message) => message.turn === turn.name));
+      const shown = this.turns.value;
+      if (!isDelivered(view) || shown.some((each) => each.name === view.name)) continue;
+      // A turn without a name is the newest. Names sort by time.
+      const next = shown.findIndex((each) => !each.name || each.name > view.name);
+      const place = next < 0 ? shown.length : next;
+      if (place === 0) continue; // among those that are not loaded
+      if (shown.findIndex(isOpen) >= place) this.prepended += 1;
+      this.turns.value = shown.toSpliced(place, 0, view);
+    }
+    tellDelivered(this.turns.value, before);
   }
 
   /** Loads the turns before those that are shown; returns how many there were. */
@@ -316,6 +341,12 @@ export class ThreadModel {
       this.refused.value = problemOf(thrown);
     }
   }
+}
+
+function tellDelivered(views: TurnView[], before: TurnView[]): void {
+  const held = new Set(before.map((view) => view.name));
+  const fresh = views.filter((view) => isDelivered(view) && !held.has(view.name));
+  if (fresh.length) announce(fresh.length === 1 ? "A result came." : `${fresh.length} results came.`);
 }
 
 /** Returns the text, then images, then mentions, whose titles the text contains. */

@@ -4,6 +4,7 @@ import {
   type Approval,
   type Message,
   type Part,
+  type RunResult,
   type Turn,
   type TurnEvent,
   Step_State,
@@ -11,12 +12,14 @@ import {
   Turn_State,
 } from "../gen/rota/chat/v1/chat_pb.js";
 import { errorText, isPassing } from "../lib/problem.js";
+import { dateOf } from "../lib/time.js";
 
 export type Item =
   | { kind: "step"; id: string; title: string; lines: string[]; done: boolean }
   | { kind: "text" | "reasoning"; message: string; block: number; text: string }
   | Tool
   | { kind: "approval"; approval: Approval }
+  | { kind: "result"; message: string; result: RunResult; time: Date | undefined }
   | { kind: "note"; text: string };
 
 export interface Tool {
@@ -48,6 +51,9 @@ export interface TurnView {
 }
 
 export const isOpen = (view: TurnView) => ["sending", "running", "waiting"].includes(view.state);
+
+/** Whether a run brought the turn, and no person asked for it. */
+export const isDelivered = (view: TurnView) => view.items.some((item) => item.kind === "result");
 
 export function newTurn(said: Part[], name = ""): TurnView {
   return { name, sequence: 0, state: name ? "running" : "sending", said, items: [], failure: "", passing: false };
@@ -114,7 +120,7 @@ export function storedTurn(turn: Turn, messages: Message[]): TurnView {
   const [people, agents] = [messages.filter(isUser), messages.filter((each) => !isUser(each))];
   let items: Item[] = [];
   for (const message of agents) {
-    message.parts.forEach((part, block) => (items = withPart(items, message.name, block, part)));
+    message.parts.forEach((part, block) => (items = withPart(items, message, block, part)));
   }
   items = turn.approvals.reduce(withApproval, items);
   const states: Partial<Record<Turn_State, State>> = {
@@ -137,8 +143,10 @@ export function isUser(message: Message): boolean {
   return message.role === 1;
 }
 
-function withPart(items: Item[], message: string, block: number, part: Part): Item[] {
+function withPart(items: Item[], { name: message, createTime }: Message, block: number, part: Part): Item[] {
   switch (part.part.case) {
+    case "runResult":
+      return [...items, { kind: "result", message, result: part.part.value, time: dateOf(createTime) }];
     case "text":
     case "reasoning":
       return [...items, { kind: part.part.case, message, block, text: part.part.value }];
