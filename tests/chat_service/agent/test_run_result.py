@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.chat_service.api.test_tasks import headers
 from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, kinds
 from tests.support.models import model
+from tests.support.provider_refusals import OTHERS
 from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
 
 __all__ = ["headers"]
@@ -32,7 +34,7 @@ HOSTILE = "\r\n".join(
 
 @dataclass
 class Reader:
-    """A service whose model answers a word."""
+    """A service whose model answers a word, and may want that roles alternate."""
 
     chat: Chat
     asked: list[dict[str, Any]]
@@ -49,6 +51,8 @@ async def reader(serve: Serving, request: pytest.FixtureRequest) -> AsyncIterato
     asked: list[dict[str, Any]] = []
 
     def answer(body: dict[str, Any]) -> Reply:
+        if "strict" in body["model"] and repeats_a_role(body):
+            return [OTHERS["vLLM, roles"].reply]
         if body.get("tools"):
             asked.append(body)
         return [says("I see."), ends(), DONE]
@@ -59,6 +63,11 @@ async def reader(serve: Serving, request: pytest.FixtureRequest) -> AsyncIterato
             model(-1, name, base_url=provider.base_url, context_tokens=tokens), local_models=True
         )
         yield Reader(chat=chat, asked=asked)
+
+
+def repeats_a_role(body: dict[str, Any]) -> bool:
+    roles = [m["role"] for m in body["messages"] if m["role"] != "tool"]
+    return ("user", "user") in pairwise(roles)
 
 
 def from_result(messages: list[dict[str, Any]]) -> str:
@@ -121,6 +130,18 @@ async def test_results_of_an_automation_that_delivers_often_leave_room_for_what_
     assert f"number {MOST_RESULTS + 2}: " in found[-1]
     assert len(found[-1]) > 9_000
     assert all(len(text) < MAX_EARLIER_RESULT + 1_000 for text in found[:-1])
+
+
+@pytest.mark.parametrize("reader", [("strict", 128_000)], indirect=True)
+async def test_a_model_that_wants_roles_to_alternate_reads_results_too(
+    reader: Reader, headers: Headers
+) -> None:
+    thread = await new_thread(reader.chat)
+    for said in ("hello", "what is new?", "and now?"):
+        await add(reader.chat, headers, result(thread))
+        messages = await reader.read(said, thread)
+        assert "> Nothing *new*." in messages[-1]["content"]
+        assert messages[-1]["content"].endswith(said)
 
 
 @pytest.mark.parametrize("reader", [("small", 8_000)], indirect=True)
