@@ -74,6 +74,12 @@ class MailServer:
             "sender": "rota@rota.example",
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as an operator sets it."""
+        told = {f"ROTA_SMTP_{name.upper()}": str(value) for name, value in self.settings.items()}
+        return {**told, "ROTA_SMTP_CA_FILE": str(self.trust_file)}
+
     # What aiosmtpd calls.
 
     async def handle_RCPT(  # noqa: N802

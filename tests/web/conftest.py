@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from devstack.demo.controls import Controls
 from devstack.demo.server import DemoServer, demo_server
+from tests.support.smtp_server import Mail, MailServer, smtp_server
 from tests.web.browser import MISSING, Scheme, chromium, found, opened
 from tests.web.site import Site, site
 
@@ -43,10 +44,24 @@ async def demo() -> AsyncIterator[DemoServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def stack(demo: DemoServer) -> Iterator[Site]:
-    with site(demo.base_url) as running:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mail_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MailServer]:
+    """That of the operator."""
+    async with smtp_server(tmp_path_factory.mktemp("mail")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stack(demo: DemoServer, mail_server: MailServer) -> Iterator[Site]:
+    with site(demo.base_url, **mail_server.environment) as running:
+        yield running
+
+
+@pytest.fixture
+def mails(mail_server: MailServer) -> list[Mail]:
+    """What was mailed; empty when a test begins."""
+    mail_server.mails.clear()
+    return mail_server.mails
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(model_url: str = "") -> Iterator[Site]:
+def site(model_url: str = "", **more: str) -> Iterator[Site]:
     """Without `model_url` it has a demo model of its own."""
     # Where PostgreSQL's own user can go; pytest's folders are for one user only.
     with tempfile.TemporaryDirectory(prefix="rota-web-", dir=memory_folder()) as place:
@@ -138,6 +138,7 @@ def site(model_url: str = "") -> Iterator[Site]:
             "ROTA_MODELS": str(models),
             "ROTA_SECRET_KEYS": b64encode(os.urandom(32)).decode(),
             "TZ": ZONE,
+            **more,
             **({"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "demo"} if model_url else {}),
         }
         chosen = settings.read({**_kept(), **told, **ports})
