@@ -19,9 +19,11 @@ Rota runs.
   logs                {logs}
   token               in {ready} as "token", and from: {python} -m devstack token
 
-Open the page, or try in another terminal:
+Open the page and say “Every minute, tell me a joke.” Approve the card: within a minute the
+result is in the conversation and in the inbox. Or try in another terminal:
 
-  {bin}/rota chat
+  {bin}/rota chat --message "Every minute, tell me a joke." --approve
+  {bin}/rota inbox watch
 
   eval "$({python} -m devstack env)"
 
