@@ -47,7 +47,8 @@ async def test_an_agent_at_work_is_watched_and_is_read_afterwards(
     await expect(turn).to_have_count(0)
     await opener.click()
     await expect(turn.locator(".say").last).to_have_text(answer, use_inner_text=True)
-    await expect(run.locator(".result-head")).to_contain_text("tokens")
+    task = run.locator(".result-head").filter(has=page.get_by_text("task", exact=True))
+    await expect(task).to_contain_text("tokens")
 
 
 async def test_runs_of_the_workspace_are_listed_and_filtered(page: Page, stack: Site) -> None:
