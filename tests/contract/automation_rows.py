@@ -30,6 +30,28 @@ def _without_plan(stage: Stage) -> ap.CreateAutomationRequest:
     return request
 
 
+def _delivering(stage: Stage, *to: str) -> ap.AutomationDefinition:
+    plan = [
+        {"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello."}},
+        {"step_id": "d", "action": "deliver", "config": {"to": list(to)}},
+    ]
+    found: ap.AutomationDefinition = stage.drafted(plan=plan).definition
+    return found
+
+
+def _creating_to(stage: Stage, *to: str) -> ap.CreateAutomationRequest:
+    request = stage.creating()
+    request.automation.definition.CopyFrom(_delivering(stage, *to))
+    return request
+
+
+def _updating_to(stage: Stage, *to: str) -> ap.UpdateAutomationRequest:
+    automation = ap.Automation(name=stage.automation.name, definition=_delivering(stage, *to))
+    return ap.UpdateAutomationRequest(
+        automation=automation, update_mask=FieldMask(paths=["definition"])
+    )
+
+
 def _again_of_this_name(stage: Stage) -> ap.CreateAutomationRequest:
     return stage.creating(automation_id=_id(stage.automation.name))
 
@@ -167,6 +189,8 @@ def _described(request: Any) -> None:
     request.automation.description = "another"
 
 
+_TO: Final = "automation.definition.plan[1].config.to"
+
 LIFE_ROWS: Final[list[Row]] = [
     ok(f"{M}CreateAutomation", lambda s: s.creating(), lambda a: a.state == ap.Automation.ACTIVE),
     ok(
@@ -177,6 +201,29 @@ LIFE_ROWS: Final[list[Row]] = [
     again(f"{M}CreateAutomation", lambda s: s.creating(request_id=new_id()), _described),
     refused(f"{M}CreateAutomation", "RESOURCE_EXISTS", _again_of_this_name),
     refused(f"{M}CreateAutomation", "INVALID_REQUEST", _without_plan, "automation.definition.plan"),
+    refused(
+        f"{M}CreateAutomation",
+        "INVALID_REQUEST",
+        lambda s: _creating_to(s, "inbox", f"{s.workspace}/destinations/none"),
+        f"{_TO}[1]",
+    ),
+    refused(
+        f"{M}CreateAutomation",
+        "INVALID_REQUEST",
+        lambda s: _creating_to(s, f"workspaces/other/threads/{new_id()}"),
+        f"{_TO}[0]",
+    ),
+    ok(
+        f"{M}CreateAutomation",
+        lambda s: _creating_to(s, s.new_thread().name, s.new_destination().name),
+        lambda a: len(a.definition.plan) == 2,
+    ),
+    refused(
+        f"{M}UpdateAutomation",
+        "INVALID_REQUEST",
+        lambda s: _updating_to(s, f"{s.workspace}/threads/{new_id()}"),
+        f"{_TO}[0]",
+    ),
     ok(
         f"{M}GetAutomation",
         lambda s: ap.GetAutomationRequest(name=s.automation.name),
