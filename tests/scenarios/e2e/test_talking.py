@@ -236,7 +236,8 @@ async def test_what_came_in_and_why_are_told_of_the_persons_own_inbox(
     road: Pair, news: str
 ) -> None:
     changed = await automation(road, news)
-    step = changed.definition.plan.add(step_id="send", action="deliver")
+    step = changed.definition.plan[-1]  # the draft's own, to the thread
+    assert step.action == "deliver"
     step.config.update({"to": ["inbox"], "subject": "The news of today"})
     await road.automations.UpdateAutomation(
         pb.UpdateAutomationRequest(automation=changed, update_mask={"paths": ["definition"]}),
