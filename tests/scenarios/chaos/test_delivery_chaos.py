@@ -45,7 +45,7 @@ from tests.support.tokens import Keys
 from tests.support.webhooks import SETTINGS
 
 KILLS: Final = int(os.environ.get("ROTA_CHAOS_KILLS", "4"))
-STRIDE: Final = 1 if "ROTA_CHAOS_KILLS" in os.environ else 9
+STRIDE: Final = 1 if "ROTA_CHAOS_KILLS" in os.environ else 19
 FIRST: Final = START + timedelta(seconds=30)
 THREAD: Final = "workspaces/w/threads/t"
 HOOK: Final = "workspaces/w/destinations/hook"
