@@ -46,7 +46,8 @@ async def test_what_was_approved_is_seen_to_fire(page: Page, stack: Site) -> Non
     await fired(page, stack)
     run = await open_run(page)
     await expect(run.get_by_text("[demo] A pretend summary")).to_be_visible()
-    await expect(run.locator(".results").get_by_text("Succeeded", exact=True)).to_be_visible()
+    succeeded = run.locator("ol.results").get_by_text("Succeeded", exact=True)
+    await expect(succeeded).to_have_count(2)  # the task, and what delivers its result
 
 
 async def test_a_slot_is_explained_where_it_is_chosen(page: Page, stack: Site) -> None:
