@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from shared.registries.actions.agent_task import AGENT_TASK
+from shared.registries.actions.deliver import DELIVER
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
 from shared.registries.capabilities.types import Capability
 from shared.registries.catalogue import Catalogue, TaskModel
 from shared.registries.triggers.schedule import SCHEDULE
 from shared.registries.triggers.types import TriggerDefinition
 
-_ACTIONS: Final = {AGENT_TASK.type: AGENT_TASK}
+_ACTIONS: Final = {one.type: one for one in (AGENT_TASK, DELIVER)}
 _TRIGGERS: Final = {SCHEDULE.type: SCHEDULE}
 
 
@@ -55,6 +56,8 @@ def _dump_action(action: ActionDefinition) -> dict[str, Any] | None:
         "schema": action.config_schema,
         "model": _name(action.config_model),
         "describe": _name(action.describe_output),
+        "gives_output": action.gives_output,
+        "needs_output": _name(action.needs_output),
     }
 
 
@@ -69,6 +72,8 @@ def _load_action(name: str, form: Mapping[str, Any] | None) -> ActionDefinition:
         handler=_refuse,
         config_model=_find(form["model"]),
         describe_output=_find(form["describe"]),
+        gives_output=form["gives_output"],
+        needs_output=_find(form["needs_output"]),
     )
 
 

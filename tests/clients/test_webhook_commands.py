@@ -59,7 +59,7 @@ def test_setting_it_shows_the_secret_and_says_that_it_is_the_only_time(
     assert "not shown again" in done.stdout
     request = asked(told)
     assert (request.webhook.uri, list(request.webhook.event_types)) == (ADDRESS, ["run.failed"])
-    assert list(request.update_mask.paths) == ["uri", "event_types", "disabled"]
+    assert list(request.update_mask.paths) == ["uri", "event_types", "disabled", "include_output"]
     assert request.request_id
 
 

@@ -255,7 +255,7 @@ async def test_a_preview_of_a_bad_schedule_names_the_field(rota: Running) -> Non
 
 async def test_the_registries_are_listed_with_schemas(rota: Running) -> None:
     actions = await rota.call("ListActionTypes", pb.ListActionTypesRequest(parent="workspaces/w"))
-    assert [a.type for a in actions.action_types] == ["agent_task"]
+    assert [a.type for a in actions.action_types] == ["agent_task", "deliver"]
     assert "prompt" in actions.action_types[0].config_schema["properties"]
     triggers = await rota.call(
         "ListTriggerTypes", pb.ListTriggerTypesRequest(parent="workspaces/w")

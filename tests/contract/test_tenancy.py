@@ -20,6 +20,8 @@ from tests.support.chat import approve
 from tests.support.live import METHODS, Live, Tenant
 
 SEED = 20261122
+# What every workspace has under the same name.
+ALWAYS = ("/-", "/webhook", "/noticeSettings")
 
 
 @pytest.fixture(scope="session")
@@ -157,8 +159,8 @@ def names_in(request: Message) -> list[str]:
 
 
 def names_with_resources(request: Message) -> list[str]:
-    """Those of what a workspace may lack: it always has a webhook, and `-` makes a thread."""
-    return [n for n in names_in(request) if n.count("/") > 1 and not n.endswith(("/-", "/webhook"))]
+    """Those of what a workspace may lack. `-` makes a thread."""
+    return [n for n in names_in(request) if n.count("/") > 1 and not n.endswith(ALWAYS)]
 
 
 def ids_in(names: list[str]) -> list[str]:

@@ -129,7 +129,7 @@ register_builtins()
 before = current_catalogue()
 register_builtins()
 assert current_catalogue() == before
-assert list(before.actions) == ["agent_task"] and list(before.triggers) == ["schedule"]
+assert list(before.actions) == ["agent_task", "deliver"] and list(before.triggers) == ["schedule"]
 all_actions().clear()
 assert get_action("agent_task") is before.actions["agent_task"]
 """

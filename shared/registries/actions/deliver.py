@@ -207,6 +207,10 @@ def describe_output(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def needs_output(config: Mapping[str, Any]) -> bool:
+    return config.get("body") is None
+
+
 DELIVER: Final = ActionDefinition(
     type="deliver",
     name="Deliver",
@@ -218,5 +222,5 @@ DELIVER: Final = ActionDefinition(
     describe_output=describe_output,
     cut_texts={"body": MAX_BODY},
     gives_output=False,
-    needs_output=lambda config: config.get("body") is None,
+    needs_output=needs_output,
 )

@@ -2,7 +2,13 @@
 
 import pytest
 from rota.agent.v1 import agent_pb2
-from rota.automation.v1 import automation_pb2
+from rota.automation.v1 import (
+    automation_pb2,
+    delivery_pb2,
+    destination_pb2,
+    inbox_pb2,
+    notice_settings_pb2,
+)
 from rota.chat.v1 import chat_pb2
 from rota.notice.v1 import notice_pb2
 
@@ -10,7 +16,16 @@ from shared import errors
 from shared.rpc.callers import CALLERS, require_caller
 from shared.security.caller import Caller
 
-FILES = (agent_pb2, automation_pb2, chat_pb2, notice_pb2)
+FILES = (
+    agent_pb2,
+    automation_pb2,
+    chat_pb2,
+    delivery_pb2,
+    destination_pb2,
+    inbox_pb2,
+    notice_pb2,
+    notice_settings_pb2,
+)
 
 
 def test_the_table_names_every_service() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import json_schema
+from shared.registries.actions.deliver import DELIVER
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue
 from shared.sandbox.pool import Sandbox
@@ -247,6 +248,13 @@ def test_a_catalogue_comes_back_from_its_form() -> None:
     assert builtins.triggers == current_catalogue().triggers
     again = dump_catalogue(load_catalogue(dump_catalogue(CATALOGUE)))
     assert again == dump_catalogue(CATALOGUE)
+    other = replace(CATALOGUE, actions={"post": replace(DELIVER, type="post")})
+    post = load_catalogue(dump_catalogue(other)).actions["post"]
+    assert (post.config_model, post.describe_output) == (
+        DELIVER.config_model,
+        DELIVER.describe_output,
+    )
+    assert (post.gives_output, post.needs_output) == (False, DELIVER.needs_output)
 
 
 async def test_a_catalogue_without_a_form_is_checked_against_here(nowhere: Checks) -> None:
