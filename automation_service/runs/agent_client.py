@@ -1,8 +1,10 @@
 """The client of chat_service's agent: tasks that survive lost connections, and capabilities."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, NoReturn
 
 import grpc
@@ -26,6 +28,10 @@ CALL_TIMEOUT_SECONDS: Final = 10.0
 RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
 # A person waits for these calls; a restart of the only replica takes seconds.
 CALL: Final = RetryPolicy(interval=exponential(0.1, 1.0), maximum_total_wait=2.0)
+# As many names as a call may ask for.
+MAX_NAMES: Final = 200
+# As AgentService takes it.
+_THREAD: Final = re.compile("workspaces/[^/]{1,63}/threads/[^/]{1,63}")
 _LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
 _FAULTS: Final = (grpc.aio.AioRpcError, TimeoutError)
 
@@ -139,6 +145,8 @@ class AgentClient:
         Raises ResourceNotFound for a thread that is gone, CreatorAccessLost for a user who may not
         write to it any more, and PeerUnavailable.
         """
+        if not _THREAD.fullmatch(thread):
+            raise errors.ResourceNotFound(thread)
         message = pb.AddResultRequest(
             workspace=resources.WORKSPACE.format(workspace=workspace),
             thread=thread,
@@ -160,9 +168,12 @@ class AgentClient:
         PeerUnavailable.
         """
         name = resources.WORKSPACE.format(workspace=workspace)
-        message = pb.CheckThreadsRequest(workspace=name, threads=threads)
-        answer = await self._call_for_threads("CheckThreads", message, workspace, user)
-        return list(answer.closed)
+        closed = {thread for thread in threads if not _THREAD.fullmatch(thread)}
+        for part in _split([thread for thread in threads if thread not in closed]):
+            message = pb.CheckThreadsRequest(workspace=name, threads=part)
+            answer = await self._call_for_threads("CheckThreads", message, workspace, user)
+            closed.update(answer.closed)
+        return [thread for thread in threads if thread in closed]
 
     async def _call_for_threads(self, rpc: str, message: Any, workspace: str, user: str) -> Any:
         metadata = await self.credentials.metadata(user=user, workspace=workspace)
@@ -180,21 +191,23 @@ class AgentClient:
 
         Raises PeerUnavailable.
         """
-        message = pb.CheckApprovalsRequest(
-            workspace=resources.WORKSPACE.format(workspace=workspace), approvals=approvals
-        )
+        name = resources.WORKSPACE.format(workspace=workspace)
         metadata = await self.credentials.metadata(user=user, workspace=workspace)
-        try:
-            answer: pb.CheckApprovalsResponse = await self._repeat(
-                lambda: self._call("CheckApprovals", message, metadata)
-            )
-        except errors.RotaError as refusal:
-            if refusal.code in (errors.Code.NOT_FOUND, errors.Code.PERMISSION_DENIED):
-                return frozenset()
-            if refusal.code is errors.Code.UNIMPLEMENTED:  # an older chat_service
-                raise errors.PeerUnavailable(PEER) from refusal
-            raise
-        return set(answer.pending)
+        pending: set[str] = set()
+        for part in _split(approvals):
+            message = pb.CheckApprovalsRequest(workspace=name, approvals=part)
+            try:
+                answer = await self._repeat(
+                    partial(self._call, "CheckApprovals", message, metadata)
+                )
+            except errors.RotaError as refusal:
+                if refusal.code in (errors.Code.NOT_FOUND, errors.Code.PERMISSION_DENIED):
+                    return frozenset()
+                if refusal.code is errors.Code.UNIMPLEMENTED:  # an older chat_service
+                    raise errors.PeerUnavailable(PEER) from refusal
+                raise
+            pending.update(answer.pending)
+        return pending
 
     async def _call(self, rpc: str, message: Any, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
@@ -238,6 +251,13 @@ class AgentClient:
         return await self.credentials.metadata(
             user=request.on_behalf_of, workspace=request.workspace
         )
+
+
+def _split(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yields the names without repeats, as many at a time as a call may ask for."""
+    once = list(dict.fromkeys(names))
+    for first in range(0, len(once), MAX_NAMES):
+        yield once[first : first + MAX_NAMES]
 
 
 def _has_no_connection(error: BaseException) -> bool:

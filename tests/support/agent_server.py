@@ -76,6 +76,10 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         await self._refuse_or_note(request, context)
         return pb.CheckThreadsResponse(closed=request.threads[1:])
 
+    async def CheckApprovals(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._refuse_or_note(request, context)
+        return pb.CheckApprovalsResponse(pending=request.approvals[1:])
+
     async def _refuse_or_note(self, request: Any, context: Any) -> None:
         self._admit(context)
         self.requests.append(request)

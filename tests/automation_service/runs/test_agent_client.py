@@ -4,15 +4,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from uuid import uuid4
 
 import grpc
 import pytest
 
-from automation_service.runs.agent_client import CALL, AgentClient, TaskFailed, ThreadResult
+from automation_service.runs.agent_client import (
+    CALL,
+    MAX_NAMES,
+    AgentClient,
+    TaskFailed,
+    ThreadResult,
+)
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.retry import Sleep
 from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.rpc.request_check import check_request
 from shared.security.caller import Membership
 from tests.support.agent_server import AgentServicer, agent_server
 from tests.support.agents import FakeAgent, Gate, answer
@@ -255,6 +263,34 @@ async def test_a_result_goes_to_its_thread_in_the_name_of_its_user(served: Serve
 async def test_closed_threads_are_found(served: Served) -> None:
     names = [THREAD, f"{THREAD}2"]
     assert await served[0].find_closed_threads(names, workspace="w", user="ada") == names[1:]
+
+
+async def test_threads_are_asked_for_in_parts_and_only_by_names_that_threads_have(
+    served: Served,
+) -> None:
+    remote, servicer = served
+    names = [f"{THREAD}{n}" for n in range(MAX_NAMES + 2)]
+    wrong = [f"{THREAD}/x", f"workspaces/w/threads/{'t' * 64}"]
+    closed = await remote.find_closed_threads([*wrong, *names], workspace="w", user="ada")
+    assert [list(one.threads) for one in servicer.requests] == [
+        names[:MAX_NAMES],
+        names[MAX_NAMES:],
+    ]
+    assert closed == [*wrong, *names[1:MAX_NAMES], names[-1]]
+    for name in wrong:
+        with pytest.raises(errors.ResourceNotFound):
+            await remote.add_result(RESULT, thread=name, workspace="w", user="ada")
+    for one in servicer.requests:
+        check_request(one)
+
+
+async def test_approvals_are_asked_for_in_parts(served: Served) -> None:
+    remote, servicer = served
+    names = [f"workspaces/w/approvals/{uuid4()}" for _ in range(MAX_NAMES + 2)]
+    pending = await remote.find_pending(names, workspace="w", user="ada")
+    assert pending == {*names[1:MAX_NAMES], names[-1]}
+    for one in servicer.requests:
+        check_request(one)
 
 
 @pytest.mark.parametrize(

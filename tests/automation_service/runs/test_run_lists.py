@@ -3,12 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import pytest
+import sqlalchemy as sa
 from rota.automation.v1 import automation_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared import errors
+from automation_service.persistence import runs
+from shared import errors, resources
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, step
@@ -86,13 +89,15 @@ async def test_the_line_of_a_run_of_an_older_version_is_read_from_its_output(
     assert found.output_snippet == "did: first"
 
 
-async def test_a_list_reads_no_outputs(rota: Running, clock: ManualClock, agent: FakeAgent) -> None:
+async def test_a_list_reads_no_outputs(
+    rota: Running, clock: ManualClock, agent: FakeAgent, db: AsyncEngine
+) -> None:
     async def act(request: AgentTask) -> AgentResult:
         # Such as does not compress away.
         return answer("news\n" + "".join(str(uuid4()) for _ in range(5_000)))
 
     agent.act = act
-    await ran(rota, clock, plan(step("one")))
+    run = await ran(rota, clock, plan(step("one")))
     await execute(
         rota.url,
         "insert into automation_runs (id, workspace_id, automation_id, trigger, trigger_id,"
@@ -103,26 +108,28 @@ async def test_a_list_reads_no_outputs(rota: Running, clock: ManualClock, agent:
         " revision, output, output_snippet, step_results, artifacts, create_time, start_time,"
         " end_time from automation_runs, generate_series(1, 49) n",
     )
-    before = await toast_reads(rota.url)
 
     found = await listed(rota, page_size=50)
-
     assert [run.output_snippet for run in found] == ["news"] * 50
-    assert await toast_reads(rota.url) == before
     assert sum(run.ByteSize() for run in found) < 50 * 1_024
 
+    async with db.connect() as connection:
+        before = await long_values_read(connection)
+        assert len(await runs.page(connection, "w", None, size=50, after=None)) == 50
+        assert await long_values_read(connection) == before
+        names = resources.RUN.parse(run.name)
+        assert await runs.find(connection, "w", names["automation"], UUID(names["run"]))
+        assert await long_values_read(connection) > before
 
-async def toast_reads(url: str) -> int:
-    """Blocks of long values that sessions have read, once those that listed have told it."""
-    await execute(url, "select pg_stat_force_next_flush()")
-    [row] = await execute(
-        url,
-        "select coalesce(toast_blks_read, 0) + coalesce(toast_blks_hit, 0)"
-        " + coalesce(tidx_blks_read, 0) + coalesce(tidx_blks_hit, 0) as blocks"
-        " from pg_statio_all_tables"
-        " where schemaname = 'automation' and relname = 'automation_runs'",
+
+async def long_values_read(connection: AsyncConnection) -> int:
+    """How often this connection has looked up a value that is stored outside the runs' rows."""
+    query = sa.text(
+        "select sum(pg_stat_get_xact_numscans(i.indexrelid)) from pg_class c"
+        " join pg_index i on i.indrelid = c.reltoastrelid"
+        " where c.oid = 'automation.automation_runs'::regclass"
     )
-    return int(row["blocks"])
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def test_runs_of_a_workspace_are_filtered_by_automation_state_and_time(

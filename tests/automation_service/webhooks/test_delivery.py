@@ -270,5 +270,5 @@ async def test_ended_messages_go_after_their_time_and_waiting_ones_stay(
     await tried(rota, waits, 1)
     later = ManualClock(clock.now() + 31 * DAY)
     swept = await AutomationRetention(db=db, clock=later, policy=RetentionPolicy()).delete_expired()
-    assert swept["deliveries"] == 1
+    assert (swept["webhook_deliveries"], swept["deliveries"]) == (1, 0)
     assert [d.name for d in (await listed(rota)).webhook_deliveries] == [waits]

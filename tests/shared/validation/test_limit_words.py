@@ -216,7 +216,9 @@ def test_every_pattern_of_a_request_has_words() -> None:
     assert len(patterns) > 15
     said = {pattern: pattern_words(pattern) for pattern in patterns}
     assert {p: words for p, words in said.items() if FOREIGN.search(words)} == {}
-    deliveries = [words for words in said.values() if "deliveries" in words]
-    assert deliveries == [
-        "must be a name like workspaces/{workspace}/webhook/deliveries/{delivery}"
-    ]
+    deliveries = {words for words in said.values() if "deliveries" in words}
+    assert deliveries == {
+        "must be a name like workspaces/{workspace}/webhook/deliveries/{delivery}",
+        "must be a name like workspaces/{workspace}/automations/{automation}/runs/{run}"
+        "/deliveries/{delivery}",
+    }
