@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -123,9 +123,16 @@ async def processes(
     clock: FileClock,
     ports: tuple[int, int],
     more: Mapping[str, str] | None = None,
+    *,
+    replicas: Sequence[int] = (),
 ) -> AsyncIterator[Processes]:
-    """Both services; `more` is told to both."""
+    """Both services; `more` is told to both.
+
+    `replicas` are the ports of further replicas of chat_service, which the caller starts:
+    automation_service calls whichever is alive, as behind one name.
+    """
     chat_port, automation_port = ports
+    chats = ",".join(f"127.0.0.1:{port}" for port in (chat_port, *replicas))
     common = {
         "ROTA_DRAIN_SECONDS": "0",
         "ROTA_JWKS_FILE": str(keys.jwks_file),
@@ -159,7 +166,7 @@ async def processes(
             **common,
             "DATABASE_URL": databases.automation,
             "ROTA_LISTEN": f"127.0.0.1:{automation_port}",
-            "ROTA_PEER_ADDRESS": f"127.0.0.1:{chat_port}",
+            "ROTA_PEER_ADDRESS": f"ipv4:{chats}",
             "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
             "ROTA_LEASE_SECONDS": "3",
             "ROTA_LOOK_SECONDS": "1",

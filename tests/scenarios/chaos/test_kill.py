@@ -266,4 +266,5 @@ async def test_chat_dies_while_a_run_is_in_hand(road: Road) -> None:
     await road.chat.start()
     run = await road.run_once()
     assert run.state == pb.Run.SUCCEEDED
-    assert [step.attempts for step in run.step_results] == [1]
+    # The task and the delivery.
+    assert [step.attempts for step in run.step_results] == [1, 1]

@@ -44,10 +44,17 @@ class Town:
     agents: tuple[agent_pb2_grpc.AgentServiceStub, agent_pb2_grpc.AgentServiceStub]
     automations: automation_pb2_grpc.AutomationServiceStub
     metadata: list[tuple[str, str]]
-    as_service: list[tuple[str, str]]
+    keys: Keys
     demo: DemoServer
     shelf: Shelf
     databases: ServiceDatabases
+
+    @property
+    def as_service(self) -> list[tuple[str, str]]:
+        """The metadata of one call by automation_service, with a token that lives shortly."""
+        return self.keys.service_headers(
+            "automation_service", audience="chat_service", user="ada", workspace="w"
+        )
 
     async def saved(self) -> list[str]:
         listed = await self.automations.ListAutomations(
@@ -93,7 +100,7 @@ class Town:
 async def a_town(databases: ServiceDatabases, folder: Path) -> AsyncIterator[Town]:
     keys, shelf, clock = Keys(folder=folder), Shelf(), FileClock(folder / "now")
     clock.set(START)
-    ports = free_port(), free_port()
+    ports, other_port = (free_port(), free_port()), free_port()
     async with contextlib.AsyncExitStack() as stack:
         demo = await stack.enter_async_context(demo_server())
         notes = {"id": "notes", "url": await stack.enter_async_context(mcp_server(shelf))}
@@ -101,9 +108,17 @@ async def a_town(databases: ServiceDatabases, folder: Path) -> AsyncIterator[Tow
         said = yaml.safe_load(models.read_text())
         models.write_text(yaml.safe_dump({**said, "mcp_servers": [notes]}))
         running = await stack.enter_async_context(
-            processes(databases, keys, demo.base_url, clock, ports, {"ROTA_MODELS": str(models)})
+            processes(
+                databases,
+                keys,
+                demo.base_url,
+                clock,
+                ports,
+                {"ROTA_MODELS": str(models)},
+                replicas=[other_port],
+            )
         )
-        other = running.chat.another(free_port(), keys.folder / "other.log")
+        other = running.chat.another(other_port, keys.folder / "other.log")
         stack.push_async_callback(other.kill)
         await other.start()
         first, second, automation = [
@@ -119,9 +134,7 @@ async def a_town(databases: ServiceDatabases, folder: Path) -> AsyncIterator[Tow
             ),
             automations=automation_pb2_grpc.AutomationServiceStub(automation),
             metadata=keys.user_headers(),
-            as_service=keys.service_headers(
-                "automation_service", audience="chat_service", user="ada", workspace="w"
-            ),
+            keys=keys,
             demo=demo,
             shelf=shelf,
             databases=databases,
