@@ -153,6 +153,8 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     },
     "automation.PreviewScheduleRequest.count": {ledger.DEFAULT_COUNT, ledger.LARGEST_COUNT},
     "automation.PreviewScheduleResponse.slots": {ledger.PREVIEW_SPAN // DAY // 366},
+    "automation.PushoverSettings.app_token": {30},
+    "automation.PushoverSettings.user_key": {30},
     "automation.RotateWebhookSecretRequest.revoke_previous": {
         secrets.OVERLAP // timedelta(hours=1)
     },
@@ -272,6 +274,9 @@ def test_a_limit_is_told() -> None:
         and not held & numbers(contract.comments()[field.full_name])
     }
     assert untold == {
+        # The one length that the service takes is told, which is less.
+        "automation.PushoverSettings.app_token",
+        "automation.PushoverSettings.user_key",
         # Ids that come from elsewhere: a longer one is none.
         "agent.RunTaskRequest.session_id",
         "agent.RunTaskRequest.time_zone",

@@ -456,12 +456,12 @@ class InboxItemKind(betterproto2.Enum):
 
     AUTOMATION_RESUMED = 5
     """
-    The service resumed an automation at its resume_time.
+    The service resumed an automation at its resume_time. Not sent yet.
     """
 
     TRIGGER_DISABLED = 6
     """
-    The service disabled a trigger, which could not be read.
+    The service disabled a trigger, which could not be read. Not sent yet.
     """
 
     DESTINATION_PAUSED = 7
@@ -559,8 +559,8 @@ class NoticeSettingsKind(betterproto2.Enum):
 
     DESTINATION_PAUSED = 4
     """
-    The service paused a destination. Its owner is told; of a shared one, the
-    workspace's owners.
+    The service paused a destination. Its owner is told; of a shared one,
+    whoever created it and the workspace's owners.
     """
 
 
@@ -3138,7 +3138,8 @@ default_message_pool.register_message("rota.automation.v1", "NoticeSettings", No
 class NoticeSettingsQuietHours(betterproto2.Message):
     """
     Times at which no notice goes out. Those of quiet hours wait until their end;
-    the inbox then gets an item for each.
+    the inbox then gets an item for each, and each destination one message of
+    all, or several where one would be too long.
     """
 
     time_zone: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3457,13 +3458,13 @@ class PushoverSettings(betterproto2.Message):
 
     app_token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Input only. The application's token: at most 64 letters and digits. Left out
+    Input only. The application's token: exactly 30 letters and digits. Left out
     in an update: as it is.
     """
 
     user_key: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Input only. The key of the user or group: at most 64 letters and digits.
+    Input only. The key of the user or group: exactly 30 letters and digits.
     Left out in an update: as it is.
     """
 
