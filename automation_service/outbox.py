@@ -34,6 +34,8 @@ RETRY: Final = RetryPolicy(
 )
 # Longer than an attempt takes. After it another process sends the messages of a dead one.
 LEASE: Final = timedelta(seconds=60)
+# What an attempt shows that ended by an error of the code; the log says which.
+FAULT: Final = "an internal error ended the attempt"
 # Lanes with messages in progress.
 MAX_LANES: Final = 20
 # How often the age of the oldest message is measured.
@@ -77,6 +79,10 @@ class OutboxWorker(ABC, Generic[Message]):
     @abstractmethod
     async def send(self, message: Message) -> None:
         """Makes the attempt and stores what came of it."""
+
+    @abstractmethod
+    async def store_fault(self, message: Message) -> None:
+        """Stores an attempt that ended by an error which nobody expects, and the next try."""
 
     @abstractmethod
     async def find_oldest(self, connection: AsyncConnection) -> datetime | None:
@@ -149,8 +155,22 @@ class OutboxWorker(ABC, Generic[Message]):
         self.set_age(age.total_seconds())
         self._measured_time = now
 
+    async def _attempt(self, message: Message) -> None:
+        """Sends a message. An unexpected error is stored, so that the tries come to an end.
+
+        When the database is lost nothing is stored: the message is sent again after its lease.
+        """
+        try:
+            await self.send(message)
+        except Exception as error:
+            # An OSError may be the receiver's as well.
+            if database.translate(error) is not None and not isinstance(error, OSError):
+                raise
+            log.error("delivery_broken", delivery=str(message.id), exc_info=error)
+            await self.store_fault(message)
+
     def _start(self, message: Message) -> None:
-        task = asyncio.create_task(self.send(message))
+        task = asyncio.create_task(self._attempt(message))
         lane = self.find_lane(message)
         held = self._sending.setdefault(lane, set())
         held.add(task)

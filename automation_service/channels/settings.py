@@ -1,5 +1,7 @@
 """The settings of a destination, for each kind of channel."""
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ from shared.security.egress import names_inner
 
 MAX_ADDRESS: Final = 2_000
 MAX_SECRET: Final = 1_000
+# A secret of signatures is this and the base64 of so many bytes.
+SECRET_PREFIX: Final = "whsec_"
+SIGNING_BYTES: Final = range(24, 65)
 
 # A mailbox that every server takes: ASCII, no quotes, no comments.
 _MAILBOX: Final = (
@@ -213,9 +218,10 @@ class WebhookSettings(ChannelSettings):
 
     def faults(self, *, local: bool) -> Iterator[SettingsFault]:
         yield from super().faults(local=local)
-        form = r"whsec_[A-Za-z0-9+/]{24,100}={0,2}"
-        if not all(re.fullmatch(form, secret.get_secret_value()) for secret in self.secrets):
-            yield SettingsFault(field="secrets", description="are whsec_ and base64")
+        if not all(_is_signing_secret(secret.get_secret_value()) for secret in self.secrets):
+            yield SettingsFault(
+                field="secrets", description="are whsec_ and the base64 of 24 to 64 bytes"
+            )
 
 
 SETTINGS: Final[Mapping[str, type[ChannelSettings]]] = {
@@ -298,6 +304,17 @@ def _address_fault(
 def _is_of(host: str, pattern: str) -> bool:
     """Whether a host is the pattern's; `*.` stands for one or more labels."""
     return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+
+
+def _is_signing_secret(secret: str) -> bool:
+    """Whether a secret is `whsec_` and base64, with its padding, of as many bytes as may sign."""
+    if not secret.startswith(SECRET_PREFIX) or len(secret) > MAX_SECRET:
+        return False
+    try:
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return len(key) in SIGNING_BYTES
 
 
 def _not_public(field: str) -> SettingsFault:

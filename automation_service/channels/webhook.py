@@ -12,10 +12,9 @@ from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.http import HttpAnswer, request
 from automation_service.channels.message import ABSENT, RESULT, TEST, ChannelMessage
-from automation_service.channels.settings import WebhookSettings
+from automation_service.channels.settings import SECRET_PREFIX, WebhookSettings
 from shared.clock import rfc3339
 
-SECRET_PREFIX: Final = "whsec_"
 # The type of the event; a notice has its own.
 _TYPES: Final = {RESULT: "run.succeeded", TEST: "destination.test"}
 

@@ -7,8 +7,9 @@ from typing import Final, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.channels.answer import ChannelAnswer
 from automation_service.notices.places import return_to_inbox
-from automation_service.outbox import LEASE, RETRY, OutboxWorker
+from automation_service.outbox import FAULT, LEASE, RETRY, OutboxWorker
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
@@ -92,8 +93,13 @@ class DeliveryWorker(OutboxWorker[Delivery]):
         recipient = await self.recipients.find(message)
         await self._store(message, await recipient.send(message), recipient)
 
-    async def _store(self, tried: Delivery, answer: AttemptAnswer, recipient: Recipient) -> None:
-        """Stores what came of an attempt, and tells the recipient of an end."""
+    async def store_fault(self, message: Delivery) -> None:
+        await self._store(message, ChannelAnswer(error=FAULT), None)
+
+    async def _store(
+        self, tried: Delivery, answer: AttemptAnswer, recipient: Recipient | None
+    ) -> None:
+        """Stores what came of an attempt, and tells the recipient, if it is known, of an end."""
         now = self.clock.now()
         wait = None
         if answer.error and not answer.is_permanent and not answer.is_gone:
@@ -121,7 +127,8 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                     now=now,
                 )
                 if stored:
-                    await recipient.record(connection, tried, answer, now)
+                    if recipient is not None:
+                        await recipient.record(connection, tried, answer, now)
                     if answer.error and tried.notice_ids:
                         await return_to_inbox(
                             connection,

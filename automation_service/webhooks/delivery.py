@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.webhook import build_signed_headers
-from automation_service.outbox import LEASE, RETRY, OutboxWorker
+from automation_service.outbox import FAULT, LEASE, RETRY, OutboxWorker
 from automation_service.persistence import webhooks
 from automation_service.persistence.enums import WebhookDeliveryStatus
 from automation_service.persistence.outbox import webhook_deliveries as rows
@@ -77,10 +77,17 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
             await self._end(message, WebhookDeliveryStatus.DELIVERED, response)
         elif response.is_gone:
             await self._turn_off(webhook, message, response)
-        elif (wait := RETRY.backoff(message.attempts, response.retry_after)) is None:
-            await self._end(message, WebhookDeliveryStatus.FAILED, response)
         else:
-            await self._postpone(message, response, self.clock.now() + wait)
+            await self._store_failure(message, response)
+
+    async def store_fault(self, message: WebhookDelivery) -> None:
+        await self._store_failure(message, ChannelAnswer(error=FAULT))
+
+    async def _store_failure(self, tried: WebhookDelivery, response: ChannelAnswer) -> None:
+        if (wait := RETRY.backoff(tried.attempts, response.retry_after)) is None:
+            await self._end(tried, WebhookDeliveryStatus.FAILED, response)
+        else:
+            await self._postpone(tried, response, self.clock.now() + wait)
 
     async def _send_signed(self, webhook: Webhook, tried: WebhookDelivery) -> ChannelAnswer:
         now = self.clock.now()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.channels.webhook import SECRET_PREFIX
+from automation_service.channels.settings import SECRET_PREFIX
 from automation_service.persistence import webhooks as rows
 from automation_service.persistence.webhooks import Webhook
 from shared import errors

@@ -75,6 +75,12 @@ FAULTS = [
     ("pushover", {"user_key": "short"}, "user_key"),
     ("pushover", {"server": "https://example.org"}, "server"),
     ("webhook", {"secrets": ["plain"]}, "secrets"),
+    *(
+        ("webhook", {"secrets": [f"whsec_{'a' * count}"]}, "secrets")
+        for count in (24, 25, 26, 27, 28, 33, 34, 35, 88)
+    ),
+    ("webhook", {"secrets": [SECRET, f"whsec_{'é' * 32}"]}, "secrets"),
+    ("webhook", {"secrets": [f"whsec_{'a' * 16}-{'a' * 16}"]}, "secrets"),
     ("webhook", {"uri": "https://10.0.0.1/"}, "uri"),
     ("webhook", {"uri": "https://a:b@example.org/"}, "uri"),
     ("email", {"address": "a@b\r\nBcc: c@d"}, "address"),

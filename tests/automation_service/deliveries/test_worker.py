@@ -13,7 +13,7 @@ from rota.automation.v1 import delivery_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.deliveries.worker import AttemptAnswer, DeliveryWorker
-from automation_service.outbox import LEASE, RETRY_DELAYS
+from automation_service.outbox import FAULT, LEASE, RETRY_DELAYS
 from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from tests.automation_service.runs.test_executor import FIRST, plan, step
@@ -46,6 +46,7 @@ class Posting:
     ended: list[tuple[str, str]] = field(default_factory=list)
     began: list[str] = field(default_factory=list)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
+    fault: Exception | None = None
 
     async def find(self, delivery: Delivery) -> "Posting":
         return self
@@ -54,6 +55,8 @@ class Posting:
         self.began.append(delivery.destination)
         if (gate := self.held.get(delivery.destination)) is not None:
             await gate.wait()
+        if self.fault is not None:
+            raise self.fault
         async with httpx2.AsyncClient(trust_env=False) as client:
             headers = {"webhook-id": str(delivery.id)}
             code = (await client.post(self.url, content=delivery.body, headers=headers)).status_code
@@ -190,6 +193,27 @@ async def test_an_attempt_that_is_cut_off_is_made_again_after_its_lease(
     assert (found.state, found.attempt_count) == (dp.Delivery.SENT, 2)
     assert [one.HasField("duration") for one in found.attempts] == [False, True]
     assert len(endpoint.received) == 1
+
+
+@pytest.mark.parametrize("fault", [ValueError("code"), OSError("receiver")])
+async def test_an_unexpected_error_is_an_attempt_and_the_tries_end(
+    rota: Running,
+    clock: ManualClock,
+    worker: DeliveryWorker,
+    posting: Posting,
+    fault: Exception,
+) -> None:
+    [made] = await ran(rota, clock, SLACK)
+    posting.fault = fault
+    for _ in range(len(RETRY_DELAYS) + 1):
+        assert await send(worker) == 1
+        found = await get(rota, made.name)
+        if found.HasField("next_attempt_time"):
+            clock.set(found.next_attempt_time.ToDatetime(clock.now().tzinfo))
+    assert (found.state, found.error) == (dp.Delivery.FAILED, FAULT)
+    assert {one.error for one in found.attempts} == {FAULT}
+    clock.set(clock.now() + LEASE)
+    assert await send(worker) == 0
 
 
 async def test_what_is_refused_for_good_is_not_tried_again(

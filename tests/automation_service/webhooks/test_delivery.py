@@ -8,11 +8,13 @@ import pytest
 from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.outbox import RETRY_DELAYS
+from automation_service.channels.answer import ChannelAnswer
+from automation_service.outbox import FAULT, RETRY_DELAYS
 from automation_service.persistence.outbox import webhook_deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.webhooks.delivery import WebhookDeliveryWorker
 from automation_service.webhooks.secrets import WebhookSecrets
+from automation_service.webhooks.sender import WebhookSender
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox, new_key
 from tests.support.agents import FakeAgent
@@ -91,6 +93,23 @@ async def test_an_endpoint_that_recovers_gets_what_waited(
     clock.set(due)
     found = await ended(rota, name)
     assert (found.state, found.attempts, found.error) == (State.DELIVERED, 2, "")
+
+
+async def test_an_unexpected_error_is_an_attempt_with_a_next_try(
+    rota: Running, clock: ManualClock, endpoint: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await update(rota, uri=endpoint.url)
+
+    async def fail(*_: object) -> ChannelAnswer:
+        raise ValueError("code")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(WebhookSender, "send", fail)
+        name = (await try_it(rota)).name
+        found = await tried(rota, name, 1)
+    assert (found.state, found.error) == (State.PENDING, FAULT)
+    clock.set(found.next_attempt_time.ToDatetime(clock.now().tzinfo))
+    assert (await ended(rota, name)).state == State.DELIVERED
 
 
 async def test_an_endpoint_that_is_gone_turns_the_webhook_off(
