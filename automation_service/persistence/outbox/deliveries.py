@@ -350,10 +350,14 @@ async def send_missed_again(
     """Makes the deliveries due that a destination missed, from the oldest on. Returns their number.
 
     Those are what failed since it last took one, of what was made since a moment. Of a step that
-    delivers what changed, one that is as the one before it is left out. Notices are left out: their
-    people found them in the inbox.
+    delivers what changed, one that is as the one before it is left out. Notices neither count nor
+    are sent: their people found them in the inbox.
     """
-    of_it = (deliveries.c.workspace_id == workspace, deliveries.c.destination == destination)
+    of_it = (
+        deliveries.c.workspace_id == workspace,
+        deliveries.c.destination == destination,
+        deliveries.c.source == RESULT,
+    )
     taken = sa.select(sa.func.max(deliveries.c.end_time)).where(
         *of_it, deliveries.c.state == DeliveryState.SENT
     )
@@ -370,7 +374,6 @@ async def send_missed_again(
         )
         .where(
             *of_it,
-            deliveries.c.source == RESULT,
             deliveries.c.state == DeliveryState.FAILED,
             deliveries.c.create_time >= since,
             deliveries.c.end_time

@@ -86,6 +86,20 @@ async def test_it_gets_what_failed_since_it_last_took_a_result(
     assert {one.key for one in phone.accepted} == {keys[0], keys[1], keys[3], keys[4]}
 
 
+async def test_a_notice_that_it_took_hides_no_result_that_it_missed(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+) -> None:
+    name = await deliver(rota, clock, phone, *["did: do it"] * 3, dead_at=2)
+    newest = "select id from deliveries order by create_time desc limit 1"
+    notice = "source = 'run.failed', state = 'sent'"
+    await execute(rota.url, f"update deliveries set {notice} where id = ({newest})")
+    await enable(rota, PLACE, send_missed=True)
+    assert await send(worker_of(rota, clock)) == 1
+    assert await states(rota, name) == [SENT, SENT]
+
+
 async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
     rota: Running,  # noqa: F811
     clock: ManualClock,
