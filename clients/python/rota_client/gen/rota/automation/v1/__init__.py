@@ -1711,14 +1711,14 @@ class Destination(betterproto2.Message):
 
     last_error: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
     """
-    Output only. What was wrong with the last result or test. Empty once one
-    was taken.
+    Output only. What was wrong with the last result, notice or test. Empty
+    once one was taken.
     """
 
     consecutive_failures: "int" = betterproto2.field(20, betterproto2.TYPE_INT32)
     """
-    Output only. How many results in a row failed for good; the service pauses
-    the destination at 5.
+    Output only. How many results and notices in a row failed for good; the
+    service pauses the destination at 5. One that is taken makes it 0.
     """
 
     verified_member: "str" = betterproto2.field(21, betterproto2.TYPE_STRING)
