@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import grpc
@@ -43,18 +43,6 @@ from shared.validation.checks import Checks
 AUTOMATION_SERVICE: Final = "automation_service"
 _UPDATE_MASK: Final = ("display_name", "description", "definition")
 _MAX_PAGE_SIZE: Final = 200
-
-_STATES: Final[Mapping[int, Literal["active", "paused", "archived"]]] = {
-    pb.Automation.ACTIVE: "active",
-    pb.Automation.PAUSED: "paused",
-    pb.Automation.ARCHIVED: "archived",
-}
-
-_DESTINATION_STATES: Final[Mapping[int, Literal["active", "paused", "unverified"]]] = {
-    destination_pb.Destination.ACTIVE: "active",
-    destination_pb.Destination.PAUSED: "paused",
-    destination_pb.Destination.UNVERIFIED: "unverified",
-}
 
 T = TypeVar("T")
 
@@ -379,7 +367,7 @@ def _known(answer: pb.Automation) -> AutomationView:
     return AutomationView(
         name=answer.name,
         display_name=answer.display_name,
-        state=_STATES[answer.state],
+        state=name_value(pb.Automation.State, answer.state).lower(),
         etag=answer.etag,
         revision=answer.revision,
         last_run=name_value(pb.Run.State, last).lower() if last else "",
@@ -414,9 +402,9 @@ def _destination(answer: destination_pb.Destination) -> DestinationView:
     return DestinationView(
         name=answer.name,
         display_name=answer.display_name,
-        kind=destination_pb.Destination.Kind.Name(answer.kind).lower(),
+        kind=name_value(destination_pb.Destination.Kind, answer.kind).lower(),
         host=answer.host,
-        state=_DESTINATION_STATES[answer.state],
+        state=name_value(destination_pb.Destination.State, answer.state).lower(),
         is_own=answer.owner != "",
     )
 

@@ -178,7 +178,7 @@ class AutomationView:
 
     name: str
     display_name: str
-    state: Literal["active", "paused", "archived"]
+    state: str  # active, paused or archived; the text of any other
     etag: str
     revision: int
     last_run: str = ""  # a state of RunStatus; empty before the first run has ended
@@ -268,7 +268,7 @@ class DestinationView:
     display_name: str
     kind: str  # such as slack
     host: str
-    state: Literal["active", "paused", "unverified"]
+    state: str  # active, paused or unverified; the text of any other
     is_own: bool = False
 
 
