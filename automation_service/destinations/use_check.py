@@ -53,11 +53,16 @@ def _fault(name: str, found: Destination | None, author: str) -> UseFault | None
     if found is None or not access.may_deliver(author, found):
         description = "there is no such destination that this automation may deliver to"
         return UseFault(name=name, description=description, is_refused=True)
+    # Notes have many readers: of a personal destination they give neither its name for people,
+    # which may be an address, nor what its service answered.
+    is_shared = found.owner is None
+    called = found.display_name if is_shared else "it"
     if found.state is DestinationState.PAUSED:
-        description = f"{found.display_name} is paused and takes no results: {found.pause_reason}"
+        reason = f": {found.pause_reason}" if is_shared else ""
+        description = f"{called} is paused and takes no results{reason}"
         return UseFault(name=name, description=description, is_refused=False)
     if found.state is DestinationState.UNVERIFIED:
-        description = f"{found.display_name} takes no results until its address is verified"
+        description = f"{called} takes no results until its address is verified"
         return UseFault(name=name, description=description, is_refused=False)
     return None
 

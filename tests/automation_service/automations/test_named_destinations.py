@@ -135,3 +135,24 @@ async def test_what_reaches_nobody_is_saved_with_a_note(rota: Running, late: boo
     await delete(rota, made.name)
     assert list((await rota.get(name)).notes) == [f"Nothing reaches {PLACE}: {GONE}."]
     assert found_in(await refusal(rota.create(said)))[0][1] == "UNKNOWN_DESTINATION"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("paused", "it is paused and takes no results"),
+        ("unverified", "it takes no results until its address is verified"),
+    ],
+)
+async def test_a_note_on_a_personal_destination_shows_no_reader_its_address(
+    rota: Running, keys: Keys, state: str, said: str
+) -> None:
+    await create(rota, destination_id="place", personal=True, display_name="ada@example.org")
+    name = (await rota.create(telling(PLACE))).name
+    update = "update destinations set state = $1, pause_reason = 'no mailbox ada@example.org'"
+    await execute(rota.url, update, state)
+    eve = keys.user_headers("eve", workspaces={"w": "viewer"})
+    request = pb.GetAutomationRequest(name=name)
+    for headers in (None, eve):
+        seen = await rota.call("GetAutomation", request, headers=headers)
+        assert list(seen.notes) == [f"Nothing reaches {PLACE}: {said}."]
