@@ -11,7 +11,7 @@ from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.destinations.settings import SplitSettings, read_change, read_split
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import DestinationKind, DestinationState
-from automation_service.persistence.outbox import deliveries
+from automation_service.persistence.outbox import deliveries, delivery_digests
 from automation_service.persistence.outbox import destinations as rows
 from automation_service.persistence.outbox.destinations import Destination
 from shared import canonical_json, errors, filters, resources
@@ -127,11 +127,15 @@ class Destinations:
         """
 
         async def act(connection: AsyncConnection) -> str:
+            if change.values is not None:
+                await delivery_digests.lock(connection, key.workspace, name)
             found = await find_managed(connection, who, name, etag=etag)
             changed = self._changed(found, change)
             check_digest(digest, payload_digest(changed), name=name)
             if changed != found:
                 await rows.save(connection, changed, self.clock.now())
+            if (changed.settings, changed.secrets) != (found.settings, found.secrets):
+                await delivery_digests.delete(connection, found.workspace, found.resource)
             return name
 
         return await self.get(who, await self.changes.make(key, act))
@@ -148,8 +152,10 @@ class Destinations:
 
     async def delete(self, who: Caller, key: IdempotencyKey, name: str, *, etag: str) -> None:
         async def act(connection: AsyncConnection) -> str:
+            await delivery_digests.lock(connection, key.workspace, name)
             found = await find_managed(connection, who, name, etag=etag)
             await rows.delete(connection, found.id)
+            await delivery_digests.delete(connection, found.workspace, found.resource)
             return name
 
         await self.changes.make(key, act)

@@ -1,6 +1,7 @@
 """Whoever enables a destination chooses whether it gets what it missed."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from rota.automation.v1 import delivery_pb2 as dp
@@ -14,7 +15,7 @@ from tests.automation_service.runs.test_executor import plan, step
 from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import Running, execute
-from tests.support.destinations import State, create, enable, get, ntfy
+from tests.support.destinations import State, create, delete, enable, get, ntfy, update
 from tests.support.receivers import ServiceReceiver, receivers
 
 FAILED, SENT, UNCHANGED = dp.Delivery.FAILED, dp.Delivery.SENT, dp.Delivery.UNCHANGED
@@ -35,8 +36,7 @@ async def deliver(
     only: str = "always",
 ) -> str:
     """Runs an automation once for each output; the destination is gone from `dead_at` on."""
-    settings = ntfy(server=phone.url, topic="rota_topic", access_token="tk_secret")
-    await create(rota, destination_id="place", ntfy=settings)
+    await create(rota, destination_id="place", ntfy=at(phone))
     name: str = (await rota.create(plan(step("news"), tell(PLACE, only=only)))).name
     worker = worker_of(rota, clock)
     for count in range(1, len(outputs) + 1):
@@ -117,3 +117,35 @@ async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
     assert told == ["one", "three", "two"]
     await again(rota, clock, name, 5)
     assert await states(rota, name) == [SENT, SENT, FAILED, SENT, UNCHANGED]
+
+
+async def test_of_what_changed_a_new_place_gets_the_first_result(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+) -> None:
+    place = at(phone)
+    await create(rota, destination_id="place", ntfy=place)
+    name: str = (await rota.create(plan(step("news"), tell(PLACE, only="changed")))).name
+    worker = worker_of(rota, clock)
+
+    async def run_again(count: int) -> int:
+        await again(rota, clock, name, count)
+        await send(worker)
+        return (await states(rota, name))[-1]
+
+    assert [await run_again(1), await run_again(2)] == [SENT, UNCHANGED]
+    await update(rota, PLACE, "display_name", display_name="Telephone")
+    await update(rota, PLACE, "ntfy", ntfy=place)
+    assert await run_again(3) == UNCHANGED
+    async with receivers("ntfy") as other:
+        await update(rota, PLACE, "ntfy", ntfy=at(other))
+        assert [await run_again(4), await run_again(5)] == [SENT, UNCHANGED]
+        await delete(rota, PLACE)
+        await create(rota, destination_id="place", ntfy=at(other))
+        assert [await run_again(6), await run_again(7)] == [SENT, UNCHANGED]
+        assert (len(phone.accepted), len(other.accepted)) == (1, 2)
+
+
+def at(phone: ServiceReceiver) -> Any:
+    return ntfy(server=phone.url, topic="rota_topic", access_token="tk_secret")
