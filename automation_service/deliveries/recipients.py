@@ -25,8 +25,10 @@ from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
 from automation_service.runs.agent_client import ThreadResult
 from shared import errors, resources
+from shared.security.caller import ROLES_THAT_ACT
 
 NO_DESTINATION: Final = "there is no such destination"
+REMOVED: Final = "there is no such destination any more: another one has its name"
 NO_THREAD: Final = "there is no such thread"
 NO_USER: Final = "whom the automation acted for may not write there any more"
 PAUSED: Final = "the destination is paused"
@@ -68,20 +70,16 @@ class Recipients:
                 found = await open_destination(
                     connection, delivery.workspace, destination_id, secrets=self.secrets
                 )
-                if found is not None and _wants_output(found):
+                reason = await _find_reason(connection, delivery, found)
+                if found is not None and not reason and _wants_output(found):
                     output = await _find_output(connection, delivery)
         except errors.EncryptionUnavailable:
             # The key may come back.
             return Refusal(ChannelAnswer(error=NO_KEY))
         except SettingsRefused:
             return Refusal(ChannelAnswer.refused(NOT_ALLOWED))
-        if found is None or found.owner not in (None, delivery.user):
-            # To anybody else a personal destination does not exist.
-            return Refusal(ChannelAnswer.refused(NO_DESTINATION))
-        if delivery.user is None:
-            return Refusal(ChannelAnswer.refused(NO_USER))
-        if reason := _find_reason(found):
-            return Refusal(ChannelAnswer.refused(reason))
+        if found is None or reason:
+            return Refusal(ChannelAnswer.refused(reason or NO_DESTINATION))
         return ChannelRecipient(
             destination=found, ports=self.ports, page_url=self.page_url, output=output
         )
@@ -182,11 +180,28 @@ class ChannelRecipient:
         )
 
 
-def _find_reason(found: OpenDestination) -> str:
-    """Says why a destination takes nothing now; empty if it does."""
+async def _find_reason(
+    connection: AsyncConnection, delivery: Delivery, found: OpenDestination | None
+) -> str:
+    """Says why a destination takes a delivery no more, or not now; empty if it does."""
+    if found is None or found.owner not in (None, delivery.user):
+        # To anybody else a personal destination does not exist.
+        return NO_DESTINATION
+    if delivery.create_time < found.create_time:
+        return REMOVED
+    if not await _may_deliver(connection, delivery):
+        return NO_USER
     if found.state is DestinationState.PAUSED:
         return f"{PAUSED}: {found.pause_reason}" if found.pause_reason else PAUSED
     return UNVERIFIED if found.state is DestinationState.UNVERIFIED else ""
+
+
+async def _may_deliver(connection: AsyncConnection, delivery: Delivery) -> bool:
+    """Whether its user may still deliver: results as an editor, notices as any member."""
+    if delivery.user is None:
+        return False
+    role = await rows.find_user_role(connection, delivery.workspace, delivery.user)
+    return role in ROLES_THAT_ACT if delivery.source == rows.RESULT else bool(role)
 
 
 def _wants_output(found: OpenDestination) -> bool:

@@ -11,6 +11,7 @@ from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import runs as run_rows
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox import deliveries as rows
+from automation_service.persistence.outbox import destinations as destination_rows
 from automation_service.persistence.outbox.deliveries import ANY, Delivery, DeliveryAttempt
 from shared import errors, filters, resources
 from shared.aip import Page
@@ -63,10 +64,16 @@ class Deliveries:
             )
 
     async def retry(self, key: IdempotencyKey, name: str) -> DeliveryView:
-        """Has a FAILED delivery sent again. Raises StateConflict for any other."""
+        """Has a FAILED delivery sent again.
+
+        Raises StateConflict for any other, and for one of a destination that was removed and whose
+        name another one has.
+        """
 
         async def make(connection: AsyncConnection) -> str:
             found = await _find(connection, name, lock=True)
+            if await _is_of_removed(connection, found):
+                raise errors.StateConflict(found.destination, "newer than the delivery")
             if not await rows.send_again(connection, found.id, self.clock.now()):
                 raise errors.StateConflict(found.resource, found.state.name)
             return found.resource
@@ -99,6 +106,16 @@ async def _find(connection: AsyncConnection, name: str, *, lock: bool = False) -
     if found is None:
         raise errors.ResourceNotFound(name)
     return found
+
+
+async def _is_of_removed(connection: AsyncConnection, found: Delivery) -> bool:
+    """Whether the destination that has the name now is another one than the delivery was for."""
+    try:
+        parts = resources.DESTINATION.parse(found.destination)
+    except errors.ResourceNotFound:
+        return False
+    now = await destination_rows.find(connection, parts["workspace"], parts["destination"])
+    return now is not None and found.create_time < now.create_time
 
 
 def _read_destination(value: str) -> str:

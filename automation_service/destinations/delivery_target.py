@@ -34,6 +34,7 @@ class OpenDestination:
     pause_reason: str
     owner: str | None
     host: str
+    create_time: datetime
 
 
 async def open_destination(
@@ -61,6 +62,7 @@ async def open_destination(
         pause_reason=found.pause_reason,
         owner=found.owner,
         host=found.host,
+        create_time=found.create_time,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.tables import (
     DELIVERY_WAITS,
+    TENANTS,
     automations,
     deliveries,
     delivery_attempts,
@@ -469,6 +470,17 @@ async def page(
 async def find_display_name(connection: AsyncConnection, automation: UUID | None) -> str:
     """Returns the name for people of an automation; empty for one that was deleted."""
     query = sa.select(automations.c.name).where(automations.c.id == automation)
+    return str(await connection.scalar(query) or "")
+
+
+async def find_user_role(connection: AsyncConnection, workspace: str, user: str) -> str:
+    """Returns the role that a user has in a workspace now; empty for who is no member."""
+    members = TENANTS.memberships.c
+    query = sa.select(members.role).where(
+        members.workspace_id == workspace,
+        members.user_id == user,
+        members.revoked_time.is_(None),
+    )
     return str(await connection.scalar(query) or "")
 
 

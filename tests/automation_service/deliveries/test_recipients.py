@@ -28,9 +28,10 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
     stub,
 )
 from tests.support.automation import Running, execute, until
-from tests.support.destinations import State, create, ntfy
+from tests.support.destinations import State, create, delete, enable, ntfy
 from tests.support.destinations import get as get_destination
-from tests.support.receivers import SECRET, receivers
+from tests.support.receivers import SECRET, ServiceReceiver, receivers
+from tests.support.refusals import refusal
 from tests.support.webhooks import KEY
 
 THREAD = "workspaces/w/threads/t"
@@ -224,3 +225,62 @@ async def test_a_key_that_is_missing_may_come_back(
     await send(worker_of(rota, clock, secrets=DestinationSecrets(box=None)))
     found = await get(rota, made.name)
     assert (found.state, found.error) == (dp.Delivery.RETRYING, recipients.NO_KEY)
+
+
+@pytest.mark.parametrize(
+    ("loss", "source", "is_sent"),
+    [
+        ("revoked_time = now()", "result", False),
+        ("role = 'viewer'", "result", False),
+        ("revoked_time = now()", "run_failed", False),
+        ("role = 'viewer'", "run_failed", True),
+    ],
+)
+async def test_a_destination_takes_it_only_while_its_user_may_deliver(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    loss: str,
+    source: str,
+    is_sent: bool,
+) -> None:
+    async with receivers("ntfy") as phone:
+        await create(rota, destination_id="place", ntfy=phone_topic(phone))
+        await ran(rota, clock, PLACE)
+        phone.fail_next(503)
+        worker = worker_of(rota, clock)
+        await send(worker)
+        await execute(rota.url, "update deliveries set source = $1", source)
+        await execute(rota.url, f"update memberships set {loss} where user_id = 'ada'")
+        called = len(phone.calls)
+        clock.set(clock.now() + timedelta(minutes=1))
+        await send(worker)
+        [found] = await execute(rota.url, "select state, error from deliveries")
+        expected = ("sent", "") if is_sent else ("failed", recipients.NO_USER)
+        assert (found["state"], found["error"]) == expected
+        assert len(phone.calls) == called + is_sent
+
+
+async def test_who_takes_the_name_of_a_removed_destination_gets_nothing_older(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    async with receivers("ntfy") as phone:
+        await create(rota, destination_id="place", ntfy=ntfy())
+        [made] = await ran(rota, clock, PLACE)
+        clock.set(clock.now() + timedelta(minutes=1))
+        await delete(rota, PLACE)
+        await create(rota, destination_id="place", user="bob", ntfy=phone_topic(phone))
+        await send(worker_of(rota, clock))
+        found = await get(rota, made.name)
+        assert (found.state, found.error) == (dp.Delivery.FAILED, recipients.REMOVED)
+        request = dp.RetryDeliveryRequest(name=made.name)
+        again = stub(rota).RetryDelivery(request, metadata=rota.keys.user_headers())
+        refused = await refusal(again)
+        assert (refused.code, refused.reason) == (errors.Code.FAILED_PRECONDITION, "STATE_CONFLICT")
+        await enable(rota, PLACE, send_missed=True, user="bob")
+        await send(worker_of(rota, clock))
+        assert phone.calls == []
+
+
+def phone_topic(phone: ServiceReceiver) -> destinations.NtfySettings:
+    return ntfy(server=phone.url, topic="rota_topic", access_token="tk_secret")
