@@ -74,7 +74,8 @@ class DeliveryServiceServicer:
     def RetryDelivery(self, request, context):
         """Sends a FAILED delivery again, under the same id, with as many attempts as a
         new one has. Whoever has taken it in already knows it by that id. One that is
-        not FAILED is FAILED_PRECONDITION / STATE_CONFLICT.
+        not FAILED is FAILED_PRECONDITION / STATE_CONFLICT, and so is one that is older
+        than the destination that has the name now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
