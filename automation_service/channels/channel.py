@@ -47,10 +47,6 @@ class Channel:
     settings_model: type[ChannelSettings]
     transmit: Transmit
 
-    def host(self, settings: ChannelSettings) -> str:
-        """Returns what a card shows: the host that gets messages, or the mailbox."""
-        return settings.host
-
     async def send(
         self, settings: ChannelSettings, message: ChannelMessage, ports: ChannelPorts
     ) -> ChannelAnswer:

@@ -1,6 +1,5 @@
 """What an inbox gets, within its limits."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,21 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import InboxItemKind
 from automation_service.persistence.results import inbox as rows
 from automation_service.persistence.results.inbox import NewInboxItem
+from shared.snippet import first_line
 from shared.telemetry import metrics
 
 __all__ = ["InboxItemKind", "NewInboxItem", "add_items"]
 
 MAX_SUBJECT: Final = 200
-MAX_SNIPPET: Final = 200
 MAX_BODY_BYTES: Final = 262_144
 CUT: Final = "\n\n… The rest is cut; the run has all of it."
 
 # Items of one statement, whose parameters PostgreSQL counts.
 _BATCH: Final = 500
-# What Markdown begins a line with.
-_LINE_MARKS: Final = re.compile(r"^[\s>#*+`~|=_-]+|^\s*\d{1,9}[.)]\s+")
-# The lines among which the snippet is looked for.
-_SNIPPET_LINES: Final = 20
 
 
 async def add_items(connection: AsyncConnection, items: Sequence[NewInboxItem]) -> frozenset[UUID]:
@@ -52,7 +47,7 @@ def fit_item(item: NewInboxItem) -> NewInboxItem:
     return replace(
         item,
         subject=_shorten(subject, MAX_SUBJECT),
-        snippet=_shorten(_first_line(item.snippet or body), MAX_SNIPPET),
+        snippet=first_line(item.snippet or body),
         body=_cut(body),
     )
 
@@ -64,15 +59,6 @@ def _storable(text: str) -> str:
 
 def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def _first_line(text: str) -> str:
-    """The first line that says something, without what Markdown begins it with."""
-    for line in text[: MAX_SNIPPET * _SNIPPET_LINES].splitlines()[:_SNIPPET_LINES]:
-        said = " ".join(_LINE_MARKS.sub("", line[: 2 * MAX_SNIPPET]).split())
-        if any(character.isalnum() for character in said):
-            return said
-    return ""
 
 
 def _cut(body: str) -> str:

@@ -125,7 +125,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         default(AutomationSettings, "inbox_items_kept"),
     },
     "automation.InboxItem.body": {inbox_items.MAX_BODY_BYTES},
-    "automation.InboxItem.snippet": {inbox_items.MAX_SNIPPET},
+    "automation.InboxItem.snippet": {MAX_SNIPPET},
     "automation.InboxItem.subject": {inbox_items.MAX_SUBJECT},
     "automation.MarkInboxItemsRequest.request_id": {
         default(AutomationSettings, "request_retention_days")

@@ -60,10 +60,6 @@ class Destination:
     def bound_to(self) -> str:
         return f"automation.destinations/{self.workspace}/{self.id}"
 
-    @property
-    def owner_name(self) -> str:
-        return name_user(self.owner)
-
 
 def name_user(user: str | None) -> str:
     """Returns the resource name of a user; empty for None."""

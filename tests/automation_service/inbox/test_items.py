@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.inbox.items import (
     CUT,
     MAX_BODY_BYTES,
-    MAX_SNIPPET,
     MAX_SUBJECT,
     InboxItemKind,
     NewInboxItem,
@@ -19,6 +18,7 @@ from automation_service.inbox.items import (
 )
 from automation_service.persistence.results import inbox as rows
 from shared.db import database
+from shared.snippet import MAX_SNIPPET
 from tests.support.automation import START, execute
 
 ADA = ("w", "ada")
