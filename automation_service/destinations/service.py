@@ -68,14 +68,7 @@ class Destinations:
 
         async def act(connection: AsyncConnection) -> str:
             made = self._build(who, key.workspace, draft, destination_id)
-            workspace = resources.WORKSPACE.format(workspace=key.workspace)
-            created = await rows.count_created(connection, key.workspace, who.user)
-            if created >= MAX_DESTINATIONS:
-                raise errors.StateConflict(
-                    workspace, f"at its limit of {MAX_DESTINATIONS} destinations of one person"
-                )
-            if await rows.find(connection, key.workspace, made.resource_id):
-                raise errors.ResourceExists(made.resource)
+            await _require_room(connection, who, made, lock=True)
             await rows.insert(connection, made)
             return made.resource
 
@@ -84,11 +77,10 @@ class Destinations:
     async def validate_new(
         self, who: Caller, workspace: str, draft: DestinationDraft, destination_id: str
     ) -> Destination:
-        """Returns what `create` would store. Stores nothing."""
+        """Returns what `create` would store, or raises what it would. Stores nothing."""
         made = self._build(who, workspace, draft, destination_id)
         async with self.db.connect() as connection:
-            if destination_id and await rows.find(connection, workspace, destination_id):
-                raise errors.ResourceExists(made.resource)
+            await _require_room(connection, who, made, lock=False)
         return made
 
     async def get(self, who: Caller, name: str) -> Destination:
@@ -245,6 +237,20 @@ class Destinations:
     def _with_settings(self, made: Destination, settings: SplitSettings) -> Destination:
         sealed = self.secrets.seal(settings.secrets, bound_to=made.bound_to)
         return replace(made, secrets=sealed, secret_hint=settings.hint)
+
+
+async def _require_room(
+    connection: AsyncConnection, who: Caller, made: Destination, *, lock: bool
+) -> None:
+    """Raises StateConflict for one too many of a person, and ResourceExists for a taken id."""
+    created = await rows.count_created(connection, made.workspace, who.user, lock=lock)
+    if created >= MAX_DESTINATIONS:
+        workspace = resources.WORKSPACE.format(workspace=made.workspace)
+        raise errors.StateConflict(
+            workspace, f"at its limit of {MAX_DESTINATIONS} destinations of one person"
+        )
+    if await rows.find(connection, made.workspace, made.resource_id):
+        raise errors.ResourceExists(made.resource)
 
 
 async def find_seen(

@@ -127,10 +127,15 @@ async def page(
     return [_destination(row) for row in await connection.execute(query)]
 
 
-async def count_created(connection: AsyncConnection, workspace: str, user: str) -> int:
-    """Returns how many destinations the user created, and blocks further ones until the end of
-    the transaction."""
-    await take_lock(connection, f"destinations|{workspace}|{user}")
+async def count_created(
+    connection: AsyncConnection, workspace: str, user: str, *, lock: bool = True
+) -> int:
+    """Returns how many destinations the user created.
+
+    With `lock` further ones wait until the end of the transaction.
+    """
+    if lock:
+        await take_lock(connection, f"destinations|{workspace}|{user}")
     query = sa.select(sa.func.count()).where(
         destinations.c.workspace_id == workspace, destinations.c.creator_id == user
     )

@@ -147,6 +147,12 @@ async def test_a_person_has_so_many_in_a_workspace(rota: Running) -> None:
     )
     refused = await refusal(create(rota))
     assert refused.reason == "STATE_CONFLICT"
+    dry = dp.CreateDestinationRequest(
+        parent=destinations.PARENT, destination=dp.Destination(ntfy=ntfy()), validate_only=True
+    )
+    assert (
+        await refusal(destinations.call(rota, "CreateDestination", dry))
+    ).reason == "STATE_CONFLICT"
     assert (await create(rota, request_id=again)).name == made.name
     await create(rota, user="bob")
 
