@@ -482,6 +482,8 @@ delivery_digests = sa.Table(
     sa.Column("step_id", sa.Text, primary_key=True),
     sa.Column("destination", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
+    # What it took last; `digest` may be on its way yet. Null: it took none, or the inbox had it.
+    sa.Column("taken_digest", sa.Text),
     # No foreign key: a digest outlives its delivery.
     sa.Column("delivery_id", UUID, nullable=False, index=True),
 )

@@ -7,17 +7,16 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.outbox import delivery_digests
 from automation_service.persistence.tables import (
     DELIVERY_WAITS,
     TENANTS,
     automations,
     deliveries,
     delivery_attempts,
-    delivery_digests,
     runs,
 )
 from shared.db.queries import matches
@@ -282,43 +281,19 @@ async def end(
 ) -> bool:
     """Ends a delivery. False when another attempt has started or it has ended.
 
-    One that failed is no more what its destination had last. One that was sent again is, unless
-    the destination had a later one since.
+    Of one that failed, its destination had last what it took before. One that was sent again is
+    what it had last, unless the destination had a later one since.
     """
     values = {"state": state, "next_attempt_time": None, "end_time": now}
     if not await _write(connection, tried, values, status_code, error, now):
         return False
-    if state is DeliveryState.FAILED:
-        await connection.execute(
-            sa.delete(delivery_digests).where(delivery_digests.c.delivery_id == tried.id)
-        )
-    elif tried.condition == CHANGED and tried.earlier_attempts and tried.automation_id is not None:
-        columns = (
-            deliveries.c.automation_id,
-            deliveries.c.step_id,
-            deliveries.c.destination,
-            deliveries.c.content_digest,
-            deliveries.c.id,
-        )
-        had = insert(delivery_digests).from_select(
-            ["automation_id", "step_id", "destination", "digest", "delivery_id"],
-            sa.select(*columns).where(
-                deliveries.c.id == tried.id, deliveries.c.automation_id.is_not(None)
-            ),
-        )
-        kept = deliveries.alias("kept")
-        # The row that is there. As a column it would name the table once more in the subquery.
-        there: sa.ColumnElement[UUID] = sa.literal_column("delivery_digests.delivery_id")
-        made_after = sa.select(kept.c.id).where(
-            kept.c.id == there, kept.c.create_time > tried.create_time
-        )
-        await connection.execute(
-            had.on_conflict_do_update(
-                index_elements=["automation_id", "step_id", "destination"],
-                set_={"digest": had.excluded.digest, "delivery_id": had.excluded.delivery_id},
-                where=~made_after.exists(),
-            )
-        )
+    if tried.condition == CHANGED and tried.automation_id is not None:
+        if state is DeliveryState.FAILED:
+            await delivery_digests.take_back(connection, tried.id)
+        elif tried.earlier_attempts:
+            await delivery_digests.put(connection, tried.id)
+        else:
+            await delivery_digests.confirm(connection, tried.id)
     return True
 
 

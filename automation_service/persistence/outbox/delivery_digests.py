@@ -1,9 +1,16 @@
-"""Queries of what destinations had last of steps that deliver what changed."""
+"""Queries of what destinations had last of steps that deliver what changed.
+
+A delivery is what its destination had last from when it is stored, so that one text is not sent
+twice while it is tried; when it fails for good, what the destination took before is again.
+"""
+
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.tables import automations, delivery_digests
+from automation_service.persistence.tables import automations, deliveries, delivery_digests
 
 
 async def lock(connection: AsyncConnection, workspace: str, destination: str) -> None:
@@ -20,6 +27,60 @@ async def lock(connection: AsyncConnection, workspace: str, destination: str) ->
 async def delete(connection: AsyncConnection, workspace: str, destination: str) -> None:
     """Has the next result of each step reach the destination, as nothing has reached it yet."""
     await connection.execute(sa.delete(delivery_digests).where(_is_of(workspace, destination)))
+
+
+async def confirm(connection: AsyncConnection, delivery: UUID) -> None:
+    """Has a delivery be what its destination took last, unless it gets a later one now."""
+    columns = delivery_digests.c
+    await connection.execute(
+        sa.update(delivery_digests)
+        .where(columns.delivery_id == delivery)
+        .values(taken_digest=columns.digest)
+    )
+
+
+async def take_back(connection: AsyncConnection, delivery: UUID) -> None:
+    """Has a destination have last what it took before a delivery that failed for good."""
+    columns = delivery_digests.c
+    of_it = columns.delivery_id == delivery
+    await connection.execute(
+        sa.delete(delivery_digests).where(of_it, columns.taken_digest.is_(None))
+    )
+    await connection.execute(
+        sa.update(delivery_digests).where(of_it).values(digest=columns.taken_digest)
+    )
+
+
+async def put(connection: AsyncConnection, delivery: UUID) -> None:
+    """Has a delivery that was sent again be what its destination had last.
+
+    Of two, that is the one that was made later.
+    """
+    source = sa.select(
+        deliveries.c.automation_id,
+        deliveries.c.step_id,
+        deliveries.c.destination,
+        deliveries.c.content_digest,
+        deliveries.c.content_digest,
+        deliveries.c.id,
+    ).where(deliveries.c.id == delivery, deliveries.c.automation_id.is_not(None))
+    key = ["automation_id", "step_id", "destination"]
+    values = ["digest", "taken_digest", "delivery_id"]
+    had = insert(delivery_digests).from_select([*key, *values], source)
+    kept = deliveries.alias("kept")
+    # The row that is there. As a column it would name the table once more in the subquery.
+    there: sa.ColumnElement[UUID] = sa.literal_column("delivery_digests.delivery_id")
+    made = sa.select(deliveries.c.create_time).where(deliveries.c.id == delivery)
+    later = sa.select(kept.c.id).where(
+        kept.c.id == there, kept.c.create_time > made.scalar_subquery()
+    )
+    await connection.execute(
+        had.on_conflict_do_update(
+            index_elements=key,
+            set_={name: had.excluded[name] for name in values},
+            where=~later.exists(),
+        )
+    )
 
 
 def _is_of(workspace: str, destination: str) -> sa.ColumnElement[bool]:

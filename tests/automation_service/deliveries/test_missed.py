@@ -119,6 +119,23 @@ async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
     assert await states(rota, name) == [SENT, SENT, FAILED, SENT, UNCHANGED]
 
 
+async def test_of_what_changed_a_text_that_was_not_taken_changes_nothing(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: FakeAgent,
+    phone: ServiceReceiver,
+) -> None:
+    said = ["one", "two"]
+    speaking(agent, *said, "one", "two")
+    name = await deliver(rota, clock, phone, *said, dead_at=2, only="changed")
+    await enable(rota, PLACE)
+    worker = worker_of(rota, clock)
+    for count in (3, 4):
+        await again(rota, clock, name, count)
+        await send(worker)
+    assert await states(rota, name) == [SENT, FAILED, UNCHANGED, SENT]
+
+
 async def test_of_what_changed_a_new_place_gets_the_first_result(
     rota: Running,  # noqa: F811
     clock: ManualClock,
