@@ -16,6 +16,7 @@ from automation_service.deliveries.worker import AttemptAnswer, Recipient
 from automation_service.destinations.delivery_target import (
     OpenDestination,
     open_destination,
+    record_error,
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
@@ -95,9 +96,16 @@ class Refusal:
         return self.answer
 
     async def record(
-        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
-    ) -> None:
+        self,
+        connection: AsyncConnection,
+        tried: Delivery,
+        answer: AttemptAnswer,
+        now: datetime,
+        *,
+        ends: bool,
+    ) -> bool:
         """Does nothing: nobody was asked."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +141,18 @@ class ThreadRecipient:
         return ChannelAnswer()
 
     async def record(
-        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
-    ) -> None:
+        self,
+        connection: AsyncConnection,
+        tried: Delivery,
+        answer: AttemptAnswer,
+        now: datetime,
+        *,
+        ends: bool,
+    ) -> bool:
         """Has the inbox count what has arrived in the thread."""
-        if not answer.error and ended.user is not None:
-            await add_to_thread(connection, ended, user=ended.user, now=now)
+        if not answer.error and tried.user is not None:
+            await add_to_thread(connection, tried, user=tried.user, now=now)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,16 +182,20 @@ class ChannelRecipient:
         return await channel.send(self.destination.settings, message, self.ports)
 
     async def record(
-        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
-    ) -> None:
-        """Counts failures in a row, and pauses a destination that is dead."""
-        await record_outcome(
-            connection,
-            self.destination.id,
-            ok=not answer.error,
-            error=answer.error,
-            gone=answer.is_gone,
-            now=now,
+        self,
+        connection: AsyncConnection,
+        tried: Delivery,
+        answer: AttemptAnswer,
+        now: datetime,
+        *,
+        ends: bool,
+    ) -> bool:
+        """Shows the error at the destination, counts failures, and pauses one that is dead."""
+        if not ends:
+            await record_error(connection, self.destination, answer.error)
+            return True
+        return await record_outcome(
+            connection, self.destination, error=answer.error, gone=answer.is_gone, now=now
         )
 
 

@@ -12,6 +12,7 @@ from automation_service.notices.places import return_to_inbox
 from automation_service.outbox import FAULT, LEASE, RETRY, OutboxWorker
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox import deliveries as rows
+from automation_service.persistence.outbox import delivery_digests
 from automation_service.persistence.outbox.deliveries import Delivery
 from shared.db import database
 from shared.telemetry import logs, metrics
@@ -51,9 +52,19 @@ class Recipient(Protocol):
         ...
 
     async def record(
-        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
-    ) -> None:
-        """Records what a delivery came to, in the transaction of its end."""
+        self,
+        connection: AsyncConnection,
+        tried: Delivery,
+        answer: AttemptAnswer,
+        now: datetime,
+        *,
+        ends: bool,
+    ) -> bool:
+        """Records what an attempt came to, in the transaction that stores it.
+
+        `ends` says that no other attempt follows. False when whoever has the name now is not who
+        was asked.
+        """
         ...
 
 
@@ -99,7 +110,7 @@ class DeliveryWorker(OutboxWorker[Delivery]):
     async def _store(
         self, tried: Delivery, answer: AttemptAnswer, recipient: Recipient | None
     ) -> None:
-        """Stores what came of an attempt, and tells the recipient, if it is known, of an end."""
+        """Stores what came of an attempt, and tells the recipient if it is known."""
         now = self.clock.now()
         wait = None
         if answer.error and not answer.is_permanent and not answer.is_gone:
@@ -126,17 +137,18 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                     error=answer.error,
                     now=now,
                 )
-                if stored:
-                    if recipient is not None:
-                        await recipient.record(connection, tried, answer, now)
-                    if answer.error and tried.notice_ids:
-                        await return_to_inbox(
-                            connection,
-                            tried.notice_ids,
-                            destination=tried.destination,
-                            error=answer.error,
-                            now=now,
-                        )
+            if stored and recipient is not None:
+                is_known = await recipient.record(connection, tried, answer, now, ends=wait is None)
+                if not is_known and tried.earlier_attempts:
+                    await delivery_digests.forget(connection, tried.id)
+            if stored and wait is None and answer.error and tried.notice_ids:
+                await return_to_inbox(
+                    connection,
+                    tried.notice_ids,
+                    destination=tried.destination,
+                    error=answer.error,
+                    now=now,
+                )
         log.info(
             "delivery_tried",
             delivery=str(tried.id),

@@ -28,6 +28,7 @@ class OpenDestination:
     """A destination with its secrets, for the time of an attempt. `owner` is None if shared."""
 
     id: UUID
+    version: int
     kind: DestinationKind
     settings: ChannelSettings = field(repr=False)
     state: DestinationState
@@ -55,6 +56,7 @@ async def open_destination(
     values = secrets.split(found).values
     return OpenDestination(
         id=found.id,
+        version=found.version,
         kind=found.kind,
         # Addresses were checked when they were saved, and are again when they are resolved.
         settings=read_settings(found.kind.value, values, local=True),
@@ -67,40 +69,41 @@ async def open_destination(
 
 
 async def record_outcome(
-    connection: AsyncConnection,
-    destination: UUID,
-    *,
-    ok: bool,
-    error: str,
-    gone: bool,
-    now: datetime,
+    connection: AsyncConnection, tried: OpenDestination, *, error: str, gone: bool, now: datetime
 ) -> bool:
-    """Records what a result came to: taken, or failed for good. Returns whether it paused it.
+    """Records what a delivery came to: taken without an error, or failed for good.
 
-    It pauses a destination that is gone, or that refused MAX_FAILURES results in a row.
+    It pauses a destination that is gone, or that refused MAX_FAILURES in a row. False when the
+    destination has changed since it was opened, or is deleted: then the outcome says nothing of
+    it, and nothing is recorded.
     """
-    found = await rows.lock_by_id(connection, destination)
-    if found is None:
+    found = await rows.lock_by_id(connection, tried.id)
+    if found is None or found.version != tried.version:
         return False
-    if ok:
+    if not error:
         if found.consecutive_failures or found.last_error:
             await rows.note(connection, found.id, {"consecutive_failures": 0, "last_error": ""})
-        return False
+        return True
     failed = replace(
         found,
         consecutive_failures=found.consecutive_failures + 1,
         last_error=error[:MAX_ERROR],
     )
-    is_dead = gone or failed.consecutive_failures >= MAX_FAILURES
-    if not is_dead or found.state is DestinationState.PAUSED:
+    if gone or failed.consecutive_failures >= MAX_FAILURES:
+        await _pause(connection, failed, gone=gone, now=now)
+    else:
         values = {
             "consecutive_failures": failed.consecutive_failures,
             "last_error": failed.last_error,
         }
         await rows.note(connection, found.id, values)
-        return False
-    await _pause(connection, failed, gone=gone, now=now)
     return True
+
+
+async def record_error(connection: AsyncConnection, tried: OpenDestination, error: str) -> None:
+    """Has a destination show what is wrong with it, unless it has changed since it was opened."""
+    values = {"last_error": error[:MAX_ERROR]}
+    await rows.note(connection, tried.id, values, version=tried.version)
 
 
 async def _pause(

@@ -106,7 +106,9 @@ class DestinationVerification:
             outcome="taken" if answer.is_success else "failed",
         )
         async with database.transaction(self.db) as connection:
-            await rows.note(connection, found.id, {"last_error": answer.error[:MAX_ERROR]})
+            # A destination that changed meanwhile is not the one that was tested.
+            said = {"last_error": answer.error[:MAX_ERROR]}
+            await rows.note(connection, found.id, said, version=found.version)
         return MessageOutcome(
             destination=await self._get(who, name),
             status_code=answer.status_code,

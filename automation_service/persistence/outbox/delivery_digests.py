@@ -83,6 +83,16 @@ async def put(connection: AsyncConnection, delivery: UUID) -> None:
     )
 
 
+async def forget(connection: AsyncConnection, delivery: UUID) -> None:
+    """Has a delivery that was sent again no more be what its destination had last.
+
+    Its end has locked the row, if there is one.
+    """
+    await connection.execute(
+        sa.delete(delivery_digests).where(delivery_digests.c.delivery_id == delivery)
+    )
+
+
 def _is_of(workspace: str, destination: str) -> sa.ColumnElement[bool]:
     ours = sa.select(automations.c.id).where(automations.c.workspace_id == workspace)
     columns = delivery_digests.c

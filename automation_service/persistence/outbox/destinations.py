@@ -150,11 +150,18 @@ async def save(connection: AsyncConnection, changed: Destination, now: datetime)
     return _destination(row)
 
 
-async def note(connection: AsyncConnection, destination: UUID, values: Mapping[str, Any]) -> None:
-    """Stores what results and codes came to. The version stays."""
-    await connection.execute(
-        sa.update(destinations).where(destinations.c.id == destination).values(dict(values))
-    )
+async def note(
+    connection: AsyncConnection,
+    destination: UUID,
+    values: Mapping[str, Any],
+    *,
+    version: int | None = None,
+) -> None:
+    """Stores what results and codes came to, if it still has that version. The version stays."""
+    statement = sa.update(destinations).where(destinations.c.id == destination)
+    if version is not None:
+        statement = statement.where(destinations.c.version == version)
+    await connection.execute(statement.values(dict(values)))
 
 
 async def count_tests(

@@ -1,12 +1,15 @@
 """Whoever enables a destination chooses whether it gets what it missed."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from rota.automation.v1 import delivery_pb2 as dp
 
+from automation_service.deliveries.recipients import Recipients
 from automation_service.persistence.outbox import deliveries
+from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.deliveries.test_recipients import PLACE, worker_of
@@ -117,6 +120,48 @@ async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
     assert told == ["one", "three", "two"]
     await again(rota, clock, name, 5)
     assert await states(rota, name) == [SENT, SENT, FAILED, SENT, UNCHANGED]
+
+
+@dataclass(slots=True)
+class Late:
+    """Recipients whose answers come after a change."""
+
+    of: Recipients
+    change: Callable[[], Awaitable[object]]
+    found: Any = None
+
+    async def find(self, delivery: Delivery) -> Any:
+        self.found = await self.of.find(delivery)
+        return self
+
+    async def send(self, delivery: Delivery) -> Any:
+        answered = await self.found.send(delivery)
+        await self.change()
+        return answered
+
+    async def record(self, *given: Any, **said: Any) -> bool:
+        recorded: bool = await self.found.record(*given, **said)
+        return recorded
+
+
+async def test_what_an_earlier_place_takes_late_the_new_one_has_not_had(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+) -> None:
+    name = await deliver(rota, clock, phone, "did: do it", dead_at=1, only="changed")
+    await enable(rota, PLACE, send_missed=True)
+    async with receivers("ntfy") as other:
+        worker = worker_of(rota, clock)
+        of = cast(Recipients, worker.recipients)
+        worker.recipients = Late(of, lambda: update(rota, PLACE, "ntfy", ntfy=at(other)))
+        await send(worker)
+        assert await states(rota, name) == [SENT]
+        worker.recipients = of
+        await again(rota, clock, name, 2)
+        await send(worker)
+        assert await states(rota, name) == [SENT, SENT]
+        assert (len(phone.accepted), len(other.accepted)) == (1, 1)
 
 
 async def test_of_what_changed_a_text_that_was_not_taken_changes_nothing(

@@ -149,9 +149,11 @@ async def test_a_destination_gets_it_under_its_id_with_a_link_and_the_output_it_
         worker = worker_of(rota, clock)
         await send(worker)
         assert (await get(rota, made.name)).state == dp.Delivery.RETRYING
+        assert (await get_destination(rota, PLACE)).last_error == "it answered 503"
         clock.set(clock.now() + timedelta(minutes=1))
         await send(worker)
         assert (await get(rota, made.name)).state == dp.Delivery.SENT
+        assert (await get_destination(rota, PLACE)).last_error == ""
         [accepted] = endpoint.accepted
         assert accepted.key == made.name.rpartition("/")[2]
         run = made.name.partition("/deliveries/")[0]

@@ -64,9 +64,17 @@ class Posting:
         return Answered(status_code=code, error=error, is_permanent=code == 404)
 
     async def record(
-        self, connection: AsyncConnection, ended: Delivery, answer: AttemptAnswer, now: datetime
-    ) -> None:
-        self.ended.append((ended.destination, answer.error))
+        self,
+        connection: AsyncConnection,
+        tried: Delivery,
+        answer: AttemptAnswer,
+        now: datetime,
+        *,
+        ends: bool,
+    ) -> bool:
+        if ends:
+            self.ended.append((tried.destination, answer.error))
+        return True
 
 
 @pytest.fixture

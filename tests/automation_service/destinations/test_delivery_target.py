@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
-from uuid import UUID
 
 import pytest
 from rota.automation.v1 import destination_pb2 as dp
@@ -10,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.destinations.delivery_target import (
     MAX_FAILURES,
+    OpenDestination,
     open_destination,
+    record_error,
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
@@ -19,7 +20,7 @@ from automation_service.persistence.enums import DestinationState
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox
 from tests.support.automation import START, Running, execute, running, until
-from tests.support.destinations import TOPIC, State, create, delete, enable, get
+from tests.support.destinations import TOPIC, State, create, delete, enable, get, ntfy, update
 from tests.support.tokens import Keys
 from tests.support.webhooks import KEY, SETTINGS
 
@@ -32,19 +33,20 @@ async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Runnin
         yield service
 
 
+async def opened(db: AsyncEngine, name: str) -> OpenDestination:
+    async with db.connect() as connection:
+        segment = name.rpartition("/")[2]
+        found = await open_destination(connection, "w", segment, secrets=SECRETS)
+    assert found is not None
+    return found
+
+
 async def outcome(
-    db: AsyncEngine, destination: UUID, *, ok: bool = False, gone: bool = False
+    db: AsyncEngine, tried: OpenDestination, *, ok: bool = False, gone: bool = False
 ) -> bool:
     async with db.begin() as connection:
         error = "" if ok else "it answered 500"
-        return await record_outcome(
-            connection, destination, ok=ok, error=error, gone=gone, now=START
-        )
-
-
-async def id_of(rota: Running) -> UUID:
-    [row] = await execute(rota.url, "select id from destinations")
-    return UUID(str(row["id"]))
+        return await record_outcome(connection, tried, error=error, gone=gone, now=START)
 
 
 async def test_a_destination_is_opened_with_its_secrets(rota: Running, db: AsyncEngine) -> None:
@@ -61,15 +63,16 @@ async def test_a_destination_is_opened_with_its_secrets(rota: Running, db: Async
 async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
     rota: Running, db: AsyncEngine
 ) -> None:
-    name, which = (await create(rota)).name, await id_of(rota)
+    name = (await create(rota)).name
+    tried = await opened(db, name)
     for _ in range(MAX_FAILURES - 1):
-        assert not await outcome(db, which)
+        await outcome(db, tried)
     found = await get(rota, name)
     assert (found.state, found.consecutive_failures) == (State.ACTIVE, 4)
     assert found.last_error == "it answered 500"
-    assert not await outcome(db, which, ok=True)
+    await outcome(db, tried, ok=True)
     assert (await get(rota, name)).consecutive_failures == 0
-    assert [await outcome(db, which) for _ in range(6)] == [False] * 4 + [True, False]
+    assert [await outcome(db, tried) for _ in range(6)] == [True] * 5 + [False]
     paused = await get(rota, name)
     assert paused.state == State.PAUSED
     assert paused.pause_reason == "5 results in a row failed: it answered 500"
@@ -91,11 +94,24 @@ async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
 
 
 async def test_one_that_is_gone_pauses_at_once(rota: Running, db: AsyncEngine) -> None:
-    name, which = (await create(rota)).name, await id_of(rota)
-    assert await outcome(db, which, gone=True)
+    name = (await create(rota)).name
+    assert await outcome(db, tried := await opened(db, name), gone=True)
     assert (await get(rota, name)).pause_reason == "it is gone: it answered 500"
     await delete(rota, name)
-    assert not await outcome(db, which)
+    assert not await outcome(db, tried)
+
+
+async def test_what_an_earlier_address_answers_late_says_nothing_of_the_new_one(
+    rota: Running, db: AsyncEngine
+) -> None:
+    name = (await create(rota)).name
+    tried = await opened(db, name)
+    await update(rota, name, "ntfy", ntfy=ntfy(topic="another-topic-of-this-test"))
+    assert not await outcome(db, tried, gone=True)
+    async with db.begin() as connection:
+        await record_error(connection, tried, "it answered 500")
+    found = await get(rota, name)
+    assert (found.state, found.consecutive_failures, found.last_error) == (State.ACTIVE, 0, "")
 
 
 async def test_an_automation_delivers_to_what_its_author_may_use(
@@ -104,7 +120,7 @@ async def test_an_automation_delivers_to_what_its_author_may_use(
     shared = (await create(rota)).name
     email = dp.EmailSettings(address="bob@example.org")
     his = (await create(rota, user="bob", email=email, personal=True)).name
-    await outcome(db, await _first(rota), gone=True)
+    await outcome(db, await opened(db, shared), gone=True)
     names = [shared, his, "workspaces/w/destinations/none", "workspaces/v/destinations/x"]
     async with db.connect() as connection:
         of_ada = await check_use(connection, "w", "ada", names)
@@ -117,8 +133,3 @@ async def test_an_automation_delivers_to_what_its_author_may_use(
     ]
     assert [(one.name, one.is_refused) for one in of_bob][1] == (his, False)
     assert "verified" in of_bob[1].description
-
-
-async def _first(rota: Running) -> UUID:
-    [row] = await execute(rota.url, "select id from destinations where owner_id is null")
-    return UUID(str(row["id"]))
