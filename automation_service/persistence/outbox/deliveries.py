@@ -207,18 +207,29 @@ class DeliveryAttempt:
 
 # At most $4 destinations of a workspace at once, $5 in all, and $3 deliveries of each. A busy
 # destination is skipped, and so is a workspace with as many busy ones. $6 and $7 name them.
+# `waiting` reads one entry of ix_deliveries_due for each destination, however many deliveries wait.
+# Those that wait for the longest come first, of each workspace one before a second of any.
 _CLAIM: Final = """
-with busy as (
+with recursive busy as (
   select * from unnest($6::text[], $7::text[]) as b(workspace_id, destination)
+), waiting as (
+  (select workspace_id, destination, next_attempt_time from automation.deliveries
+    where state in ('pending', 'retrying')
+    order by workspace_id, destination, next_attempt_time limit 1)
+  union all
+  select n.* from waiting w cross join lateral (
+    select workspace_id, destination, next_attempt_time from automation.deliveries d
+     where d.state in ('pending', 'retrying')
+       and (d.workspace_id, d.destination) > (w.workspace_id, w.destination)
+     order by d.workspace_id, d.destination, d.next_attempt_time limit 1) n
 ), due as (
-  select distinct workspace_id, destination from automation.deliveries
-   where state in ('pending', 'retrying') and next_attempt_time <= $1
+  select * from waiting where next_attempt_time <= $1
 ), free as (
-  select due.*, row_number() over (partition by workspace_id order by destination)
+  select due.*, row_number() over (partition by workspace_id order by next_attempt_time)
            + (select count(*) from busy where busy.workspace_id = due.workspace_id) as place
     from due where (workspace_id, destination) not in (select * from busy)
 ), lanes as (
-  select * from free where place <= $4 order by place, workspace_id limit $5
+  select * from free where place <= $4 order by place, next_attempt_time limit $5
 ), first as (
   select f.id from lanes cross join lateral (
     select d.id from automation.deliveries d

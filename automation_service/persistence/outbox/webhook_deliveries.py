@@ -115,13 +115,16 @@ async def claim_due(
 ) -> list[WebhookDelivery]:
     """Starts an attempt of due messages: at most `per_workspace` of each of `workspaces`.
 
-    They are due again after `lease`, if this process dies. Skips workspaces in `busy`.
+    Those whose messages wait for the longest come first. They are due again after `lease`, if this
+    process dies. Skips workspaces in `busy`.
     """
     due = sa.and_(_WAITS, webhook_deliveries.c.next_attempt_time <= now)
     with_due = sa.select(webhook_deliveries.c.workspace_id).where(
         due, webhook_deliveries.c.workspace_id.not_in(list(busy))
     )
-    chosen = with_due.distinct().limit(workspaces).subquery("chosen")
+    by_workspace = with_due.group_by(webhook_deliveries.c.workspace_id)
+    longest_first = by_workspace.order_by(sa.func.min(webhook_deliveries.c.next_attempt_time))
+    chosen = longest_first.limit(workspaces).subquery("chosen")
     first = (
         sa.select(webhook_deliveries.c.id)
         .where(webhook_deliveries.c.workspace_id == chosen.c.workspace_id, due)

@@ -256,3 +256,38 @@ async def test_a_destination_that_hangs_delays_no_other(
     for _ in range(3):
         await send(worker)
     assert len(posting.ended) == 8
+
+
+async def test_what_waits_for_the_longest_is_claimed_first_in_each_workspace_and_of_all(
+    url: str, db: AsyncEngine, clock: ManualClock, posting: Posting
+) -> None:
+    # 25 workspaces with five destinations each; the last in the alphabet wait for the longest.
+    await execute(
+        url,
+        "insert into workspaces (id, create_time)"
+        " select 'w' || lpad(n::text, 2, '0'), now() from generate_series(1, 25) n",
+    )
+    await execute(
+        url,
+        "insert into deliveries (id, workspace_id, automation, step_id, destination, subject, body,"
+        " format, condition, content_digest, state, create_time, next_attempt_time)"
+        " select gen_random_uuid(), id, '', '', 'd' || n, '', '', 'text', 'always', '', 'pending',"
+        " $1::timestamptz, $1::timestamptz - n * interval '1 hour'"
+        " - substr(id, 2)::int * interval '1 second'"
+        " from workspaces, generate_series(1, 5) n where id like 'w__'",
+        clock.now(),
+    )
+    worker = DeliveryWorker(db=db, clock=clock, recipients=posting)
+    async with db.begin() as connection:
+        claimed = await worker.claim(connection, clock.now(), lanes=20, busy=())
+        assert {(one.workspace, one.destination) for one in claimed} == {
+            (f"w{n:02}", "d5") for n in range(6, 26)
+        }
+        busy = [worker.find_lane(one) for one in claimed]
+        claimed = await worker.claim(connection, clock.now(), lanes=20, busy=busy)
+        # Those that had none come before a second one of any.
+        assert [(one.workspace, one.destination) for one in claimed if one.workspace < "w06"] == [
+            (f"w{n:02}", "d5") for n in range(1, 6)
+        ]
+        assert {one.destination for one in claimed if one.workspace >= "w06"} == {"d4"}
+        assert len(claimed) == 20

@@ -1,6 +1,7 @@
 """The hot queries read their indexes, with a million triggers beside them."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from automation_service.persistence import (
     slots,
     triggers,
 )
+from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.run_checkpoints import Checkpoint
 from devstack.postgres_roles import ServiceDatabases
 from shared.db import database
@@ -72,6 +74,13 @@ select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n % 1000 + 1), 32, '0')::uuid
 from generate_series(1, 20000) n;
 insert into run_sessions (run_id, session_id, workspace_id, step_id, attempt)
 select id, id::text, workspace_id, 's', 1 from automation_runs;
+insert into deliveries
+    (id, workspace_id, automation, step_id, destination, subject, body, format, condition,
+     content_digest, state, create_time, next_attempt_time)
+select lpad(to_hex(n), 32, '0')::uuid, 'w' || n % 10, '', '', 'd', '', '', 'text', 'always', '',
+       'pending', now(), now()
+from generate_series(1, 20000) n;
+analyze deliveries;
 analyze automations; analyze automation_triggers; analyze automation_runs; analyze run_sessions;
 analyze automation_slots;
 """
@@ -235,6 +244,18 @@ QUERIES: dict[str, tuple[str, Any]] = {
         "ix_automation_slots_automation_id_slot_time",
         lambda c: slots.find_at(c, OWNER, "1", START),
     ),
+    "due deliveries": (
+        "_deliveries",
+        lambda c: deliveries.claim_due(
+            c,
+            datetime.now(UTC),
+            lease=timedelta(minutes=1),
+            per_destination=2,
+            per_workspace=4,
+            destinations=20,
+            busy=(),
+        ),
+    ),
     "old runs": ("ix_automation_runs_end_time", lambda c: retention.delete_runs(c, START, 10)),
     "old events": (
         "ix_automation_runs_events_kept",
@@ -252,7 +273,7 @@ async def reads_its_index(connection: AsyncConnection, name: str) -> None:
     for plan in await plans(connection, statements):
         assert index in plan, plan
         # Of small or few rows PostgreSQL may read all; of these never.
-        for table in ("automation_triggers", "automation_runs", "automation_slots"):
+        for table in ("automation_triggers", "automation_runs", "automation_slots", "deliveries"):
             assert f"Seq Scan on {table}" not in plan, plan
 
 
