@@ -46,6 +46,11 @@ def configure(service: str, *, level: str = "INFO", process: int | None = None) 
         )
     )
     logging.basicConfig(level="WARNING", handlers=[handler])
+    filter_libraries()
+
+
+def filter_libraries() -> None:
+    """Leaves out what libraries log as an error and is none: somebody went away."""
     # The core logs every write to a client that went away as an error.
     logging.getLogger("grpc._cython.cygrpc").addFilter(_not_a_gone_client)
     # The SDK logs what a server sends to a session that is closed as an error.

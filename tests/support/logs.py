@@ -2,9 +2,12 @@
 
 import structlog
 
+from shared.telemetry import logs
+
 
 def configure_logs() -> None:
-    """Without Rich, which would draw the local variables of each logged exception for seconds."""
+    """As services filter them, but without Rich, which draws local variables for seconds."""
+    logs.filter_libraries()
     structlog.reset_defaults()
     structlog.configure(
         processors=[
