@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -150,6 +151,8 @@ async def _watch(workers: asyncio.Future[Any], live: Live, canary: Canary, repor
             looked = made
             fire = made >= fired + ROUND
             fired = made if fire else fired
+            if fire:
+                print(f"{made} calls, {report.faults.total()} faults", file=sys.stderr)
             await _look(live, canary, report, fire=fire)
         if done:
             return
