@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import InboxItemKind
 from automation_service.persistence.results import inbox as rows
 from automation_service.persistence.results.inbox import NewInboxItem
+from shared.db.storable_text import clean
 from shared.snippet import first_line
 from shared.telemetry import metrics
 
@@ -42,19 +43,14 @@ async def add_items(connection: AsyncConnection, items: Sequence[NewInboxItem]) 
 
 def fit_item(item: NewInboxItem) -> NewInboxItem:
     """Returns the item as it is stored."""
-    body = _storable(item.body)
-    subject = " ".join(_storable(item.subject).split())
+    body = clean(item.body)
+    subject = " ".join(clean(item.subject).split())
     return replace(
         item,
         subject=_shorten(subject, MAX_SUBJECT),
         snippet=first_line(item.snippet or body),
         body=_cut(body),
     )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL and no lone surrogate."""
-    return text.replace("\0", "�").encode(errors="replace").decode()
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -10,6 +10,7 @@ from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.outbox import notices
 from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
+from shared.db.storable_text import clean
 from shared.definition.states import RunStatus
 
 # Of a text of others in a notice; what it links to has the rest.
@@ -84,7 +85,6 @@ async def record_approval_waiting(
 
 
 def _line(text: str) -> str:
-    """The text in one line, within its limit, as PostgreSQL takes it: no NUL, no lone surrogate."""
-    said = text[: 4 * MAX_LINE].replace("\0", "\ufffd").encode(errors="replace").decode()
-    line = " ".join(said.split())
+    """The text in one line, within its limit, as PostgreSQL takes it."""
+    line = " ".join(clean(text[: 4 * MAX_LINE]).split())
     return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"

@@ -11,6 +11,7 @@ from automation_service.persistence.run_endings import error_json
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.clock import rfc3339
+from shared.db.storable_text import clean
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.registries.actions.store import get_action
@@ -190,22 +191,14 @@ def to_storable(value: Any) -> Any:
     """Replaces what PostgreSQL or JSON can't store: NUL, lone surrogates, large integers."""
     match value:
         case str():
-            return _storable_text(value)
+            return clean(value)
         case dict():
-            return {_storable_text(str(key)): to_storable(item) for key, item in value.items()}
+            return {clean(str(key)): to_storable(item) for key, item in value.items()}
         case list() | tuple():
             return [to_storable(item) for item in value]
         case int() if not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
             return str(value)
     return value
-
-
-def _storable_text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text.replace("\0", "�")
 
 
 def _count_bytes(value: Any) -> int:

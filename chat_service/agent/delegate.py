@@ -12,7 +12,6 @@ from langgraph.types import interrupt
 from chat_service.agent.checkpointer import MAX_SUBAGENT_RUNS, CheckpointStore, thread_id
 from chat_service.agent.graphs import GraphCache
 from chat_service.agent.subagent_run import SubagentAnswer, SubagentPause, SubagentRun
-from chat_service.llm.text import clean
 from chat_service.llm.usage import ModelUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import AgentEvent, Retrying, StepChanged
@@ -21,6 +20,7 @@ from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, st
 from chat_service.runtime.subagent import RESEARCHER, Subagent
 from chat_service.tools.definition import ToolDefinition, ToolResult
 from chat_service.tools.results import ArgumentsInvalid, SubagentReport, ToolFailed, to_result
+from shared.db.storable_text import clean
 
 NAME: Final = "delegate"
 MAX_TASK: Final = 8_000

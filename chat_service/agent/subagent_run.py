@@ -12,10 +12,11 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from chat_service.agent.graphs import Graph, graph_config
 from chat_service.agent.resume_state import ResumeState
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import StepChanged
 from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
+from shared.db.storable_text import clean
 
 MAX_LINES: Final = 20
 _TITLE: Final = 80

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from chat_service.llm.text import clean, one_line, read_objects
+from chat_service.llm.text import one_line, read_objects
+from shared.db.storable_text import clean
 from shared.invisible_characters import clean_name
 
 LONGEST: Final = 100

@@ -12,7 +12,8 @@ from chat_service.llm.errors import EmptyResponse, ProviderFault
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.metering import Meter, MeteredCall
 from chat_service.llm.stream_error import to_error
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
+from shared.db.storable_text import clean
 from shared.telemetry import logs
 
 log = logs.logger(__name__)

@@ -21,9 +21,9 @@ from chat_service.llm.delta import take_words
 from chat_service.llm.features.returned_members import ReturnedMembers, add_returned, source_of
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
-from chat_service.llm.text import clean
 from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
 from chat_service.llm.tool_call_chunks import ToolCallAssembler, ToolCallChunk
+from shared.db.storable_text import clean
 
 # in a message's metadata: what was done to arguments of tool calls, by id
 REPAIRS: Final = "repairs"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from chat_service.llm.text import clean
 from chat_service.llm.thought_tags import Thought
+from shared.db.storable_text import clean
 
 # the same thought may be in several of them
 _THOUGHT_FIELDS: Final = (

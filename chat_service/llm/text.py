@@ -7,22 +7,12 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from chat_service.llm.stream.surrogates import join_pairs
+from shared.db.storable_text import clean
 
-REPLACEMENT = "\ufffd"
-# NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # where an object begins, well-formed or not: a brace, and nothing or a key with its colon
 _BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|$)', re.S)
 MAX_OBJECTS = 20
 _OBJECT = re.compile(r"""\{\s*(?:\}|(?:"(?:[^"\\]|\\.)*"|'[^'{}]*'|\w+)\s*:)""", re.S)
-
-
-def clean(text: str) -> str:
-    """Returns a text with what can't be stored replaced; two halves of a character are joined."""
-    if _UNSTORABLE.search(text) is None:
-        return text
-    return _UNSTORABLE.sub(REPLACEMENT, join_pairs(text))
 
 
 def clean_json(value: Any) -> Any:

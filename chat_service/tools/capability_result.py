@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chat_service.llm.text import clean
 from chat_service.tools.definition import ToolResult
 from shared import canonical_json
+from shared.db.storable_text import clean
 from shared.registries.capabilities.types import Capability
 
 MAX_OUTPUT: Final = 256 * 1024  # bytes, of a result as canonical JSON

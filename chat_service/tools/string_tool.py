@@ -7,9 +7,9 @@ from typing import Any
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, StructuredTool
 
-from chat_service.llm.text import clean
 from chat_service.prompts.load import load_prompt
 from chat_service.tools.results import ArgumentsInvalid, ToolOutcome, capture_outcome, to_result
+from shared.db.storable_text import clean
 
 Texts = Mapping[str, str]
 Action = Callable[[Texts, ToolRuntime[Any, Any]], Awaitable[ToolOutcome]]

@@ -6,7 +6,8 @@ from typing import Any, Final
 from google.protobuf import json_format
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.llm.text import clean, clean_json
+from chat_service.llm.text import clean_json
+from shared.db.storable_text import clean
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from chat_service.llm.chat_model import REFUSED, REPAIRS, ResponseChunk
 from chat_service.llm.errors import REQUEST, EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from chat_service.llm.text_call import Beginning, TextCallReader
 from chat_service.llm.thought_tags import Retraction, Thought
 from chat_service.llm.tool_call_chunks import ToolCallChunk
@@ -29,6 +29,7 @@ from chat_service.runtime.events import (
 )
 from chat_service.runtime.run_context import STAMP, AgentRun, Emit, RunState
 from shared import errors
+from shared.db.storable_text import clean
 
 # where a call may begin within text, and how often one chunk is looked at
 _START: Final = re.compile(r"[{`~<]")

@@ -12,6 +12,7 @@ import httpx2
 
 from chat_service.tools.capabilities import html_text
 from shared import errors
+from shared.db.storable_text import clean
 from shared.registries.capabilities.types import Capability
 from shared.sandbox.pool import JobFailed, Sandbox
 from shared.security.egress import (
@@ -207,7 +208,7 @@ async def _read(response: httpx2.Response) -> _HttpResponse:
 
 def _decode(answer: _HttpResponse) -> str:
     text = answer.body.decode(_charset(answer.charset), errors="replace")
-    text = text.encode(errors="replace").decode()  # half a surrogate pair is no character
+    text = clean(text)
     if "xhtml" in answer.content_type.lower():
         return _EMPTY_ELEMENT.sub(r"<\1\2></\1>", text)
     return text

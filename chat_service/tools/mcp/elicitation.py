@@ -14,10 +14,10 @@ from mcp.types import (
     ErrorData,
 )
 
-from chat_service.llm.text import clean
 from chat_service.tools.mcp.form import FormRefused, read_form
 from chat_service.tools.mcp.session import Session
 from chat_service.tools.question import MAX_QUESTIONS, Answers, Question
+from shared.db.storable_text import clean
 from shared.invisible_characters import mark_invisible
 
 MAX_MESSAGE: Final = 2_000

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Any, Final, TypedDict
 from urllib.parse import urlsplit
 
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from shared import canonical_json, json_schema
+from shared.db.storable_text import clean
 from shared.invisible_characters import find_invisible, mark_invisible
 from shared.json_path import join_path
 

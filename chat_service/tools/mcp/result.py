@@ -18,7 +18,7 @@ from mcp.types import (
 )
 
 from chat_service.llm.image_type import detect_mime_type
-from chat_service.llm.text import clean
+from shared.db.storable_text import clean
 
 MAX_IMAGES: Final = 4  # of one result
 MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024

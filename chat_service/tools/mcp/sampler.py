@@ -22,10 +22,10 @@ from mcp.types import (
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress
-from chat_service.llm.text import clean
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.runtime.models_file import McpSampling
 from chat_service.tools.idempotency import CurrentCall
+from shared.db.storable_text import clean
 
 MAX_INPUT: Final = 64 * 1024  # characters of all messages and the system prompt
 MAX_MESSAGES: Final = 64

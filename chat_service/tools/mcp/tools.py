@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mcp.types import Tool
 
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.timeouts import Timeouts
@@ -19,6 +19,7 @@ from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
 from chat_service.tools.mcp.access_token import BearerAuth, TokenSource
 from shared.aio import Notifier
+from shared.db.storable_text import clean
 from shared.registries.capabilities.types import Capability
 from shared.telemetry import logs
 

@@ -94,7 +94,7 @@ async def test_no_text_makes_it_fail(connection: AsyncConnection) -> None:
     await add_items(connection, [item(1, subject=odd * 50, body=odd), item(2, body="é" * 200_000)])
     long, hostile = await held(connection)
     assert len(hostile.subject) == MAX_SUBJECT
-    assert hostile.body == "�?‮<script>\n![x](http://evil.example/)"
+    assert hostile.body == "��‮<script>\n![x](http://evil.example/)"
     assert len(long.body.encode()) <= MAX_BODY_BYTES
     assert long.body.endswith(CUT)
 

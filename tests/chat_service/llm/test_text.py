@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.text import MAX_OBJECTS, clean, clean_json, one_line, read_objects
+from chat_service.llm.text import MAX_OBJECTS, clean_json, one_line, read_objects
+from shared.db.storable_text import clean
 
 
 def test_what_cannot_be_stored_is_replaced() -> None:

@@ -14,7 +14,7 @@ from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import REFUSED, CallProgress
 from chat_service.llm.errors import ProviderFault
 from chat_service.llm.finish_reason import CONTENT_FILTER, LENGTH
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
@@ -53,6 +53,7 @@ from chat_service.tools.results import (
     to_outcome,
 )
 from shared import compact_json, errors
+from shared.db.storable_text import clean
 from shared.registries.catalogue import Catalogue
 from shared.validation.violations import Violation
 
