@@ -70,7 +70,7 @@ class ChannelSettings(BaseModel):
     def faults(self, *, local: bool) -> Iterator[SettingsFault]:
         """Yields what is wrong beyond the form; `local` allows http and any host."""
         for field, uri in self.addresses():
-            if fault := _address_fault(field, uri, self.hosts, local=local):
+            if fault := find_address_fault(field, uri, self.hosts, local=local):
                 yield fault
         for field, secret in reveal(self).items():
             if field in _HEADER_FIELDS and secret and not re.match(_PRINTED, str(secret)):
@@ -249,6 +249,33 @@ def read_settings(kind: str, values: Mapping[str, Any], *, local: bool) -> Chann
     return settings
 
 
+def find_address_fault(
+    field: str, uri: str, hosts: Sequence[str] = (), *, local: bool
+) -> SettingsFault | None:
+    """Finds why nothing may be sent to an address. Without `hosts` any public one may have it.
+
+    `local` allows http and any host.
+    """
+    try:
+        url = httpx2.URL(uri)
+        host, port = url.raw_host.decode("ascii"), url.port
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        return SettingsFault(field=field, description="is no URL")
+    if any(character <= " " or character == "\x7f" for character in uri):
+        return SettingsFault(field=field, description="must not hold blanks")
+    schemes = ("https", "http") if local else ("https",)
+    if url.scheme not in schemes or not host or port == 0:
+        description = f"must be an {' or '.join(schemes)} address"
+        return SettingsFault(field=field, description=description)
+    if url.userinfo or url.fragment:
+        return SettingsFault(field=field, description="must not hold a user or a fragment")
+    if local:
+        return None
+    if hosts and not any(_is_of(host.lower(), pattern) for pattern in hosts):
+        return SettingsFault(field=field, description=f"must be on {' or '.join(hosts)}")
+    return _not_public(field) if names_inner(host) else None
+
+
 def reveal(settings: BaseModel) -> dict[str, Any]:
     """Returns the values with their secrets, as `read_settings` takes them: to be sealed."""
     return {name: _reveal(getattr(settings, name)) for name in type(settings).model_fields}
@@ -276,29 +303,6 @@ def _fault(error: Any) -> SettingsFault:
         case _:
             text = str(error["msg"])
             return SettingsFault(field=field, description=text[:1].lower() + text[1:])
-
-
-def _address_fault(
-    field: str, uri: str, hosts: Sequence[str], *, local: bool
-) -> SettingsFault | None:
-    try:
-        url = httpx2.URL(uri)
-        host, port = url.raw_host.decode("ascii"), url.port
-    except (httpx2.InvalidURL, UnicodeError, ValueError):
-        return SettingsFault(field=field, description="is no URL")
-    if any(character <= " " or character == "\x7f" for character in uri):
-        return SettingsFault(field=field, description="must not hold blanks")
-    schemes = ("https", "http") if local else ("https",)
-    if url.scheme not in schemes or not host or port == 0:
-        description = f"must be an {' or '.join(schemes)} address"
-        return SettingsFault(field=field, description=description)
-    if url.userinfo or url.fragment:
-        return SettingsFault(field=field, description="must not hold a user or a fragment")
-    if local:
-        return None
-    if hosts and not any(_is_of(host.lower(), pattern) for pattern in hosts):
-        return SettingsFault(field=field, description=f"must be on {' or '.join(hosts)}")
-    return _not_public(field) if names_inner(host) else None
 
 
 def _is_of(host: str, pattern: str) -> bool:
