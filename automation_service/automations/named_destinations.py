@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from shared import errors, resources
+from shared import errors
+from shared.definition.destination_names import INBOX, is_thread
 from shared.definition.envelope import AutomationDefinition
-from shared.registries.actions.deliver import DELIVER, INBOX
+from shared.registries.actions.deliver import DELIVER
 
 _PLAN, _ON_FAILURE = "definition.plan", "definition.execution.on_failure"
 
@@ -55,14 +56,6 @@ def require_checked_destinations(
 def names_destinations(definition: AutomationDefinition) -> frozenset[str]:
     """Returns the destinations of the workspace that a definition names, and no threads."""
     return frozenset(name for _, name in _list_destinations(definition) if not is_thread(name))
-
-
-def is_thread(name: str) -> bool:
-    try:
-        resources.THREAD.parse(name)
-    except errors.ResourceNotFound:
-        return False
-    return True
 
 
 def build_destination_refusal(

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.automations.named_destinations import is_thread
 from automation_service.destinations.use_check import check_use
+from shared.definition.destination_names import is_thread
 
 NO_THREAD: Final = "is no thread that you can write to"
 

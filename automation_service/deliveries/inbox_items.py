@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from automation_service.persistence.outbox.deliveries import Delivery, NewDelivery
 from automation_service.persistence.results import inbox as rows
-from shared.registries.actions.deliver import INBOX, delivery_id
+from shared.definition.destination_names import INBOX
+from shared.registries.actions.deliver import delivery_id
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
 

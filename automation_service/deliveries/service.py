@@ -16,6 +16,7 @@ from automation_service.persistence.outbox.deliveries import ANY, Delivery, Deli
 from shared import errors, filters, resources
 from shared.aip import Page
 from shared.clock import Clock
+from shared.definition.destination_names import INBOX
 from shared.filters import Kind
 from shared.rpc.idempotency import IdempotencyKey
 
@@ -119,7 +120,7 @@ async def _is_of_removed(connection: AsyncConnection, found: Delivery) -> bool:
 
 
 def _read_destination(value: str) -> str:
-    if value != rows.INBOX and not value.startswith("workspaces/"):
+    if value != INBOX and not value.startswith("workspaces/"):
         raise ValueError("must be inbox, or the name of a thread or of a destination")
     return value
 

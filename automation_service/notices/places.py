@@ -16,9 +16,10 @@ from automation_service.notices.text import describe
 from automation_service.persistence.enums import DestinationKind, NoticeKind
 from automation_service.persistence.outbox import destinations, notice_deliveries, notices
 from automation_service.persistence.outbox import notice_settings as settings_rows
-from automation_service.persistence.outbox.notice_settings import INBOX, NoticeSettings
+from automation_service.persistence.outbox.notice_settings import NoticeSettings
 from automation_service.persistence.outbox.notices import Notice
 from shared import resources
+from shared.definition.destination_names import INBOX
 from shared.schedule import zones
 
 # Of why a destination did not take a notice.

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-THREAD: Final = "thread"
-INBOX: Final = "inbox"
+from shared.definition.destination_names import INBOX, THREAD
+
 _KINDS: Final = {
     "email": r"e-?mails?|mail",
     "slack": "slack",

@@ -24,7 +24,6 @@ from shared.db.statements import fetch
 from shared.filters import Filter
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
-INBOX: Final = "inbox"
 # The source of what a run gave; a notice has its type.
 RESULT: Final = "result"
 CHANGED: Final = "changed"

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.tables import notice_settings, notices
 from shared.db.queries import take_lock
+from shared.definition.destination_names import INBOX
 from shared.resources import NOTICE_SETTINGS
 from shared.schedule.quiet_hours import QuietHours
 
-INBOX: Final = "inbox"
 FAILURE_INTERVAL: Final = timedelta(hours=1)
 APPROVAL_DELAY: Final = timedelta(minutes=1)
 

@@ -8,11 +8,9 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun
 from shared import errors, resources
+from shared.definition.destination_names import INBOX, THREAD, is_thread
 
 DELIVER: Final = "deliver"
-# What a drafter writes for the conversation that it was asked in.
-THREAD: Final = "thread"
-INBOX: Final = "inbox"
 UNTITLED: Final = "Untitled thread"
 _HERE: Final = "this conversation"
 _OF_AUTHOR: Final = "the inbox of whom it runs for"
@@ -58,7 +56,7 @@ def list_destinations(payload: Json) -> list[str]:
 
 
 def list_threads(payload: Json) -> list[str]:
-    return [name for name in list_destinations(payload) if _is_thread(name)]
+    return [name for name in list_destinations(payload) if is_thread(name)]
 
 
 def describe_deliveries(
@@ -92,7 +90,7 @@ def format_destinations(found: Sequence[DestinationView], kept: Iterable[str] = 
         f"- `{INBOX}`: the person's inbox",
         *(f"- `{one.name}`: {_in_words(one)}" for one in found),
         *(
-            f"- `{name}`: {'a conversation' if _is_thread(name) else 'a place'} that the "
+            f"- `{name}`: {'a conversation' if is_thread(name) else 'a place'} that the "
             "automation delivers to already"
             for name in dict.fromkeys(kept)
             if name not in known and name != INBOX
@@ -123,7 +121,7 @@ def _describe(
         return {"destination": name, "kind": INBOX, "display_name": _OF_AUTHOR}
     if name == thread:
         return {"destination": name, "kind": THREAD, "display_name": _HERE}
-    if _is_thread(name):
+    if is_thread(name):
         title = titles.get(name, "") or UNTITLED
         return {"destination": name, "kind": THREAD, "display_name": title}
     found = known.get(name)
@@ -132,14 +130,6 @@ def _describe(
     host = {"host": found.host} if found.host else {}
     shown = one_line(found.display_name, _SHOWN) or name.rpartition("/")[2]
     return {"destination": name, "kind": found.kind, "display_name": shown, **host}
-
-
-def _is_thread(name: str) -> bool:
-    try:
-        resources.THREAD.parse(name)
-    except errors.ResourceNotFound:
-        return False
-    return True
 
 
 def _steps(payload: Json) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shared import resources
+from shared.definition.destination_names import INBOX, THREAD
 from shared.definition.fields import Block, Text, require_words
 from shared.registries.actions.types import (
     ActionContext,
@@ -21,7 +22,6 @@ from shared.registries.actions.types import (
 )
 from shared.templates.marks import is_template
 
-INBOX: Final = "inbox"
 MAX_DESTINATIONS: Final = 10
 MAX_SUBJECT: Final = 200  # characters, as it is sent
 MAX_SUBJECT_TEMPLATE: Final = 2_000  # characters, as it is written
@@ -30,7 +30,6 @@ MAX_BODY: Final = 256 << 10  # bytes, as it is sent
 NO_OUTPUT: Final = "The run gave nothing."
 
 _DESTINATION: Final = re.compile(r"workspaces/[^/\s]+/(threads|destinations)/[^/\s]+")
-_THREAD_WORD: Final = "thread"
 _FENCE: Final = "```"
 _FENCE_BYTES: Final = 16  # of both, with the lines that they end
 _FORMS: Final = f"must be {INBOX}, {resources.THREAD.template} or {resources.DESTINATION.template}"
@@ -39,7 +38,7 @@ _FORMS: Final = f"must be {INBOX}, {resources.THREAD.template} or {resources.DES
 def _check_destination(name: str) -> str:
     if is_template(name):
         raise ValueError("must be written out, since whoever approves it sees every destination")
-    if name == _THREAD_WORD:
+    if name == THREAD:
         raise ValueError(f"must say which thread: {resources.THREAD.template}")
     if name != INBOX and not _DESTINATION.fullmatch(name):
         raise ValueError(_FORMS)

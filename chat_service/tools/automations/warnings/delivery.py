@@ -6,7 +6,7 @@ from typing import Any, Final
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import DestinationView
 from chat_service.tools.automations.deliveries import DELIVER, list_deliver_steps
-from shared import errors, resources
+from shared.definition.destination_names import is_destination
 
 NOWHERE: Final = (
     "Its result is delivered nowhere: no step is a `deliver`, so it is read in the run only."
@@ -41,9 +41,7 @@ def find_missing_deliveries(
 
 
 def _find_reason(name: str, known: Mapping[str, DestinationView]) -> str:
-    try:
-        resources.DESTINATION.parse(name)
-    except errors.ResourceNotFound:
+    if not is_destination(name):
         return ""
     found = known.get(name)
     if found is None:
