@@ -161,6 +161,11 @@ class ToolStopped(Exception):
         self.outcome = outcome
 
 
+def refuse_argument(argument: str, issue: str) -> ToolStopped:
+    """Returns what ends a tool whose argument can't be used, for the reason `issue`."""
+    return ToolStopped(ArgumentsInvalid(issues=[f"{argument}: {issue}"]))
+
+
 # Errors that are no outcome of a tool: refusals of a task, errors of a drafter's or subagent's
 # model, and a peer or database that stays unreachable. They end the turn or change its model.
 TURN_ERRORS: Final = (

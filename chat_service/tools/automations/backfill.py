@@ -19,11 +19,11 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import read_moment
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.automations.preview import show_slot
+from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
 from shared import errors
 from shared.clock import rfc3339
-from shared.schedule import zones
 
 NAME: Final = "backfill_slots"
 # A card lists all slots that it runs.
@@ -101,17 +101,20 @@ async def _find(
             )
         )
     except errors.InvalidRequest as refusal:
-        raise _stopped("; ".join(v.description for v in refusal.violations)) from None
+        issue = "; ".join(v.description for v in refusal.violations)
+        raise refuse_argument("start", issue) from None
     except errors.StateConflict:
-        raise _stopped(f"“{automation.display_name}” is {automation.state}; resume it first") from (
-            None
-        )
+        issue = f"“{automation.display_name}” is {automation.state}; resume it first"
+        raise refuse_argument("start", issue) from None
     if not found.slots:
-        raise _stopped(f"no time from then to then can be run. {_why(found)}".strip())
+        raise refuse_argument(
+            "start", f"no time from then to then can be run. {_why(found)}".strip()
+        )
     if len(found.slots) > MAX_SLOTS:
-        raise _stopped(
+        raise refuse_argument(
+            "start",
             f"{len(found.slots)} times can be run, and a card lists at most {MAX_SLOTS}: up to "
-            f"{rfc3339(found.slots[MAX_SLOTS - 1].slot_time)} they are as many"
+            f"{rfc3339(found.slots[MAX_SLOTS - 1].slot_time)} they are as many",
         )
     return found.slots
 
@@ -119,10 +122,6 @@ async def _find(
 def _why(found: BackfillView) -> str:
     told = [f"{n} {_CAUSES.get(cause, cause)}" for cause, n in sorted(found.left_out.items())]
     return f"Of those in the ledger {', '.join(told)}." if told else ""
-
-
-def _stopped(issue: str) -> ToolStopped:
-    return ToolStopped(ArgumentsInvalid(issues=[f"start: {issue}"]))
 
 
 def _proposal(found: AutomationView, slots: Sequence[LedgerSlotView]) -> Proposal:
@@ -136,24 +135,19 @@ def _proposal(found: AutomationView, slots: Sequence[LedgerSlotView]) -> Proposa
         context={"automation": found.name, "display_name": found.display_name},
         preview={
             "summary": f"It runs now for {times}.",
-            "slots": [_shown(slot, configs.get(slot.trigger_id, {})) for slot in slots],
+            "slots": [
+                show_slot(
+                    slot.trigger_id,
+                    configs.get(slot.trigger_id, {}),
+                    fire_time=slot.fire_time,
+                    local_time=slot.local_time,
+                )
+                for slot in slots
+            ],
             "notes": [_NOTE],
             "time_zone_assumed": False,
         },
     )
-
-
-def _shown(slot: LedgerSlotView, config: Mapping[str, Any]) -> dict[str, Any]:
-    zone = str(config.get("timezone", "UTC"))
-    offset = slot.fire_time.astimezone(zones.load(zone)).utcoffset() or timedelta(0)
-    return {
-        "trigger_id": slot.trigger_id,
-        "fire_time": rfc3339(slot.fire_time),
-        "local_time": slot.local_time,
-        "time_zone": zone,
-        "utc_offset": f"{int(offset.total_seconds())}s",
-        "dst_note": "",
-    }
 
 
 def _schema(payload: Mapping[str, Any]) -> dict[str, Any]:

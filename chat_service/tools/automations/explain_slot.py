@@ -13,7 +13,7 @@ from chat_service.runtime.ports import AutomationView, ExplanationView, TriggerV
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import read_moment
-from chat_service.tools.results import ArgumentsInvalid, SlotReport, ToolOutcome, ToolStopped
+from chat_service.tools.results import SlotReport, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.schedule import zones
 
@@ -30,7 +30,7 @@ _TIME_ZONE: Final = Argument(
     most=100,
     required=False,
 )
-_NO_ZONE: Final = "time_zone: an IANA name is needed, such as Europe/Paris"
+_NO_ZONE: Final = "an IANA name is needed, such as Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def explain_slot_tool(run: AgentRun) -> BaseTool:
         automation = await find_automation(run, texts["automation"])
         schedules = [one for one in automation.triggers if one.type == "schedule"]
         if not schedules:
-            return ArgumentsInvalid(issues=["automation: it has no schedule, so it has no slots"])
+            raise refuse_argument("automation", "it has no schedule, so it has no slots")
         answers: list[_SlotAnswer] = []
         for trigger in schedules:
             for one in [moment] if zone else _readings(moment, trigger):
@@ -65,11 +65,11 @@ def _zone(name: str, moment: datetime) -> ZoneInfo | None:
     try:
         zone = zones.load(name)
     except ValueError:
-        raise ToolStopped(ArgumentsInvalid(issues=[_NO_ZONE])) from None
+        raise refuse_argument("time_zone", _NO_ZONE) from None
     there = moment.astimezone(zone)
     if there.utcoffset() != moment.utcoffset():
-        issue = f"moment: its offset is not that of {name}, where it is {there.isoformat()} then"
-        raise ToolStopped(ArgumentsInvalid(issues=[issue]))
+        issue = f"its offset is not that of {name}, where it is {there.isoformat()} then"
+        raise refuse_argument("moment", issue)
     return zone
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import AutomationView
 from chat_service.runtime.run_context import AgentRun
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument
 from shared import errors, resources
 
@@ -62,11 +62,11 @@ def _only(called: str, found: Sequence[AutomationView], more: bool) -> Automatio
         return meant[0]
     if meant:
         several = f"{called!r} may be any of these, so ask which is meant: {_names(meant)}"
-        raise ToolStopped(ArgumentsInvalid(issues=[f"automation: {several}"]))
+        raise refuse_argument("automation", several)
     there = _names(found) if found else "there are none"
     those = f"the newest {len(found):,}" if more else "those there are"
     nothing = f"no automation is called {called!r}; {those}: {there}"
-    raise ToolStopped(ArgumentsInvalid(issues=[f"automation: {nothing}"]))
+    raise refuse_argument("automation", nothing)
 
 
 def _meant(called: str, found: Sequence[AutomationView]) -> list[AutomationView]:

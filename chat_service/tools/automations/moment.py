@@ -1,10 +1,11 @@
-"""A moment that a model writes → an aware datetime."""
+"""A moment that a model writes → an aware datetime, and one in words for it."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.results import refuse_argument
+from shared.schedule import zones
 
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)", re.I | re.A
@@ -23,11 +24,17 @@ def read_moment(text: str, argument: str) -> datetime:
             return found
     except (ValueError, OverflowError):
         pass
-    raise ToolStopped(
-        ArgumentsInvalid(
-            issues=[
-                f"{argument}: an RFC 3339 date-time with an offset is needed, such as "
-                "2026-11-23T09:00:00+01:00"
-            ]
-        )
+    raise refuse_argument(
+        argument,
+        "an RFC 3339 date-time with an offset is needed, such as 2026-11-23T09:00:00+01:00",
     )
+
+
+def format_moment(moment: datetime, zone: str) -> str:
+    """Formats a moment on the clock of an IANA zone: `Monday, 2026-11-23 09:00 (Europe/Paris)`."""
+    return format_local(moment.astimezone(zones.load(zone)).isoformat(), zone)
+
+
+def format_local(local_time: str, zone: str) -> str:
+    """Formats a time in ISO 8601 that a clock of the zone shows, in the same words."""
+    return f"{datetime.fromisoformat(local_time):%A, %Y-%m-%d %H:%M} ({zone})"

@@ -13,12 +13,11 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import read_moment
+from chat_service.tools.automations.moment import format_moment, read_moment
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
 from shared.clock import rfc3339
-from shared.schedule import zones
 
 PAUSE: Final = "pause_automation"
 RESUME: Final = "resume_automation"
@@ -146,14 +145,13 @@ def _read_end(run: AgentRun, text: str) -> datetime:
     moment = read_moment(text, "until")
     if moment <= run.context.runtime.now:
         now = _in_words(run, run.context.runtime.now)
-        raise ToolStopped(ArgumentsInvalid(issues=[f"until: it is past, since it is {now} now"]))
+        raise refuse_argument("until", f"it is past, since it is {now} now")
     return moment
 
 
 def _in_words(run: AgentRun, moment: datetime) -> str:
     """Returns the moment on the person's clock."""
-    zone = run.context.runtime.time_zone
-    return f"{moment.astimezone(zones.load(zone)):%A, %Y-%m-%d %H:%M} ({zone})"
+    return format_moment(moment, run.context.runtime.time_zone)
 
 
 def _read_resume_time(payload: Mapping[str, Any]) -> datetime | None:
@@ -164,11 +162,7 @@ def _read_resume_time(payload: Mapping[str, Any]) -> datetime | None:
 async def _in_state(run: AgentRun, called: str, state: str) -> AutomationView:
     found = await find_automation(run, called)
     if found.state != state:
-        raise ToolStopped(
-            ArgumentsInvalid(
-                issues=[f"automation: “{found.display_name}” is {found.state} already"]
-            )
-        )
+        raise refuse_argument("automation", f"“{found.display_name}” is {found.state} already")
     return found
 
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chat_service.runtime.ports import PreviewView, SlotView
 from chat_service.runtime.run_context import AgentRun
 from shared.clock import rfc3339
+from shared.schedule import zones
 
 SHOWN: Final = 5
 
@@ -54,6 +55,22 @@ def keep_slots(
         for slot in preview["slots"]
         if kept(slot["trigger_id"], datetime.fromisoformat(slot["fire_time"]))
     ]
+
+
+def show_slot(
+    trigger_id: str, config: Mapping[str, Any], *, fire_time: datetime, local_time: str
+) -> dict[str, Any]:
+    """Returns the JSON of the proto's PreviewSlot for a slot of a schedule, without a DST note."""
+    zone = str(config.get("timezone", "UTC"))
+    offset = fire_time.astimezone(zones.load(zone)).utcoffset() or timedelta(0)
+    return {
+        "trigger_id": trigger_id,
+        "fire_time": rfc3339(fire_time),
+        "local_time": local_time,
+        "time_zone": zone,
+        "utc_offset": f"{int(offset.total_seconds())}s",
+        "dst_note": "",
+    }
 
 
 def enabled_schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:

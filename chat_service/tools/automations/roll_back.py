@@ -19,7 +19,7 @@ from chat_service.tools.automations.consequences import estimate_consequences, r
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.preview import build_preview, zones_of
 from chat_service.tools.diff import diff_fields
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
 from shared import errors
 from shared.schedule import zones
@@ -69,7 +69,7 @@ def _read_number(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= _LARGEST:
-        raise _stopped("the number of a version is needed, such as 3")
+        raise refuse_argument("version", "the number of a version is needed, such as 3")
     return int(text)
 
 
@@ -79,18 +79,21 @@ async def _find_revision(
     """Returns the revision with its definition. Raises ToolStopped unless it is an earlier one."""
     present = automation.revision
     if number == present:
-        raise _stopped(f"version {number} is the present one")
+        raise refuse_argument("version", f"version {number} is the present one")
     earlier = [one for one in await _list_revisions(run, automation) if one.number < present]
     if not earlier:
-        raise _stopped(f"“{automation.display_name}” has no version before the present one")
+        raise refuse_argument(
+            "version", f"“{automation.display_name}” has no version before the present one"
+        )
     try:
         return await _get(run, automation, number or earlier[0].number)
     except errors.RotaError as error:
         if error.code is not errors.Code.NOT_FOUND:
             raise
     there = ", ".join(_in_words(run, one) for one in earlier[:SHOWN])
-    raise _stopped(
-        f"there is no version {number}; the present one is {present}, and before it: {there}"
+    raise refuse_argument(
+        "version",
+        f"there is no version {number}; the present one is {present}, and before it: {there}",
     )
 
 
@@ -120,7 +123,7 @@ async def _proposal(run: AgentRun, found: AutomationView, revision: RevisionView
     after = await _checked(run, found, revision)
     changed = diff_fields(found.payload, after)
     if not changed:
-        raise _stopped(f"it is as it was in version {revision.number} already")
+        raise refuse_argument("version", f"it is as it was in version {revision.number} already")
     known = zones_of(found.payload) | zones_of(after)
     was = await build_preview(run, found.payload, "", known_zones=known)
     preview = await build_preview(run, after, "", known_zones=known)
@@ -186,7 +189,3 @@ def _schema(payload: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(kinds),
         "additionalProperties": False,
     }
-
-
-def _stopped(issue: str) -> ToolStopped:
-    return ToolStopped(ArgumentsInvalid(issues=[f"version: {issue}"]))

@@ -19,9 +19,10 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.automations.moment import format_local
 from chat_service.tools.automations.pause_resume import NOTE, fixed_schema
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
-from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
 from shared.clock import rfc3339
 
@@ -40,14 +41,15 @@ _FIXED: Final = ("name", "trigger", "slot_time")
 def skip_next_slot_tool(run: AgentRun) -> BaseTool:
     async def propose(texts: Texts, _: Emit) -> Proposal:
         if texts["day"] and not _DATE.fullmatch(texts["day"]):
-            raise _stopped("day: a date is needed, such as 2026-11-23")
+            raise refuse_argument("day", "a date is needed, such as 2026-11-23")
         found = await find_automation(run, texts["automation"])
         trigger, slot = _find_next(run, found)
         when = _in_words(slot, trigger)
         if texts["day"] and not slot.local_time.startswith(texts["day"]):
-            raise _stopped(
-                f"day: its next time is {when}, and only the next time that is not skipped can be "
-                "skipped"
+            raise refuse_argument(
+                "day",
+                f"its next time is {when}, and only the next time that is not skipped can be "
+                "skipped",
             )
         return await _proposal(run, found, trigger, slot, texts["note"], when)
 
@@ -75,7 +77,7 @@ def skip_next_slot_tool(run: AgentRun) -> BaseTool:
 
 def _find_next(run: AgentRun, found: AutomationView) -> tuple[TriggerView, SlotView]:
     if found.state == "paused" and found.resume_time is None:
-        raise _stopped(f"automation: “{found.display_name}” is paused, so no time is next")
+        raise refuse_argument("automation", f"“{found.display_name}” is paused, so no time is next")
     now = run.context.runtime.now
     # A slot that has come and waits for its jitter can't be skipped.
     coming = [
@@ -84,7 +86,9 @@ def _find_next(run: AgentRun, found: AutomationView) -> tuple[TriggerView, SlotV
         if trigger.enabled and trigger.next_slot and trigger.next_slot.fire_time > now
     ]
     if not coming:
-        raise _stopped(f"automation: “{found.display_name}” has no time left that can be skipped")
+        raise refuse_argument(
+            "automation", f"“{found.display_name}” has no time left that can be skipped"
+        )
     return min(coming, key=lambda one: one[1].fire_time)
 
 
@@ -114,8 +118,8 @@ async def _proposal(
         ),
     )
     preview["notes"].append(
-        f"{when} is skipped, and not made up for later. Until then the skip can be taken back in "
-        "the automation's view."
+        f"{when} is skipped, and not made up for later. Until then the skip can be taken back, by "
+        "asking for it or in the automation's view."
     )
     context: Mapping[str, Any] = {
         "automation": found.name,
@@ -133,9 +137,4 @@ async def _proposal(
 
 def _in_words(slot: SlotView, trigger: TriggerView) -> str:
     """Returns the slot on the clock of its schedule."""
-    local = datetime.fromisoformat(slot.local_time)
-    return f"{local:%A, %Y-%m-%d %H:%M} ({trigger.config.get('timezone', 'UTC')})"
-
-
-def _stopped(issue: str) -> ToolStopped:
-    return ToolStopped(ArgumentsInvalid(issues=[issue]))
+    return format_local(slot.local_time, str(trigger.config.get("timezone", "UTC")))

@@ -17,7 +17,13 @@ from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, enabled_schedules, zones_of
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.diff import diff_fields
-from chat_service.tools.results import ArgumentsInvalid, EtagConflict, ToolFailed, ToolStopped
+from chat_service.tools.results import (
+    ArgumentsInvalid,
+    EtagConflict,
+    ToolFailed,
+    ToolStopped,
+    refuse_argument,
+)
 from chat_service.tools.string_tool import Argument, Texts
 
 NAME: Final = "update_automation"
@@ -78,7 +84,7 @@ async def _shown(
     after = {key: value for key, value in payload.items() if key not in _HELD}
     changed = diff_fields(before, after)
     if not changed:
-        raise ToolStopped(ArgumentsInvalid(issues=["change: it leaves everything as it is"]))
+        raise refuse_argument("change", "it leaves everything as it is")
     was = await build_preview(run, before, change, known_zones=zones_of(before))
     preview = await build_preview(run, after, change, known_zones=zones_of(before))
     basis = await read_basis(run, after)

@@ -13,10 +13,11 @@ from chat_service.runtime.result_ports import InboxItemView, ResultRunView, Sent
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.list_automations import next_fires
 from chat_service.tools.automations.lookup import find_automation
-from chat_service.tools.results import ArgumentsInvalid, ResultReport, ToolOutcome, ToolStopped
+from chat_service.tools.automations.moment import format_moment
+from chat_service.tools.results import ResultReport, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared import errors
-from shared.schedule import zones
+from shared.definition.destination_names import INBOX
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.description import describe
 
@@ -66,7 +67,7 @@ async def _find(run: AgentRun, called: str) -> tuple[InboxItemView | None, str]:
         return item, item.run
     workspace, _, rest = called.removeprefix("workspaces/").partition("/")
     if called.startswith("workspaces/") and workspace != run.context.runtime.workspace:
-        raise _stopped("it is of another workspace")
+        raise refuse_argument("result", "it is of another workspace")
     if rest.startswith("inboxItems/"):
         return await _get_item(run, called)
     if "/runs/" in rest:
@@ -82,7 +83,9 @@ async def _get_item(run: AgentRun, name: str) -> tuple[InboxItemView, str]:
         lambda: results.get_inbox_item(workspace=context.workspace, user=context.user, name=name),
     )
     if found is None:
-        raise _stopped("there is no such item in the person's inbox, or it is no longer kept")
+        raise refuse_argument(
+            "result", "there is no such item in the person's inbox, or it is no longer kept"
+        )
     return found, found.run
 
 
@@ -92,7 +95,9 @@ async def _find_newest(run: AgentRun) -> InboxItemView:
     for matching in (f'thread = "{thread}" AND kind = RESULT', "kind = RESULT"):
         if found := await _list_newest(run, matching):
             return found[0]
-    raise _stopped("no result reached the person, neither in this conversation nor in the inbox")
+    raise refuse_argument(
+        "result", "no result reached the person, neither in this conversation nor in the inbox"
+    )
 
 
 async def _list_newest(run: AgentRun, matching: str) -> Sequence[InboxItemView]:
@@ -117,7 +122,7 @@ async def _find_last_run(run: AgentRun, automation: AutomationView) -> str:
         )
     )
     if not found:
-        raise _stopped(f"“{automation.display_name}” has not run yet")
+        raise refuse_argument("result", f"“{automation.display_name}” has not run yet")
     return found[0].name
 
 
@@ -153,7 +158,7 @@ async def _report(run: AgentRun, item: InboxItemView | None, found: ResultRunVie
         automation=found.automation,
         display_name=name,
         schedule=trigger,
-        slot=_local(run, found),
+        slot=_when(run, found),
         run_state=found.state,
         made_by=author,
         deliveries=[{"destination": one.destination, "state": one.state} for one in deliveries],
@@ -162,7 +167,7 @@ async def _report(run: AgentRun, item: InboxItemView | None, found: ResultRunVie
 
 
 def _cause(run: AgentRun, found: ResultRunView, trigger: str) -> str:
-    when = _local(run, found)
+    when = _when(run, found)
     if found.backfill:
         return f"Somebody had it run afterwards for {when}; the run is {found.state}"
     words = f" ({trigger})" if trigger else ""
@@ -188,7 +193,7 @@ def _in_words(trigger: Mapping[str, Any]) -> str:
 def _where(deliveries: Sequence[SentResult], thread: str) -> str:
     if not deliveries:
         return "It delivered nothing: its output is in the run"
-    places = {"inbox": "the inbox of who made it", thread: "this conversation"}
+    places = {INBOX: "the inbox of who made it", thread: "this conversation"}
     told = [
         f"{places.get(one.destination, one.destination)} ({_DELIVERED.get(one.state, one.state)})"
         for one in deliveries
@@ -223,9 +228,8 @@ def _head(item: InboxItemView | None) -> str:
     return f"“{one_line(item.subject, 200)}” is in your inbox. " if item else ""
 
 
-def _local(run: AgentRun, found: ResultRunView) -> str:
-    moment, zone = found.slot_time or found.create_time, run.context.runtime.time_zone
-    return f"{moment.astimezone(zones.load(zone)):%A, %Y-%m-%d %H:%M} ({zone})"
+def _when(run: AgentRun, found: ResultRunView) -> str:
+    return format_moment(found.slot_time or found.create_time, run.context.runtime.time_zone)
 
 
 async def _or_none(run: AgentRun, call: Callable[[], Awaitable[T]]) -> T | None:
@@ -236,7 +240,3 @@ async def _or_none(run: AgentRun, call: Callable[[], Awaitable[T]]) -> T | None:
         if error.code not in _GONE:
             raise
         return None
-
-
-def _stopped(issue: str) -> ToolStopped:
-    return ToolStopped(ArgumentsInvalid(issues=[f"result: {issue}"]))

@@ -11,11 +11,10 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.result_ports import InboxItemView, InboxView, ResultRunView
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import read_moment
-from chat_service.tools.results import ArgumentsInvalid, InboxList, ToolOutcome, ToolStopped
+from chat_service.tools.automations.moment import format_moment, read_moment
+from chat_service.tools.results import InboxList, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.clock import rfc3339
-from shared.schedule import zones
 
 NAME: Final = "list_inbox"
 MAX_ITEMS: Final = 30
@@ -56,7 +55,7 @@ def list_inbox_tool(run: AgentRun) -> BaseTool:
     async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         start, end = _read_span(run, texts)
         if texts["state"] not in ("", "read", "unread"):
-            raise _stopped("state: it is `read`, `unread` or left out")
+            raise refuse_argument("state", "it is `read`, `unread` or left out")
         automation = texts["automation"] and (await find_automation(run, texts["automation"])).name
         span = f'create_time >= "{_utc(start)}" AND create_time < "{_utc(end)}"'
         inbox = await _list_items(run, span, automation, texts["state"])
@@ -81,8 +80,8 @@ def _read_span(run: AgentRun, texts: Texts) -> tuple[datetime, datetime]:
     end = read_moment(texts["end"], "end") if texts["end"] else now + timedelta(seconds=1)
     start = read_moment(texts["start"], "start") if texts["start"] else end - DEFAULT_SPAN
     if start >= end:
-        raise _stopped(
-            f"start: it is not before the end, {_local(run, end)}; it is {_local(run, now)} now"
+        raise refuse_argument(
+            "start", f"it is not before the end, {_local(run, end)}; it is {_local(run, now)} now"
         )
     return start, end
 
@@ -140,13 +139,8 @@ def _run(run: AgentRun, one: ResultRunView) -> dict[str, Any]:
 
 
 def _local(run: AgentRun, moment: datetime) -> str:
-    zone = run.context.runtime.time_zone
-    return f"{moment.astimezone(zones.load(zone)):%A, %Y-%m-%d %H:%M} ({zone})"
+    return format_moment(moment, run.context.runtime.time_zone)
 
 
 def _utc(moment: datetime) -> str:
     return rfc3339(moment.astimezone(UTC))
-
-
-def _stopped(issue: str) -> ToolStopped:
-    return ToolStopped(ArgumentsInvalid(issues=[issue]))
