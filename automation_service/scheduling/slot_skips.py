@@ -125,7 +125,7 @@ def find_void(owner: Automation, trigger: Trigger, now: datetime) -> list[SlotSk
     coming = list(islice(_to_come(trigger, now), _MAX_LOOKED_AT))
     if not coming or (config := read_schedule(owner, trigger)) is None:
         return []
-    return [skip for skip in coming if not _names(config, skip)]
+    return [skip for skip in coming if not slots.names_fire(config, skip.slot_time)]
 
 
 def list_to_come(trigger: Trigger) -> list[SlotSkip]:
@@ -183,12 +183,6 @@ def _undecided(trigger: Trigger) -> Iterator[SlotSkip]:
 
 def _to_come(trigger: Trigger, now: datetime) -> Iterator[SlotSkip]:
     return (skip for skip in _undecided(trigger) if skip.fire_time > now)
-
-
-def _names(config: ScheduleTriggerConfig, skip: SlotSkip) -> bool:
-    # The slot_time of a slot may have a microsecond.
-    found = slots.find_slots_at(config, skip.slot_time.replace(microsecond=0))
-    return any(slot.slot_time == skip.slot_time and not slot.skipped for slot in found)
 
 
 def _name(owner: Automation, trigger_id: str | None) -> str:

@@ -1,10 +1,10 @@
 """The gRPC client of automation_service, on a user's behalf."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import grpc
 from google.protobuf import field_mask_pb2, json_format
@@ -24,11 +24,13 @@ from chat_service.runtime.ports import (
     RevisionView,
     RunView,
     SavedAutomation,
+    SkippedSlotView,
     SlotView,
     TriggerView,
 )
 from shared import errors
 from shared.aip import name_value
+from shared.clock import rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import USER, WORKSPACE
@@ -199,6 +201,34 @@ class AutomationClient:
         )
         method = self.stub.SkipNextSlot
         return _saved(await self._call(method, request, workspace, user, request_id))
+
+    async def unskip_slots(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        skipped: Sequence[tuple[str, datetime]],
+        request_id: UUID,
+    ) -> SavedAutomation:
+        saved, left_out, refusal = None, list[str](), None
+        for trigger, slot_time in skipped:
+            request = pb.UnskipSlotRequest(
+                name=name,
+                trigger=trigger,
+                slot_time=to_timestamp(slot_time),
+                request_id=str(uuid5(request_id, f"{trigger} {rfc3339(slot_time)}")),
+            )
+            try:
+                saved = await self._call(self.stub.UnskipSlot, request, workspace, user, request_id)
+            except errors.RotaError as error:
+                if error.reason != errors.SlotNotSkipped.reason:
+                    raise
+                refusal = error
+                left_out.append(f"{rfc3339(slot_time)} has come, or is not skipped any more")
+        if saved is None:
+            raise refusal or errors.SlotNotSkipped(name, slot_time="")
+        return replace(_saved(saved), left_out=tuple(left_out))
 
     async def find_backfill(
         self, *, workspace: str, user: str, name: str, start: datetime, end: datetime
@@ -380,7 +410,14 @@ def _known(answer: pb.Automation) -> AutomationView:
                 enabled=one.enabled,
                 next_fire=_moment(one, "next_fire_time"),
                 next_slot=_slot(one.next_slot) if one.HasField("next_slot") else None,
-                skipped=tuple(slot.local_time for slot in one.skipped_slots),
+                skipped=tuple(
+                    SkippedSlotView(
+                        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
+                        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+                        local_time=slot.local_time,
+                    )
+                    for slot in one.skipped_slots
+                ),
             )
             for one in answer.triggers
         ),

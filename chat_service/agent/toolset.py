@@ -23,6 +23,7 @@ from chat_service.tools.automations.pause_resume import (
 )
 from chat_service.tools.automations.roll_back import roll_back_automation_tool
 from chat_service.tools.automations.skip_next_slot import skip_next_slot_tool
+from chat_service.tools.automations.unskip_slots import unskip_slots_tool
 from chat_service.tools.automations.update import update_automation_tool
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.capabilities.register import register_capabilities
@@ -72,6 +73,13 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="skip_next_slot",
         factory=skip_next_slot_tool,
+        approval="always",
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="unskip_slots",
+        factory=unskip_slots_tool,
         approval="always",
         needs_automations=True,
         has_example=True,

@@ -19,6 +19,7 @@ from shared.sandbox.pool import JobFailed
 from shared.validation import never_fires
 from shared.validation.checks import TOO_LONG, Checks
 
+_CHECKED_AS_SHOWN = (ActionType.QUESTION, ActionType.PAUSE, ActionType.SKIP, ActionType.UNSKIP)
 # They identify the automation and the version that the user saw.
 _FIXED_KEYS = ("name", "etag")
 
@@ -59,7 +60,7 @@ class PayloadCheck:
                     | ActionType.ROLLBACK
                 ):
                     return await self._check_schema(row, payload)
-                case ActionType.PAUSE | ActionType.SKIP:
+                case ActionType.PAUSE | ActionType.SKIP | ActionType.UNSKIP:
                     self._require_ahead(row, payload)
                     return await self._check_schema(row, payload)
                 case ActionType.QUESTION:
@@ -79,12 +80,12 @@ class PayloadCheck:
     async def check_as_shown(self, row: Approval, field: str) -> None:
         """Raises InvalidRequest if the payload can't be approved as it was shown.
 
-        An automation would never fire, as its time has passed; the end of a pause, or the time to
-        skip, is past; a question lacks required values.
+        An automation would never fire, as its time has passed; the end of a pause, the time to
+        skip, or every skipped time, is past; a question lacks required values.
         Paths are under the request's `field`, which an edit would fill. The tool that acts on the
         approval reports every other change since the user saw the payload.
         """
-        if row.action_type in (ActionType.QUESTION, ActionType.PAUSE, ActionType.SKIP):
+        if row.action_type in _CHECKED_AS_SHOWN:
             await self.check(row, row.payload, field)
         if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._is_late(row):
             return
@@ -113,7 +114,10 @@ class PayloadCheck:
         return payload
 
     def _require_ahead(self, row: Approval, payload: Mapping[str, Any]) -> None:
-        """Raises InvalidRequest when the moment that a card is about has come."""
+        """Raises InvalidRequest when the moment that a card is about has come, of several all."""
+        if row.action_type == ActionType.UNSKIP:
+            self._require_one_ahead(row)
+            return
         pauses = row.action_type == ActionType.PAUSE
         key = "resume_time" if pauses else "slot_time"
         now, moment = self.clock.now(), row.payload.get(key)
@@ -124,6 +128,12 @@ class PayloadCheck:
                 else "the time to skip has come; ask again for the next"
             )
             raise errors.invalid(key, said)
+
+    def _require_one_ahead(self, row: Approval) -> None:
+        """Raises InvalidRequest when every skipped slot of a card has come."""
+        times = [datetime.fromisoformat(one["fire_time"]) for one in row.payload.get("slots", ())]
+        if times and max(times) <= self.clock.now():
+            raise errors.invalid("slots", "the time has come, so it stays skipped")
 
     def _is_late(self, row: Approval) -> bool:
         try:

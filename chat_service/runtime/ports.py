@@ -80,6 +80,7 @@ class ActionType(StrEnum):
     RESUME = "automation_resume"
     BACKFILL = "automation_backfill"
     SKIP = "automation_skip"
+    UNSKIP = "automation_unskip"
     DELETE = "automation_delete"
     ROLLBACK = "automation_rollback"
     TOOL_CALL = "tool_call"
@@ -159,6 +160,8 @@ class SavedAutomation:
     payload: Mapping[str, Any]  # display_name, description, definition; canonical
     # RFC 3339 on the clock of the trigger and its zone, the earliest first; none while it is paused
     next_fires: tuple[str, ...] = ()
+    # what of the change was not made, and why, in a sentence each
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +172,7 @@ class TriggerView:
     enabled: bool
     next_fire: datetime | None = None
     next_slot: "SlotView | None" = None  # that fires at next_fire; none in lists
-    skipped: tuple[str, ...] = ()  # local times of slots to come
+    skipped: tuple["SkippedSlotView", ...] = ()  # slots to come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +218,15 @@ class SlotView:
     utc_offset: timedelta
     dst_note: str = ""
     skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedSlotView:
+    """A slot to come that somebody skipped. `local_time` is on the wall clock of its schedule."""
+
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +376,22 @@ class AutomationsPort(Protocol):
         request_id: UUID,
     ) -> SavedAutomation:
         """Skips the slot of `slot_time`. Raises SlotMismatch when it is not the next one."""
+        ...
+
+    async def unskip_slots(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        skipped: Sequence[tuple[str, datetime]],
+        request_id: UUID,
+    ) -> SavedAutomation:
+        """Takes skips back, each of a trigger's name and a slot_time.
+
+        What has come meanwhile, or is not skipped any more, is left out. Raises SlotNotSkipped
+        when that is so of all.
+        """
         ...
 
     async def resume(

@@ -54,6 +54,7 @@ async def act_with_approval(
         display_name=display_name(saved.payload),
         next_fires=list(saved.next_fires),
         change=change,
+        left_out=list(saved.left_out),
         edited_by_person=[dict(one) for one in approved.edits],
     )
 

@@ -10,8 +10,9 @@ from shared import errors
 
 MAX_ISSUES: Final = 20
 EDITED: Final = "edited_by_person"
+_LEFT_OUT: Final = "left_out"
 # members of a result whose words are not the person's, or quote a definition
-_OURS: Final = ("issues", "message", "explanation", EDITED)
+_OURS: Final = ("issues", "message", "explanation", EDITED, _LEFT_OUT)
 
 AutomationChange = Literal[
     "created",
@@ -19,6 +20,7 @@ AutomationChange = Literal[
     "paused",
     "resumed",
     "skipped",
+    "unskipped",
     "backfilled",
     "deleted",
     "rolled_back",
@@ -31,6 +33,7 @@ class AutomationSaved:
     display_name: str
     next_fires: list[str]
     change: AutomationChange
+    left_out: list[str] = field(default_factory=list)  # what of it was not done, and why
     edited_by_person: list[Mapping[str, Any]] = field(default_factory=list)
     status: Literal["saved"] = "saved"
 
@@ -210,8 +213,9 @@ def with_edits(result: ToolResult, edits: Sequence[Mapping[str, Any]]) -> ToolRe
 
 def to_result(outcome: ToolOutcome) -> ToolResult:
     output = asdict(outcome)
-    if not output.get(EDITED, True):
-        del output[EDITED]
+    for key in (EDITED, _LEFT_OUT):
+        if not output.get(key, True):
+            del output[key]
     output |= {key: to_plain_words(output[key]) for key in _OURS if key in output}
     return ToolResult(
         output=output,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from devstack.demo.dates import DAYS
 from devstack.demo.delivery import is_delivery
 from devstack.demo.moment import names_day, parse_coming_moment, parse_moment
 from devstack.demo.schedule import Schedule, ScheduleRefusal
@@ -17,6 +18,7 @@ UPDATE_TOOL: Final = "update_automation"
 PAUSE_TOOL: Final = "pause_automation"
 RESUME_TOOL: Final = "resume_automation"
 SKIP_TOOL: Final = "skip_next_slot"
+UNSKIP_TOOL: Final = "unskip_slots"
 EXPLAIN_TOOL: Final = "explain_slot"
 BACKFILL_TOOL: Final = "backfill_slots"
 ROLL_BACK_TOOL: Final = "roll_back_automation"
@@ -30,6 +32,7 @@ MANAGEMENT_TOOLS: Final = frozenset(
         PAUSE_TOOL,
         RESUME_TOOL,
         SKIP_TOOL,
+        UNSKIP_TOOL,
         EXPLAIN_TOOL,
         BACKFILL_TOOL,
         ROLL_BACK_TOOL,
@@ -63,6 +66,18 @@ _SKIP = re.compile(
     rf"{_PLEASE}skip\s+(?:(?P<one>the\s+next\s+(?:one|run|time))|(?:the\s+next\s+(?:run|time|slot)"
     r"\s+of|(?P<day>today|tomorrow)['’]?s?)\s+(?P<name>.+?))(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
+)
+_UNSKIP = re.compile(
+    rf"{_PLEASE}(?:(?:do\s+not|don['’]t)\s+skip|unskip"
+    r"|(?:undo|take\s+back)\s+(?:the|(?P<every>all))\s+(?:skips?\s+(?:of|for)|skipped\s+\w+\s+of))\s+"
+    r"(?:(?P<all>(?:all|any)(?:\s+(?:runs?|times?|slots?))?(?:\s+of)?)\s+"
+    r"|the\s+next\s+(?:run|time|slot)\s+of\s+"
+    rf"|(?P<day>today|tomorrow|{'|'.join(DAYS)})(?:['’]s?)?\s+(?:(?:run|time|slot)\s+of\s+)?)?"
+    r"(?P<name>.+?)(?:,?\s+after\s+all)?[.!?\s]*$",
+    re.I,
+)
+_ONE: Final = frozenset(
+    {"run", "one", "time", "slot", "the next one", "the next run", "the next time"}
 )
 _WHY = re.compile(
     r"^\W*(?:why\s+)?(?:did|has|was)(?:n['’]t)?\s+(?P<name>.+?)\s+(?:not\s+)?"
@@ -137,6 +152,7 @@ def parse_management_call(
         _delivery_call(text, last),
         _pause_or_resume_call(text, now),
         _skip_call(text, now),
+        _unskip_call(text, now),
         _explain_call(text, now),
         _backfill_call(text, now),
         _roll_back_call(text),
@@ -221,6 +237,25 @@ def _skip_call(text: str, now: datetime) -> ManagementCall | None:
     if found["note"]:
         arguments["note"] = found["note"]
     return ManagementCall(tool=SKIP_TOOL, arguments=arguments)
+
+
+def _unskip_call(text: str, now: datetime) -> ManagementCall | None:
+    found = _UNSKIP.search(text)
+    if found is None or _recurs(text):
+        return None
+    name = _name(found["name"])
+    arguments = {"automation": "it" if name.lower() in _ONE else name}
+    if found["day"]:
+        arguments["day"] = _coming_day(found["day"], now)
+    elif found["all"] or found["every"]:
+        arguments["day"] = "all"
+    return ManagementCall(tool=UNSKIP_TOOL, arguments=arguments)
+
+
+def _coming_day(word: str, now: datetime) -> str:
+    """Returns the date of `today`, or of the next day that a word names."""
+    coming = parse_coming_moment(word, now)
+    return (coming or now).date().isoformat()
 
 
 def _explain_call(text: str, now: datetime) -> ManagementCall | None:

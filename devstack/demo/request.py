@@ -16,6 +16,7 @@ CHAT_TOOLS = frozenset(
         "resume_automation",
         "backfill_slots",
         "skip_next_slot",
+        "unskip_slots",
         "roll_back_automation",
         "delete_automation",
         "list_inbox",

@@ -38,11 +38,10 @@ ABOUT = (
 )
 COMMANDS = (
     "I know “pause NAME until next Monday at 9 because …”, “resume NAME”, “skip the next run of "
-    "NAME”, “skip tomorrow's NAME”, “backfill NAME from 14:43 to 14:46”, “change NAME to 10:30”, "
-    "“roll back NAME”, “roll back NAME to version 2”, “delete NAME”, “what came in this week?”, "
-    "“why did I get this?”, "
-    "“send NAME to Slack too”, “don't mail NAME”, "
-    "“why did NAME not run at 9?” and “list my automations”."
+    "NAME”, “skip tomorrow's NAME”, “don't skip tomorrow's NAME after all”, “backfill NAME from "
+    "14:43 to 14:46”, “change NAME to 10:30”, “roll back NAME”, “roll back NAME to version 2”, "
+    "“delete NAME”, “what came in this week?”, “why did I get this?”, “send NAME to Slack too”, "
+    "“don't mail NAME”, “why did NAME not run at 9?” and “list my automations”."
 )
 _SMALL_TALK = (
     (r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|bonjour|hallo)(?:\s+\w+)?\W*$",
@@ -59,6 +58,7 @@ _DONE = {
     "paused": "is paused",
     "resumed": "goes on",
     "skipped": "skips its next time",
+    "unskipped": "runs then after all",
     "backfilled": "runs for what it missed",
     "deleted": "is deleted",
     "rolled_back": "is as it was before",
@@ -262,7 +262,7 @@ def _acknowledge(result: Message) -> str:
             issues = rest.get("issues") or rest.get("violations") or []
             told = _sentence(issues)
             field, _, missing = told.partition(": ")
-            if field in ("automation", "moment", "version", "result", "start"):
+            if field in ("automation", "moment", "version", "result", "start", "day"):
                 return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
         case {"status": "error", **rest}:
@@ -273,6 +273,8 @@ def _acknowledge(result: Message) -> str:
 def _describe_saved(result: dict[Any, Any]) -> str:
     name = result.get("display_name") or result.get("automation") or "The automation"
     done = _DONE.get(str(result.get("change")), "is saved")
+    if left_out := result.get("left_out"):
+        done += f", except that {_sentence(left_out)}"
     for key in _SAVED_TIMES:
         times = result.get(key)
         if first := times[0] if isinstance(times, list) and times else times:

@@ -53,8 +53,9 @@ _UNREAD_DAY: Final = re.compile(
     re.I,
 )
 _COMMAND: Final = re.compile(
-    r"^\W*(?:(?:please|can you|could you|would you)\s+)?(?:pause|resume|unpause|skip|backfill"
-    r"|delete|roll\s*back|re-?run|reschedule|make\s+up\s+for|catch\s+up\s+on|run\s+.*\bmissed\b|run\s+.*\bagain\b)\s",
+    r"^\W*(?:(?:please|can you|could you|would you)\s+)?(?:pause|resume|unpause|(?:un)?skip"
+    r"|(?:do\s+not|don['’]t)\s+skip|backfill|delete|roll\s*back|re-?run|reschedule"
+    r"|make\s+up\s+for|catch\s+up\s+on|run\s+.*\bmissed\b|run\s+.*\bagain\b)\s",
     re.I,
 )
 

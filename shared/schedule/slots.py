@@ -136,6 +136,13 @@ def find_slots_at(config: ScheduleTriggerConfig, second: datetime) -> list[Plann
     ]
 
 
+def names_fire(config: ScheduleTriggerConfig, slot_time: datetime) -> bool:
+    """Says whether a schedule has a slot of that very slot_time that no clock change skips."""
+    # The slot_time of a slot may have a microsecond.
+    found = find_slots_at(config, slot_time.replace(microsecond=0))
+    return any(slot.slot_time == slot_time and not slot.skipped for slot in found)
+
+
 def find_last_slot(config: ScheduleTriggerConfig, until: datetime) -> PlannedSlot | None:
     """The last slot whose fire_time is not after `until`, if it is in the 41 years before."""
     for back in _LOOKBACKS:

@@ -97,6 +97,8 @@ def test_an_act_of_another_kind_shows_its_payload() -> None:
     assert "Won't run Mon 2026-11-23 10:30" in plain(text)
     text = plain(shown(asked("automation_skip", {"name": "a", "note": ""}, {})))
     assert "After that Mon 2026-11-23 10:30" in text
+    text = plain(shown(asked("automation_unskip", {"name": "a", "slots": []}, {})))
+    assert "Runs then Mon 2026-11-23 10:30" in text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from chat_service.runtime.ports import (
     ApprovalDraft,
@@ -18,6 +19,7 @@ from chat_service.runtime.ports import (
     RevisionView,
     RunView,
     SavedAutomation,
+    SkippedSlotView,
     SlotView,
     StoredApproval,
     TriggerView,
@@ -339,6 +341,31 @@ class MemoryAutomations:
 
         return self._once(request_id, change)
 
+    async def unskip_slots(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        skipped: Sequence[tuple[str, datetime]],
+        request_id: UUID,
+    ) -> SavedAutomation:
+        held, left_out = self._held(name), list[str]()
+
+        def change() -> str:
+            for trigger, slot_time in skipped:
+                skip = (trigger.rpartition("/")[2], slot_time)
+                if skip in held.skips and slot_time > self.now:
+                    held.skips.remove(skip)
+                else:
+                    left_out.append(f"{slot_time} has come, or is not skipped any more")
+            if len(left_out) == len(skipped):
+                raise errors.SlotNotSkipped(name, slot_time=str(skipped[0][1]))
+            held.version += 1
+            return name
+
+        return replace(self._once(request_id, change), left_out=tuple(left_out))
+
     async def resume(
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
@@ -490,7 +517,15 @@ class MemoryAutomations:
                     enabled=one["enabled"],
                     next_fire=next(iter(self._fires(one["config"])), None),
                     next_slot=self._next_slot(held, one),
-                    skipped=tuple(str(when) for t, when in held.skips if t == one["trigger_id"]),
+                    skipped=tuple(
+                        SkippedSlotView(
+                            slot_time=when,
+                            fire_time=when,
+                            local_time=_local_time(when, one["config"]),
+                        )
+                        for trigger_id, when in held.skips
+                        if trigger_id == one["trigger_id"]
+                    ),
                 )
                 for one in held.payload["definition"]["triggers"]
             ),
@@ -535,6 +570,10 @@ def _canonical(payload: Mapping[str, Any]) -> dict[str, Any]:
             ]
         )
     return dump(AutomationCreate.model_validate(said))
+
+
+def _local_time(moment: datetime, config: Mapping[str, Any]) -> str:
+    return f"{moment.astimezone(ZoneInfo(config['timezone'])):%Y-%m-%dT%H:%M}"
 
 
 def _etag(held: Held) -> str:

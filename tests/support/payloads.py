@@ -10,6 +10,7 @@ KINDS: Final = (
     "automation_pause",
     "automation_resume",
     "automation_skip",
+    "automation_unskip",
     "automation_backfill",
     "automation_delete",
     "automation_rollback",
@@ -49,6 +50,9 @@ def payload(kind: str, seed: int) -> dict[str, Any]:
             return {"name": made(), "note": made(), "etag": made()}
         case "automation_skip":
             return {"name": made(), "trigger": made(), "slot_time": made(), "note": made()}
+        case "automation_unskip":
+            slots = [{key: made() for key in ("trigger", "slot_time", "fire_time")}]
+            return {"name": made(), "slots": slots}
         case "automation_resume":
             return {"name": made(), "etag": made()}
         case "automation_backfill":

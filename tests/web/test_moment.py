@@ -15,6 +15,7 @@ from tests.web.test_form import GIVEN, answers, approval
 NOW: Final = datetime(2027, 3, 2, 9, 0, tzinfo=UTC)
 PAST: Final = "This moment has passed: choose a later one."
 COME: Final = "The time to skip has come; ask again for the next."
+STAYS: Final = "The time has come, so it stays skipped."
 FIRE: Final = re.compile(r"would fire \d+ \w+ ago")
 
 
@@ -55,9 +56,11 @@ async def test_what_has_passed_is_told_while_one_looks_and_when_one_comes_later(
         "once": card("once", "2 * * * *"),
         "behind": card("behind", "3 * * * *"),
         "pause": card("pause", "", "automation_pause"),
-        "skip": card("skip", "", "automation_skip"),
+        "lapse": card("lapse", "", "automation_skip"),
+        "taken": card("taken", "", "automation_unskip"),
     }
-    cards["skip"].payload["slot_time"] = "2027-03-02T09:01:00Z"
+    cards["taken"].payload["slots"] = [{"fire_time": "2027-03-02T09:01:00Z"}]
+    cards["lapse"].payload["slot_time"] = "2027-03-02T09:01:00Z"
     page, stub = await stubbed(
         browser,
         {
@@ -74,7 +77,7 @@ async def test_what_has_passed_is_told_while_one_looks_and_when_one_comes_later(
     await page.reload()
     rows = {name: page.get_by_role("listitem").filter(has_text=name) for name in cards}
     for row in rows.values():
-        fires = row not in (rows["pause"], rows["skip"])
+        fires = row not in (rows["pause"], rows["lapse"])
         said = re.compile("would fire in (1 minute|5. seconds)" if fires else "asked")
         await expect(row).to_contain_text(said)
     await page.goto(f"{URL}/#/approvals/once")
@@ -96,7 +99,8 @@ async def test_what_has_passed_is_told_while_one_looks_and_when_one_comes_later(
     await expect(rows["daily"]).to_contain_text("would fire in 23 hours")
     await expect(rows["behind"]).to_contain_text("would fire any moment")
     await expect(rows["pause"]).not_to_contain_text("fire")
-    await expect(rows["skip"]).to_contain_text(COME)
+    await expect(rows["lapse"]).to_contain_text(COME)
+    await expect(rows["taken"]).to_contain_text(STAYS)
     await page.reload()
     await expect(rows["once"]).to_contain_text(PAST)
     await expect(page.get_by_role("main")).not_to_contain_text(FIRE)
@@ -109,7 +113,7 @@ async def test_what_has_passed_is_told_while_one_looks_and_when_one_comes_later(
         await expect(page.locator(".when")).to_contain_text(words)
         await expect(page.locator(".when")).not_to_contain_text(" ago")
         await expect(approve).to_be_enabled()
-    for name, words in (("once", PAST), ("skip", COME)):
+    for name, words in (("once", PAST), ("lapse", COME), ("taken", STAYS)):
         await page.goto(f"{URL}/#/approvals/{name}")
         await expect(page.get_by_text(words, exact=True)).to_be_visible()
         await expect(approve).to_be_disabled()

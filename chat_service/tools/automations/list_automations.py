@@ -37,7 +37,7 @@ def list_automations_tool(run: AgentRun) -> BaseTool:
 
 def _shown(one: AutomationView) -> dict[str, Any]:
     fires = one.state == "active" or one.resume_time is not None
-    skipped = sorted(slot for trigger in one.triggers for slot in trigger.skipped)
+    skipped = sorted(slot.local_time for trigger in one.triggers for slot in trigger.skipped)
     return {
         "automation": one.name,
         "display_name": one_line(one.display_name, 200),

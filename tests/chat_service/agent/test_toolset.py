@@ -17,6 +17,7 @@ from shared.rpc.struct import to_struct
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_backfill import missed
 from tests.chat_service.tools.automations.test_roll_back import change_once
+from tests.chat_service.tools.automations.test_unskip_slots import skip_monday
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
 from tests.chat_service.tools.inbox.test_explain_result import one_run
 
@@ -26,6 +27,7 @@ ARGUMENTS = {
     "pause_automation": {"automation": "news"},
     "resume_automation": {"automation": "news"},
     "skip_next_slot": {"automation": "news"},
+    "unskip_slots": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "yesterday at 9"},
     "backfill_slots": {"automation": "news", "start": "2026-11-20T09:00:00+01:00"},
     "roll_back_automation": {"automation": "news"},
@@ -44,6 +46,8 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
     news = await there(bench, WEEKDAYS)
     if tool.name == "resume_automation":
         held(bench, news).state = "paused"
+    if tool.name == "unskip_slots":
+        skip_monday(bench, news)
     if tool.name == "backfill_slots":
         bench.automations.unrun = [missed(news, 0)]
     if tool.name == "roll_back_automation":

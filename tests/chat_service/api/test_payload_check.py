@@ -190,6 +190,19 @@ async def test_a_card_about_a_moment_that_has_come_is_not_approved(
     assert violation.description == said
 
 
+async def test_skips_are_taken_back_until_the_last_of_them_has_come(edited: PayloadCheck) -> None:
+    def about(*moments: datetime) -> Approval:
+        times = [{"fire_time": moment.isoformat()} for moment in moments]
+        return row("automation_unskip", {"slots": times}, {"type": "object"})
+
+    await edited.check_as_shown(about(START, START + timedelta(seconds=1)), FIELD)
+    with pytest.raises(errors.InvalidRequest) as caught:
+        await edited.check_as_shown(about(START - timedelta(days=1), START), FIELD)
+    (violation,) = caught.value.violations
+    assert violation.field == f"{FIELD}.slots"
+    assert violation.description == "the time has come, so it stays skipped"
+
+
 async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: PayloadCheck) -> None:
     assert await refused(edited, row("mail_send", {"to": "bob"}), {"to": "eve"}) == [FIELD]
 

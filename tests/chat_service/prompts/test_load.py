@@ -13,7 +13,8 @@ from tests.chat_service.hands import Hands, delegating, using
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 CHATS_OWN = {
     "create_automation", "update_automation", "pause_automation", "resume_automation",
-    "skip_next_slot", "backfill_slots", "roll_back_automation", "delete_automation",
+    "skip_next_slot", "unskip_slots", "backfill_slots", "roll_back_automation",
+    "delete_automation",
     "list_inbox", "explain_result", "list_automations", "list_destinations", "explain_slot",
     "delegate",
 }  # fmt: skip

@@ -28,6 +28,8 @@ SPOKEN = [
         ("delete it", "delete_automation", {}),
         ("pause it until Monday", "pause_automation", {"until": "2026-11-30T00:00:00+01:00"}),
         ("please skip the next one", "skip_next_slot", {}),
+        ("don't skip tomorrow's run after all", "unskip_slots", {"day": "2026-11-26"}),
+        ("don't skip it after all", "unskip_slots", {}),
         ("roll back to the version before", "roll_back_automation", {}),
         ("change it to 10:30", "update_automation", {"change": "Run it 10:30."}),
     ],

@@ -138,6 +138,23 @@ async def test_the_next_time_is_skipped_by_talking_and_a_late_card_stays_open(
     assert (skipped.local_time, skipped.note) == ("2026-11-24T09:00", "nobody is in")
     assert trigger.next_slot.local_time == "2026-11-25T09:00"
 
+    shown = await card(road, "don't skip the news after all")
+    assert shown.action_type == "automation_unskip"
+    assert [slot.local_time for slot in shown.preview.slots] == ["2026-11-24T09:00"]
+    events = await road.chat.resume(shown.turn, approve(shown))
+    assert "runs then after all" in said(events)
+    [trigger] = (await automation(road, news)).triggers
+    assert (len(trigger.skipped_slots), trigger.next_slot.local_time) == (0, "2026-11-24T09:00")
+    again = result(await road.chat.send("don't skip the news after all"))
+    assert "has no time to come that is skipped" in str(again.output)
+
+    shown = await card(road, "skip the next run of the news")
+    await road.chat.resume(shown.turn, approve(shown))
+    late = await card(road, "don't skip the news after all")
+    road.clock.set(SLOT)
+    found = await refusal(road.chat.resume(late.turn, approve(late)))
+    assert "slots: the time has come, so it stays skipped" in found.message
+
     late = await card(road, "skip the next run of the news")
     road.clock.set(SLOT + timedelta(days=1))
     found = await refusal(road.chat.resume(late.turn, approve(late)))

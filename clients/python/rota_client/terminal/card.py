@@ -156,6 +156,8 @@ def _slots_row(approval: Approval, slots: Sequence[str]) -> Row:
         return "Won't run", "\n".join(slots) or "none of its times comes before then"
     if approval.action_type == "automation_skip":
         return "After that", "\n".join(slots) or "as its schedule says"
+    if approval.action_type == "automation_unskip":
+        return "Runs then", "\n".join(slots) or "none of its times is left"
     if approval.action_type == "automation_delete":
         return "Won't run", "\n".join(slots) or "none of its times comes anyway"
     return "Next", "\n".join(slots) or "never"

@@ -35,7 +35,8 @@ export function ApprovalBody(act: Act) {
     case "automation_rollback":
       return <RollingBack {...act} />;
     case "automation_backfill":
-      return <Backfilling {...act} />;
+    case "automation_unskip":
+      return <Listing {...act} />;
     case "tool_call":
       return <Calling {...act} />;
     case "question":
@@ -59,6 +60,8 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
       return `Resume ${named || "an automation"}`;
     case "automation_skip":
       return `Skip one time of ${named || "an automation"}`;
+    case "automation_unskip":
+      return `Run ${named || "an automation"} after all`;
     case "automation_delete":
       return `Delete ${named || "an automation"}`;
     case "automation_rollback":
@@ -208,15 +211,19 @@ function RollingBack({ approval, payload, preview, busy }: Act) {
   );
 }
 
-/** The very slots that run, which have passed. */
-function Backfilling({ approval, payload }: Act) {
+/** The very slots that run: now, of those that have passed, or when their time comes. */
+function Listing({ approval, payload, preview, busy }: Act) {
   const context = objectOf(approval.context);
+  const unskipping = approval.actionType === "automation_unskip";
   return (
     <>
       <WhichOne context={context} />
       <div class="sections">
         <Mine approval={approval} payload={payload} />
-        <section><h3>These times are run now</h3><SchedulePreview preview={approval.preview} /></section>
+        <section>
+          <h3>{unskipping ? "It runs at these times after all" : "These times are run now"}</h3>
+          {unskipping ? <SchedulePreview preview={preview} busy={busy} none="The time has come." /> : <SchedulePreview preview={approval.preview} />}
+        </section>
         <Warnings value={context.warnings} />
         <Others approval={approval} payload={payload} />
       </div>
@@ -327,6 +334,7 @@ function payloadRest(approval: Approval, payload: JsonObject): JsonObject {
     case "automation_resume":
       return restOf(payload, {});
     case "automation_backfill":
+    case "automation_unskip":
       return restOf(payload, { slots: (value) => isShown(approval, value) });
     default:
       return {};

@@ -82,12 +82,18 @@ export function withoutPassed(preview: Preview | undefined): Preview | undefined
 
 /** Why a card about one moment can't be approved any more; empty while it is ahead. */
 export function overdue({ actionType, payload }: Approval): string {
+  if (actionType === "automation_unskip") {
+    const times = slotsOf(payload).map((each) => Date.parse(String(each.fire_time)));
+    return times.length && times.every((time) => time <= now.value) ? "The time has come, so it stays skipped." : "";
+  }
   const isSkip = actionType === "automation_skip";
   if (!isSkip && actionType !== "automation_pause") return "";
   const moment = payload?.[isSkip ? "slot_time" : "resume_time"];
   if (typeof moment !== "string" || !(Date.parse(moment) <= now.value)) return "";
   return isSkip ? "The time to skip has come; ask again for the next." : "The end of this pause has come; ask again for a later one.";
 }
+
+const slotsOf = (payload: JsonObject | undefined) => (Array.isArray(payload?.slots) ? payload.slots : []).map(objectOf);
 
 /** Of the schedules without a fire that is left, those that are refused: new ones and changed ones. */
 export function refusedOf(approval: Approval, payload: JsonValue, spent: Violation[]): Violation[] {

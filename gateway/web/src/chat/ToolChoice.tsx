@@ -8,6 +8,7 @@ const MANAGING: [string, string][] = [
   ["update_automation", "Change automations"],
   ["pause_automation", "Pause automations"],
   ["skip_next_slot", "Skip a time"],
+  ["unskip_slots", "Take skips back"],
   ["resume_automation", "Resume automations"],
   ["backfill_slots", "Run what was missed"],
   ["roll_back_automation", "Roll automations back"],

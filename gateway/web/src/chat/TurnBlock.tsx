@@ -17,6 +17,7 @@ const TOOLS: Record<string, [string, string]> = {
   update_automation: ["Drafting a change", "Drafted a change"],
   pause_automation: ["Pausing an automation", "Asked to pause an automation"],
   skip_next_slot: ["Skipping a time", "Asked to skip a time"],
+  unskip_slots: ["Finding what is skipped", "Asked to take a skip back"],
   resume_automation: ["Resuming an automation", "Asked to resume an automation"],
   backfill_slots: ["Finding what was missed", "Asked to run what was missed"],
   roll_back_automation: ["Looking for the earlier version", "Asked to roll an automation back"],

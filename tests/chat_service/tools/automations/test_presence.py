@@ -24,6 +24,7 @@ NEEDING = {
     "resume_automation": {"automation": "news"},
     "backfill_slots": {"automation": "news", "start": "2026-11-23T09:00:00+01:00"},
     "skip_next_slot": {"automation": "news"},
+    "unskip_slots": {"automation": "news"},
     "roll_back_automation": {"automation": "news"},
     "list_inbox": {},
     "explain_result": {},

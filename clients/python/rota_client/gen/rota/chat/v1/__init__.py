@@ -362,8 +362,8 @@ class Approval(betterproto2.Message):
     """
     What kind of act it is: `automation_create`, `automation_update`,
     `automation_pause`, `automation_resume`, `automation_skip`,
-    `automation_backfill`, `automation_rollback`, `automation_delete`,
-    `tool_call` or `question`. More may come. A `question` is what an MCP server
+    `automation_unskip`, `automation_backfill`, `automation_rollback`,
+    `automation_delete`, `tool_call` or `question`. More may come. A `question` is what an MCP server
     asks a person within a call of its tool: an approval answers it, a rejection
     declines.
     """
@@ -419,8 +419,8 @@ class Approval(betterproto2.Message):
     `automation_pause`, `automation_resume`: `automation` and `display_name`, the
     first with `until` when it ends by itself, the latter with `consequences`.
     `automation_skip`: `automation`, `display_name` and `slot`, the very time on
-    the clock of its schedule. `automation_backfill`: `automation` and
-    `display_name`. `automation_rollback`: these, `version` in words, and
+    the clock of its schedule. `automation_unskip`, `automation_backfill`:
+    `automation` and `display_name`. `automation_rollback`: these, `version` in words, and
     `difference`, `fires` and `consequences` as of an update.
     `automation_delete`: `automation`, `display_name` and `last_run`, its state.
     `tool_call`: `tool` and its `description`.
@@ -445,7 +445,8 @@ class Approval(betterproto2.Message):
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
     When it would fire; for a change, after it. For `automation_backfill`: the
-    slots that are run, all of them. Empty for `tool_call` and `question`.
+    slots that are run, all of them; for `automation_unskip`: those that are run
+    at their times after all. Empty for `tool_call` and `question`.
     """
 
     requested_by: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
