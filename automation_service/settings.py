@@ -106,8 +106,7 @@ class AutomationSettings(ServiceSettings):
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
     local_destinations: bool = Field(
-        False,
-        description="allow local addresses, http and mail servers without TLS for destinations",
+        False, description="allow local addresses and http for destinations"
     )
     page_url: str = Field(
         "",
@@ -118,8 +117,7 @@ class AutomationSettings(ServiceSettings):
     )
     smtp_host: str = Field(
         "",
-        description="mail server for e-mail destinations that name none of their own; empty: these "
-        "get no mail",
+        description="mail server that sends to e-mail destinations; empty: these get no mail",
     )
     smtp_port: int = Field(587, ge=1, le=65_535, description="port of ROTA_SMTP_HOST")
     smtp_security: Literal["starttls", "tls", "none"] = Field(

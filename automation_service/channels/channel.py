@@ -19,9 +19,9 @@ from shared.security.egress import Address, NotPublic, Resolve, is_public, resol
 class ChannelPorts:
     """What channels reach the world with.
 
-    `smtp` is the operator's server, for destinations that have none of their own, `smtp_tls` what
-    it is verified by. `local` allows http and addresses that are not public. `seconds` is what one
-    attempt may take. Without `tls` the machine's certificates are trusted.
+    `smtp` is the operator's server, which sends mail, `smtp_tls` what it is verified by. `local`
+    allows http and addresses that are not public. `seconds` is what one attempt may take. Without
+    `tls` the machine's certificates are trusted.
     """
 
     clock: Clock = field(default_factory=SystemClock)

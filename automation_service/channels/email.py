@@ -31,11 +31,10 @@ async def transmit(
     settings: EmailSettings, message: ChannelMessage, ports: ChannelPorts
 ) -> ChannelAnswer:
     """The Message-ID comes from the delivery, so that many servers show a repeat once."""
-    server = settings.server or ports.smtp
-    if server is None:
+    if ports.smtp is None:
         return ChannelAnswer(error="there is no mail server: the operator has named none")
-    mail = await asyncio.to_thread(write_mail, message, settings.address, server.sender)
-    return await send_mail(server, settings.address, mail, ports, ours=settings.server is None)
+    mail = await asyncio.to_thread(write_mail, message, settings.address, ports.smtp.sender)
+    return await send_mail(ports.smtp, settings.address, mail, ports)
 
 
 def write_mail(message: ChannelMessage, recipient: str, sender: str) -> bytes:

@@ -34,7 +34,7 @@ Secret = Annotated[SecretStr, Field(min_length=1, max_length=MAX_SECRET)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFault:
-    """`field` is a path inside the settings, such as `server.host`."""
+    """`field` is a path inside the settings, such as `secrets.0`."""
 
     field: str
     description: str
@@ -78,7 +78,10 @@ class ChannelSettings(BaseModel):
 
 
 class SmtpServer(BaseModel):
-    """A server that takes mail. It is verified by its certificate, unless `security` is `none`."""
+    """The operator's server, which takes mail.
+
+    It is verified by its certificate, unless `security` is `none`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -91,22 +94,13 @@ class SmtpServer(BaseModel):
 
 
 class EmailSettings(ChannelSettings):
-    """Without a server of its own the operator's is used."""
+    """The operator's server sends the mail."""
 
     address: Mailbox
-    server: SmtpServer | None = None
 
     @property
     def host(self) -> str:
         return self.address
-
-    def faults(self, *, local: bool) -> Iterator[SettingsFault]:
-        if self.server is None or local:
-            return
-        if self.server.security == "none":
-            yield SettingsFault(field="server.security", description="must be starttls or tls")
-        if names_inner(self.server.host):
-            yield _not_public("server.host")
 
 
 class SlackSettings(ChannelSettings):
@@ -276,7 +270,7 @@ def find_address_fault(
     return _not_public(field) if names_inner(host) else None
 
 
-def reveal(settings: BaseModel) -> dict[str, Any]:
+def reveal(settings: ChannelSettings) -> dict[str, Any]:
     """Returns the values with their secrets, as `read_settings` takes them: to be sealed."""
     return {name: _reveal(getattr(settings, name)) for name in type(settings).model_fields}
 
@@ -285,8 +279,6 @@ def _reveal(value: Any) -> Any:
     match value:
         case SecretStr():
             return value.get_secret_value()
-        case BaseModel():
-            return reveal(value)
         case tuple():
             return [_reveal(part) for part in value]
         case _:

@@ -1,4 +1,4 @@
-"""One mail to one mailbox over SMTP, by a server that its certificate names."""
+"""One mail to one mailbox over SMTP, by the operator's server, which its certificate names."""
 
 import contextlib
 import ssl
@@ -10,23 +10,22 @@ import aiosmtplib
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import ChannelPorts
 from automation_service.channels.settings import SmtpServer
-from shared.security.egress import Address, open_socket
 
 # Enhanced codes (RFC 3463) that say that a mailbox is not there, or not any more.
 _NO_MAILBOX: Final = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
 
 
 async def send_mail(
-    server: SmtpServer, recipient: str, mail: bytes, ports: ChannelPorts, *, ours: bool
+    server: SmtpServer, recipient: str, mail: bytes, ports: ChannelPorts
 ) -> ChannelAnswer:
-    """Raises OSError, TimeoutError and NotPublic.
+    """Raises OSError and TimeoutError.
 
-    `ours` is the operator's server: it may be anywhere, and what is wrong with it is not the
-    destination's fault, so that it is tried again.
+    The server may be anywhere, and what is wrong with it is not the destination's fault, so that
+    it is tried again.
     """
-    client = await _connect(server, ports, ours=ours)
+    client = _open_client(server, ports)
     try:
-        if answer := await _log_in(client, server, ours=ours):
+        if answer := await _log_in(client, server):
             return answer
         await client.sendmail(server.sender, [recipient], mail)
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
@@ -36,11 +35,9 @@ async def send_mail(
     except aiosmtplib.SMTPRecipientsRefused as exc:
         return _judge_recipient(exc.recipients[0])
     except aiosmtplib.SMTPSenderRefused as exc:
-        permanent = exc.code >= 500 and not ours
-        return _judge(exc.code, "it does not take mail of this sender", permanent=permanent)
+        return _judge(exc.code, "it does not take mail of this sender")
     except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as exc:
-        permanent = exc.code >= 500 and not ours
-        return _judge(exc.code, "it does not talk to us", permanent=permanent)
+        return _judge(exc.code, "it does not talk to us")
     except aiosmtplib.SMTPResponseException as exc:
         return _judge(exc.code, "it does not take the mail", permanent=exc.code >= 500)
     except ssl.SSLCertVerificationError:
@@ -51,44 +48,36 @@ async def send_mail(
         client.close()
 
 
-async def _connect(server: SmtpServer, ports: ChannelPorts, *, ours: bool) -> aiosmtplib.SMTP:
-    def allows(address: Address) -> bool:
-        return ours or ports.allows(address)
-
-    sock = await open_socket(server.host, server.port, resolve=ports.resolve, allowed=allows)
-    tls = (ports.smtp_tls if ours else ports.tls) or _system_tls()
+def _open_client(server: SmtpServer, ports: ChannelPorts) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=server.host,
-        sock=sock,
+        port=server.port,
         # The name of this machine is nobody's business.
         local_hostname=server.sender.rpartition("@")[2],
         use_tls=server.security == "tls",
         start_tls=False,
-        tls_context=tls,
+        tls_context=ports.smtp_tls or _system_tls(),
         timeout=ports.seconds,
     )
 
 
-async def _log_in(
-    client: aiosmtplib.SMTP, server: SmtpServer, *, ours: bool
-) -> ChannelAnswer | None:
+async def _log_in(client: aiosmtplib.SMTP, server: SmtpServer) -> ChannelAnswer | None:
     """Returns an answer if the server gives no session that is as safe as it must be."""
     await client.connect()
     await client.ehlo()
     if server.security == "starttls":
         if not client.supports_extension("starttls"):
-            return _judge(0, "it does not offer STARTTLS", permanent=not ours)
+            return _judge(0, "it does not offer STARTTLS")
         await client.starttls()
         await client.ehlo()
     if not server.username:
         return None
     if not client.supported_auth_methods:
-        return _judge(0, "it does not offer a login", permanent=not ours)
+        return _judge(0, "it does not offer a login")
     try:
         await client.login(server.username, server.password.get_secret_value())
     except aiosmtplib.SMTPAuthenticationError as exc:
-        permanent = exc.code >= 500 and not ours
-        return _judge(exc.code, "it does not take the login", permanent=permanent)
+        return _judge(exc.code, "it does not take the login")
     return None
 
 
@@ -101,7 +90,7 @@ def _judge_recipient(refused: aiosmtplib.SMTPRecipientRefused) -> ChannelAnswer:
     return _judge(refused.code, words, permanent=refused.code >= 500)
 
 
-def _judge(code: int, words: str, *, permanent: bool) -> ChannelAnswer:
+def _judge(code: int, words: str, *, permanent: bool = False) -> ChannelAnswer:
     said = f"the mail server answered {code}: {words}" if code else f"the mail server: {words}"
     return ChannelAnswer(status_code=code, error=said, is_permanent=permanent)
 
@@ -113,6 +102,8 @@ def _describe(error: Exception) -> ChannelAnswer:
         return ChannelAnswer(error="the mail server's certificate can't be verified")
     if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError):
         return ChannelAnswer(error="the mail server does not speak TLS as it should")
+    if isinstance(error, aiosmtplib.SMTPConnectError):
+        return ChannelAnswer(error="the mail server can't be reached")
     if isinstance(error, aiosmtplib.SMTPTimeoutError):
         return ChannelAnswer(error="the mail server gave no answer in time")
     return ChannelAnswer(error="the connection to the mail server was lost")

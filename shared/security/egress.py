@@ -1,4 +1,4 @@
-"""Addresses that people name: only those of the open internet are reached, over HTTP or else."""
+"""Addresses that people name: only those of the open internet are reached, over HTTP."""
 
 import asyncio
 import ipaddress
@@ -70,40 +70,6 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 class NotPublic(httpx2.ConnectError):
     """The host has an address that is not allowed; nothing was sent."""
-
-
-async def open_socket(
-    host: str,
-    port: int,
-    *,
-    resolve: Resolve = resolve,
-    allowed: Callable[[Address], bool] = is_public,
-) -> socket.socket:
-    """Connects to the very address that it checked, for protocols other than HTTP.
-
-    Raises NotPublic, or the OSError of the last address.
-    """
-    loop = asyncio.get_running_loop()
-    found = await resolve(host, port)
-    if not found or not all(allowed(address) for address in found):
-        raise NotPublic("not on the open internet")
-    failure: OSError | None = None
-    for address in found:
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.setblocking(False)
-        try:
-            await loop.sock_connect(opened, (str(address), port))
-        except OSError as exc:
-            opened.close()
-            failure = exc
-        except BaseException:
-            opened.close()
-            raise
-        else:
-            return opened
-    assert failure is not None
-    raise failure
 
 
 class ResponseTooLarge(httpx2.ReadError):

@@ -88,14 +88,7 @@ FAULTS = [
     ("email", {"address": "<a@b>"}, "address"),
     ("email", {"address": ".a@example.org"}, "address"),
     ("email", {"address": "\u00e4@example.org"}, "address"),
-    ("email", {"server": {"host": "127.0.0.1", "sender": "a@b.c"}}, "server.host"),
-    ("email", {"server": {"host": "a.b\r\nx", "sender": "a@b.c"}}, "server.host"),
-    ("email", {"server": {"host": "a.b", "sender": "x"}}, "server.sender"),
-    (
-        "email",
-        {"server": {"host": "a.example", "sender": "a@b.c", "security": "none"}},
-        "server.security",
-    ),
+    ("email", {"server": {"host": "a.example"}}, "server"),
     ("slack", {"unknown": 1}, "unknown"),
 ]
 

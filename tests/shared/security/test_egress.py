@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx2
@@ -19,9 +18,7 @@ from automation_service.channels.message import ChannelMessage
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import (
     ChannelSettings,
-    EmailSettings,
     NtfySettings,
-    SmtpServer,
 )
 from automation_service.webhooks.sender import WebhookSender
 from chat_service.llm import custom_endpoint
@@ -125,14 +122,6 @@ async def _notify(url: str, resolve: Resolve) -> None:
     await _send("ntfy", NtfySettings.model_construct(server=url, topic=SecretStr("t")), resolve)
 
 
-async def _mail(url: str, resolve: Resolve) -> None:
-    host, port = urlsplit(url).hostname, urlsplit(url).port or 465
-    server = SmtpServer(host="example.org", security="tls", sender="rota@example.org")
-    server = server.model_copy(update={"host": host, "port": port})
-    settings = EmailSettings(address="anna@example.org", server=server)
-    await _send("email", settings, resolve)
-
-
 async def _send(kind: str, settings: ChannelSettings, resolve: Resolve) -> None:
     message = ChannelMessage(
         id=UUID(int=1), subject="s", body="b", format="text", time=datetime.now(UTC)
@@ -142,7 +131,7 @@ async def _send(kind: str, settings: ChannelSettings, resolve: Resolve) -> None:
     raise errors.invalid("uri", answer.error)
 
 
-USERS = pytest.mark.parametrize("call", [_fetch, _post, _ask_model, _notify, _mail])
+USERS = pytest.mark.parametrize("call", [_fetch, _post, _ask_model, _notify])
 
 
 @contextmanager
