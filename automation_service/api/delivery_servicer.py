@@ -21,13 +21,13 @@ class DeliveryServicer(delivery_pb2_grpc.DeliveryServiceServicer):
     deliveries: Deliveries
 
     async def GetDelivery(self, request: Any, context: Any) -> pb.Delivery:
-        await self.access.admit(request.name, "viewer")
-        return _message(await self.deliveries.get(request.name))
+        who = await self.access.admit(request.name, "viewer")
+        return _message(await self.deliveries.get(who, request.name))
 
     async def ListDeliveries(self, request: Any, context: Any) -> Any:
-        await self.access.admit(request.parent, "viewer")
+        who = await self.access.admit(request.parent, "viewer")
         page = self.pages.read(request)
-        found = await self.deliveries.list(request.parent, page, request.filter)
+        found = await self.deliveries.list(who, request.parent, page, request.filter)
         shown, token = aip.fill_page(
             page, found, convert_deliveries.delivery, lambda d: (d.create_time, d.id)
         )
@@ -37,7 +37,7 @@ class DeliveryServicer(delivery_pb2_grpc.DeliveryServiceServicer):
         who = await self.access.admit(request.name, "editor")
         workspace = request.name.split("/")[1]
         key = IdempotencyKey.of(request, rpc="RetryDelivery", workspace=workspace, user=who.user)
-        return _message(await self.deliveries.retry(key, request.name))
+        return _message(await self.deliveries.retry(who, key, request.name))
 
 
 def _message(view: DeliveryView) -> pb.Delivery:

@@ -12,6 +12,7 @@ from rota.automation.v1 import destination_pb2 as destinations
 from automation_service.channels.channel import ChannelPorts
 from automation_service.deliveries import recipients
 from automation_service.deliveries.recipients import Recipients
+from automation_service.deliveries.service import HIDDEN
 from automation_service.deliveries.worker import DeliveryWorker
 from automation_service.destinations.delivery_target import MAX_FAILURES
 from automation_service.destinations.secrets import DestinationSecrets
@@ -216,6 +217,43 @@ async def test_what_is_another_member_s_or_is_not_verified_takes_nothing(
     await send(worker_of(rota, clock))
     found = await get(rota, made.name)
     assert (found.state, found.error) == (dp.Delivery.FAILED, why)
+
+
+async def test_what_a_personal_destination_answers_is_for_those_who_may_see_it(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    async with receivers("ntfy") as phone:
+        place = ntfy(server=phone.url)
+        await create(rota, destination_id="place", personal=True, ntfy=place)
+        shared = (await create(rota, destination_id="shared", ntfy=place)).name
+        names = [one.name for one in await ran(rota, clock, PLACE, shared)]
+        phone.fail_next(503)
+        phone.fail_next(503)
+        await send(worker_of(rota, clock))
+
+    async def told(user: str) -> dict[str, tuple[Any, ...]]:
+        token = rota.keys.user_token(user, {"w": "owner" if user == "ada" else "viewer"})
+        headers = [("authorization", f"Bearer {token}")]
+        found = {}
+        for name in names:
+            one = await stub(rota).GetDelivery(dp.GetDeliveryRequest(name=name), metadata=headers)
+            [attempt] = one.attempts
+            parent = f"{name.partition('/runs/')[0]}/runs/-"
+            request = dp.ListDeliveriesRequest(
+                parent=parent, filter=f"destination = {one.destination}"
+            )
+            [row] = (await stub(rota).ListDeliveries(request, metadata=headers)).deliveries
+            said = {(each.error, each.status_code) for each in (one, attempt, row)}
+            assert (len(said), one.state) == (1, dp.Delivery.RETRYING)
+            found[one.destination] = said.pop()
+        return found
+
+    said = ("ntfy answered 503", 503)
+    assert await told("ada") == {PLACE: said, shared: said}
+    assert await told("bob") == {PLACE: (HIDDEN, 0), shared: said}
+    await delete(rota, PLACE)
+    assert (await told("bob"))[PLACE] == (HIDDEN, 0)
 
 
 async def test_a_key_that_is_missing_may_come_back(
