@@ -15,8 +15,8 @@ from automation_service.channels.message import ABSENT, RESULT, TEST, ChannelMes
 from automation_service.channels.settings import SECRET_PREFIX, WebhookSettings
 from shared.clock import rfc3339
 
-# The type of the event; a notice has its own.
-_TYPES: Final = {RESULT: "run.succeeded", TEST: "destination.test"}
+# The type of the event; a notice has its own. A run that delivers goes on, and may fail.
+_TYPES: Final = {RESULT: "result.delivered", TEST: "destination.test"}
 
 
 async def transmit(

@@ -270,7 +270,7 @@ async def test_a_webhook_gets_the_output_only_where_it_asks_for_it() -> None:
         sent = message(output={"n": 1}, id=uuid4())
         assert (await CHANNELS["webhook"].send(asked, sent, PORTS)).is_success
         plain, full = (accepted.payload for accepted in service.accepted)
-        assert plain["type"] == "run.succeeded"
+        assert plain["type"] == "result.delivered"
         assert plain["timestamp"] == "2026-12-01T09:00:00Z"
         assert "output" not in plain["data"]
         assert full["data"]["output"] == {"n": 1}
