@@ -30,6 +30,9 @@ MAX_PEOPLE: Final = 100
 MAX_NOTICES: Final = 500
 # How long a notice waits when chat_service can't say whether its approval is still open.
 RETRY: Final = timedelta(seconds=30)
+# How long a notice waits that an error of the code stopped, and how often: about a day.
+PAUSE: Final = timedelta(minutes=10)
+MAX_TRIES: Final = 144
 
 log = logs.logger(__name__)
 
@@ -69,15 +72,51 @@ class NoticeDispatcher:
         count = 0
         for workspace, user in people:
             try:
-                count += await self._send(workspace, user)
+                count += await self._send_of(workspace, user)
             except Exception as error:  # noqa: BLE001 - others don't wait for one person
                 database.log_fault(log, "notices_failed", error)
         return count
 
-    async def _send(self, workspace: str, user: str) -> int:
+    async def _send_of(self, workspace: str, user: str) -> int:
+        """Sends due notices of a person. One that an error of the code stops holds up no other."""
+        try:
+            return await self._send(workspace, user)
+        except Exception as error:
+            if database.translate(error) is not None:
+                raise
+        async with self.db.connect() as connection:
+            due = await notices.list_due(connection, workspace, user, self.clock.now(), MAX_NOTICES)
+        count = 0
+        for notice in due:
+            try:
+                count += await self._send(workspace, user, only=notice.id)
+            except Exception as error:
+                if database.translate(error) is not None:
+                    raise
+                log.error("notice_broken", notice=str(notice.id), exc_info=error)
+                await self._put_off(notice)
+        return count
+
+    async def _put_off(self, broken: Notice) -> None:
+        """Has a notice wait that could not be sent; after a day of tries it ends."""
+        now = self.clock.now()
+        is_over = broken.tries + 1 >= MAX_TRIES
+        async with database.transaction(self.db) as connection:
+            if not await notices.lock_person(connection, broken.workspace, broken.user):
+                return
+            if is_over:
+                await notices.end(connection, [broken.id], NoticeState.BROKEN, now)
+            else:
+                await notices.put_off(connection, broken, now + PAUSE)
+        if is_over:
+            kind, state = broken.kind.value, NoticeState.BROKEN.value
+            metrics.count("rota.notices", kind=kind, outcome=state)
+
+    async def _send(self, workspace: str, user: str, *, only: UUID | None = None) -> int:
+        """Sends due notices of a person together, or one of them."""
         now = self.clock.now()
         async with self.db.connect() as connection:
-            due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES)
+            due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES, only=only)
             settings = await notice_settings.get(connection, workspace, user)
             waits = await _find_waits(connection, due, settings, now)
         asked = [
@@ -89,7 +128,10 @@ class NoticeDispatcher:
         async with database.transaction(self.db) as connection:
             if not await notices.lock_person(connection, workspace, user):
                 return 0
-            return await self._end(connection, workspace, user, set(asked), pending, now)
+            due = await notices.list_due(
+                connection, workspace, user, now, MAX_NOTICES, lock=True, only=only
+            )
+            return await self._end(connection, due, workspace, user, set(asked), pending, now)
 
     async def _find_pending(
         self, asked: Sequence[str], workspace: str, user: str
@@ -106,13 +148,13 @@ class NoticeDispatcher:
     async def _end(
         self,
         connection: AsyncConnection,
+        due: Sequence[Notice],
         workspace: str,
         user: str,
         asked: Set[str],
         pending: Set[str] | None,
         now: datetime,
     ) -> int:
-        due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES, lock=True)
         settings = await notice_settings.get(connection, workspace, user)
         waits = await _find_waits(connection, due, settings, now)
         if await self.tenancy.find_membership(connection, workspace, user) is None:

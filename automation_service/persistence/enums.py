@@ -86,6 +86,7 @@ class NoticeState(StrEnum):
     DECIDED = "decided"  # its approval was, or is gone
     EXPIRED = "expired"  # its approval did
     NO_ACCESS = "no_access"  # the person is no member any more
+    BROKEN = "broken"  # an error of the code ended each try of a day
 
 
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:

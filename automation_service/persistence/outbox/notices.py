@@ -18,6 +18,10 @@ from shared.db.queries import try_advisory_lock
 MAX_OWNERS: Final = 20
 # Verbatim as in the indexes, so that PostgreSQL uses them.
 _WAITS: Final = sa.text("notices.due_time is not null")
+# Among the facts; a further failed run begins the count anew.
+_TRIES: Final = "tries"
+# Those of a later version wait for a replica that knows them.
+_IS_KNOWN: Final = notices.c.kind.in_([kind.value for kind in NoticeKind])
 _FAILURE_WAITS: Final = sa.text("kind = 'run_failed' and due_time is not null")
 
 
@@ -39,6 +43,11 @@ class Notice:
     first_time: datetime
     last_time: datetime
     expire_time: datetime | None = None
+
+    @property
+    def tries(self) -> int:
+        """How many tries to send it an error of the code has ended."""
+        return int(self.facts.get(_TRIES, 0))
 
 
 async def add(
@@ -184,7 +193,7 @@ async def list_people(
     """Returns workspace and user of people with due notices."""
     query = (
         sa.select(notices.c.workspace_id, notices.c.user_id)
-        .where(_WAITS, notices.c.due_time <= now)
+        .where(_WAITS, notices.c.due_time <= now, _IS_KNOWN)
         .group_by(notices.c.workspace_id, notices.c.user_id)
         .order_by(sa.func.min(notices.c.due_time))
         .limit(limit)
@@ -206,8 +215,9 @@ async def list_due(
     limit: int,
     *,
     lock: bool = False,
+    only: UUID | None = None,
 ) -> list[Notice]:
-    """Returns due notices of a person, oldest first."""
+    """Returns due notices of a person, oldest first; or one of them, if it is due."""
     query = (
         sa.select(notices)
         .where(
@@ -215,6 +225,8 @@ async def list_due(
             notices.c.user_id == user,
             _WAITS,
             notices.c.due_time <= now,
+            _IS_KNOWN,
+            sa.true() if only is None else notices.c.id == only,
         )
         .order_by(notices.c.first_time, notices.c.id)
         .limit(limit)
@@ -261,6 +273,16 @@ async def find_zone(connection: AsyncConnection, user: str) -> str:
 async def hold(connection: AsyncConnection, ids: Collection[UUID], until: datetime) -> None:
     """Lets locked notices wait."""
     await connection.execute(sa.update(notices).where(notices.c.id.in_(ids)).values(due_time=until))
+
+
+async def put_off(connection: AsyncConnection, broken: Notice, until: datetime) -> None:
+    """Lets a notice wait whose try an error of the code has ended."""
+    facts = notices.c.facts.op("||")(sa.func.jsonb_build_object(_TRIES, broken.tries + 1))
+    await connection.execute(
+        sa.update(notices)
+        .where(notices.c.id == broken.id, _WAITS)
+        .values(due_time=until, facts=facts)
+    )
 
 
 async def end(

@@ -44,7 +44,7 @@ class Told:
     """Places that keep what is put there."""
 
     batches: list[list[Notice]] = field(default_factory=list)
-    fails: bool = False
+    refused: set[str] = field(default_factory=set)  # subjects
 
     async def put(
         self,
@@ -53,7 +53,7 @@ class Told:
         told: Sequence[Notice],
         now: datetime,
     ) -> None:
-        if self.fails:
+        if any(notice.subject in self.refused for notice in told):
             raise RuntimeError("no place")
         self.batches.append(list(told))
 

@@ -220,17 +220,49 @@ async def test_nobody_is_told_who_wants_it_nowhere_or_is_no_member_any_more(
     assert [state for _, state in await states(url)] == ["muted", "no_access"]
 
 
-async def test_a_notice_that_finds_no_place_is_tried_again(
-    rota: Rota, url: str, dispatcher: NoticeDispatcher, told: Told
+async def test_a_notice_that_an_error_stops_holds_up_no_other_and_ends(
+    rota: Rota,
+    url: str,
+    clock: ManualClock,
+    dispatcher: NoticeDispatcher,
+    told: Told,
+    approvals: Approvals,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    approvals.pending = {APPROVAL}
+    await rota.ask(hours=48)
+    clock.advance(MINUTE)
     await rota.fail()
     await rota.fail(author="bob")
-    told.fails = True
-    await dispatcher.send_due()
-    assert await states(url) == [("bob", "waiting"), ("cyd", "waiting")]
-    told.fails = False
+    told.refused = {APPROVAL}
     assert await dispatcher.send_due() == 2
+    assert await states(url) == [("bob", "sent"), ("cyd", "waiting"), ("cyd", "sent")]
+    asked = len(approvals.asked)
     assert await dispatcher.send_due() == 0
+    assert len(approvals.asked) == asked
+    clock.advance(dispatchers.PAUSE)
+    told.refused = set()
+    assert await dispatcher.send_due() == 1
+    told.refused = {other := f"workspaces/w/approvals/{UUID(int=4)}"}
+    approvals.pending = {other}
+    await rota.ask(other, hours=48)
+    clock.advance(MINUTE)
+    monkeypatch.setattr(dispatchers, "MAX_TRIES", 3)
+    for _ in range(3):
+        assert (await states(url))[-1] == ("cyd", "waiting")
+        await dispatcher.send_due()
+        clock.advance(dispatchers.PAUSE)
+    assert [state for _, state in await states(url)] == ["sent", "sent", "sent", "broken"]
+
+
+async def test_a_notice_of_a_later_version_waits_and_holds_up_no_other(
+    rota: Rota, url: str, dispatcher: NoticeDispatcher
+) -> None:
+    await rota.fail()
+    await execute(url, "update notices set kind = 'of_a_later_version'")
+    await rota.fail()
+    assert await dispatcher.send_due() == 1
+    assert sorted(state for _, state in await states(url)) == ["sent", "waiting"]
 
 
 async def test_of_two_replicas_one_tells(
