@@ -49,6 +49,7 @@ from automation_service.destinations.verification import DestinationVerification
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
+from automation_service.notices.approval_items import ApprovalItems
 from automation_service.notices.dispatcher import ApprovalReader, NoticeDispatcher
 from automation_service.notices.places import NoticePlaces, check_places
 from automation_service.notices.service import NoticeSettingsOfPeople
@@ -297,6 +298,8 @@ async def service(
                 put=NoticePlaces(page_url=settings.page_url).put,
             )
             loops.append(dispatcher.run(stop, settings.look_seconds))
+            items = ApprovalItems(db=db, clock=clock, approvals=approvals or remote)
+            loops.append(items.run(stop))
         if "api" in settings.roles:
             loops.append(watcher.run(stop))
             loops.append(inbox_watcher.run(stop))

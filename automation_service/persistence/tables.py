@@ -546,6 +546,12 @@ sa.Index(
     postgresql_where=sa.text("read_time is not null"),
 )
 sa.Index("ix_inbox_items_user_id", inbox_items.c.user_id)
+sa.Index(
+    "ix_inbox_items_awaited",
+    inbox_items.c.workspace_id,
+    inbox_items.c.user_id,
+    postgresql_where=sa.text("approval <> '' and read_time is null"),
+)
 
 # The number of the last change of each inbox that anybody has watched or marked.
 inboxes = sa.Table(

@@ -22,6 +22,8 @@ InboxOwner = tuple[str, str]
 # Changes that one statement numbers, or reads.
 BATCH: Final = 200
 _COLUMNS: Final = inbox_items.c
+# Verbatim as in the index, so that PostgreSQL uses it.
+_IS_AWAITED: Final = sa.text("inbox_items.approval <> '' and inbox_items.read_time is null")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +200,23 @@ async def mark(
         sa.update(inbox_items).where(*where).values(read_time=read_time, sequence=None)
     )
     return int(changed.rowcount)
+
+
+async def list_awaited(
+    connection: AsyncConnection, *, after: InboxOwner, limit: int
+) -> list[InboxOwner]:
+    """Lists inboxes with unread items of approvals, in order."""
+    owner = (_COLUMNS.workspace_id, _COLUMNS.user_id)
+    query = sa.select(*owner).where(_IS_AWAITED, sa.tuple_(*owner) > sa.tuple_(*after))
+    query = query.distinct().order_by(*owner).limit(limit)
+    return [(row.workspace_id, row.user_id) for row in await connection.execute(query)]
+
+
+async def list_unread_approvals(connection: AsyncConnection, owner: InboxOwner) -> dict[UUID, str]:
+    """Returns up to `BATCH` unread items of approvals, the oldest, with what each waits for."""
+    query = sa.select(_COLUMNS.id, _COLUMNS.approval).where(_of(owner), _IS_AWAITED)
+    query = query.order_by(_COLUMNS.create_time).limit(BATCH)
+    return {row.id: row.approval for row in await connection.execute(query)}
 
 
 async def lock_inbox(connection: AsyncConnection, owner: InboxOwner) -> int:
