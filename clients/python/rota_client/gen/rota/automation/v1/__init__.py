@@ -1512,7 +1512,9 @@ class Delivery(betterproto2.Message):
     error: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
     """
     Output only. What was wrong with the last attempt, or why it was given up.
-    Empty once it is SENT.
+    Empty once it is SENT. Of a personal destination it says only that
+    there was something, here and in attempts, and every status_code is 0, unless
+    the caller is its owner or an owner of the workspace.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
@@ -1711,7 +1713,8 @@ class Destination(betterproto2.Message):
 
     last_error: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
     """
-    Output only. What was wrong with the last result, notice or test. Empty
+    Output only. What was wrong with the last try to send a result, a notice or
+    a test, also while it is tried again. Of earlier settings nothing. Empty
     once one was taken.
     """
 
