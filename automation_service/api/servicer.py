@@ -157,10 +157,9 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def RollbackAutomation(self, request: Any, context: Any) -> pb.Automation:
         act = await self._authorize("RollbackAutomation", request, request.name, "editor")
-        revision, etag = request.revision, request.etag
-        return _message(
-            await self.lifecycle.roll_back(act, request.name, revision=revision, etag=etag)
-        )
+        lifecycle = self.lifecycle
+        save = lifecycle.validate_roll_back if request.validate_only else lifecycle.roll_back
+        return _message(await save(act, request.name, revision=request.revision, etag=request.etag))
 
     async def CreateTrigger(self, request: Any, context: Any) -> pb.Trigger:
         act = await self._authorize("CreateTrigger", request, request.parent, "editor")

@@ -159,13 +159,7 @@ class AutomationLifecycle:
 
         async def save(outside: Checked) -> Automation:
             change = self._edit_change(key, edit, etag, confirm, field, outside)
-            async with self.db.connect() as connection:
-                trial = await connection.begin()
-                try:
-                    found = await self._lock(connection, name, [])
-                    return _as_trial(await change(connection, found, []), found)
-                finally:
-                    await trial.rollback()
+            return await self._try(name, change)
 
         return await self.save_checks.check_in(key.workspace, key.user, save)
 
@@ -173,19 +167,20 @@ class AutomationLifecycle:
         self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
         async def save(outside: Checked) -> Automation:
-            async def change(
-                connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
-            ) -> Automation:
-                require_etag(found, etag)
-                before = await rows.find_revision(connection, found.id, revision)
-                if before is None:
-                    raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
-                said = {"description": found.description, "definition": before.definition}
-                return await self._save(
-                    connection, key, found, said, "automation", decided, outside, restored=before
-                )
+            return await self._once(key, name, self._rollback_change(key, revision, etag, outside))
 
-            return await self._once(key, name, change)
+        return await self.save_checks.check_in(key.workspace, key.user, save)
+
+    async def validate_roll_back(
+        self, key: IdempotencyKey, name: str, *, revision: int, etag: str
+    ) -> Automation:
+        """Returns what `roll_back` would save, checked for the author that it would have.
+
+        It has the present version and times. Saves nothing.
+        """
+
+        async def save(outside: Checked) -> Automation:
+            return await self._try(name, self._rollback_change(key, revision, etag, outside))
 
         return await self.save_checks.check_in(key.workspace, key.user, save)
 
@@ -217,6 +212,16 @@ class AutomationLifecycle:
             log_decisions(result)
         self.scheduler.wake()
         return changed
+
+    async def _try(self, name: str, change: Change) -> Automation:
+        """Returns what a change would make, and takes it back."""
+        async with self.db.connect() as connection:
+            trial = await connection.begin()
+            try:
+                found = await self._lock(connection, name, [])
+                return _as_trial(await change(connection, found, []), found)
+            finally:
+                await trial.rollback()
 
     async def _lock(
         self, connection: AsyncConnection, name: str, decided: list[DispatchResult]
@@ -296,6 +301,23 @@ class AutomationLifecycle:
             if confirm is not None:
                 confirm(saved)
             return saved
+
+        return change
+
+    def _rollback_change(
+        self, key: IdempotencyKey, revision: int, etag: str, outside: Checked
+    ) -> Change:
+        async def change(
+            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+        ) -> Automation:
+            require_etag(found, etag)
+            before = await rows.find_revision(connection, found.id, revision)
+            if before is None:
+                raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
+            said = {"description": found.description, "definition": before.definition}
+            return await self._save(
+                connection, key, found, said, "automation", decided, outside, restored=before
+            )
 
         return change
 

@@ -276,6 +276,14 @@ class AutomationClient:
         request = pb.GetRevisionRequest(name=f"{name}/revisions/{revision}")
         return _revision(await self._call(self.stub.GetRevision, request, workspace, user))
 
+    async def validate_roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str
+    ) -> SavedAutomation:
+        request = pb.RollbackAutomationRequest(
+            name=name, revision=revision, etag=etag, validate_only=True
+        )
+        return _saved(await self._call(self.stub.RollbackAutomation, request, workspace, user))
+
     async def roll_back(
         self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
     ) -> SavedAutomation:

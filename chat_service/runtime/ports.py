@@ -432,6 +432,15 @@ class AutomationsPort(Protocol):
         self, *, workspace: str, user: str, name: str, revision: int
     ) -> RevisionView: ...
 
+    async def validate_roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str
+    ) -> SavedAutomation:
+        """Returns what `roll_back` would make, checked for whom its runs would act for.
+
+        Raises InvalidRequest with field paths, and EtagMismatch when it has changed since.
+        """
+        ...
+
     async def roll_back(
         self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
     ) -> SavedAutomation:

@@ -51,7 +51,8 @@ def stored(stage: Stage, method: str, name: str) -> Any:
 
 
 def test_every_call_that_can_be_tried_is_tried_here() -> None:
-    assert {*CREATES, *UPDATES, "AutomationService/BackfillSlots"} == set(DRY)
+    others = {"AutomationService/BackfillSlots", "AutomationService/RollbackAutomation"}
+    assert {*CREATES, *UPDATES, *others} == set(DRY)
     assert len(CREATES) == 5
     assert len(UPDATES) == 7
 
@@ -78,6 +79,15 @@ def test_an_update_that_is_tried_keeps_the_name_the_times_and_the_etag(
     for field in KEPT:
         if field in answer.DESCRIPTOR.fields_by_name:
             assert getattr(answer, field) == getattr(found, field), field
+
+
+def test_a_rollback_that_is_tried_keeps_the_automation_as_it_is(stage: Stage) -> None:
+    request, answer = dry(stage, "AutomationService/RollbackAutomation")
+    reading = ap.GetAutomationRequest(name=request.name)
+    found = stage.call("AutomationService/GetAutomation", reading)
+    assert [len(one.definition.triggers) for one in (answer, found)] == [1, 2]
+    for field in KEPT:
+        assert getattr(answer, field) == getattr(found, field), field
 
 
 def answer_field(request: Message) -> str:

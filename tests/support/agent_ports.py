@@ -416,6 +416,16 @@ class MemoryAutomations:
                 return one
         raise errors.ResourceNotFound(f"{name}/revisions/{revision}")
 
+    async def validate_roll_back(
+        self, *, workspace: str, user: str, name: str, revision: int, etag: str
+    ) -> SavedAutomation:
+        held = self._fresh({"name": name, "etag": etag})
+        before = await self.get_revision(
+            workspace=workspace, user=user, name=name, revision=revision
+        )
+        new = {**held.payload, "definition": before.definition}
+        return self._shown(name, self._to_save(new, held.payload), held.state)
+
     async def roll_back(
         self, *, workspace: str, user: str, name: str, revision: int, etag: str, request_id: UUID
     ) -> SavedAutomation:

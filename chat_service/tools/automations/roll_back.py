@@ -152,19 +152,16 @@ async def _checked(
 ) -> Mapping[str, Any]:
     """Returns what the automation would be. Raises InvalidRequest where that can't be saved."""
     context, automations = run.context.runtime, run.deps.automations
-    held = {"name": found.name, "etag": found.etag}
-    wanted = {
-        **held,
-        "display_name": revision.definition.get("name") or found.display_name,
-        "description": found.payload.get("description", ""),
-        "definition": revision.definition,
-    }
     saved = await run.deps.retry.peer.call(
-        lambda: automations.validate_update(
-            workspace=context.workspace, user=context.user, payload=wanted
+        lambda: automations.validate_roll_back(
+            workspace=context.workspace,
+            user=context.user,
+            name=found.name,
+            revision=revision.number,
+            etag=found.etag,
         )
     )
-    return {key: value for key, value in saved.payload.items() if key not in held}
+    return saved.payload
 
 
 def _in_words(run: AgentRun, revision: RevisionView) -> str:

@@ -85,8 +85,16 @@ async def test_who_edits_another_s_delivery_keeps_its_author_or_is_refused(
 ) -> None:
     """A personal destination is its owner's alone, and what adds no work is open to editors."""
     await create(rota, destination_id="place", personal=True)
-    name = (await rota.create(telling(PLACE))).name
+    made = await rota.create(telling(PLACE))
+    name = made.name
     bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    await rota.call("UpdateAutomation", changing(name, plan(step("news", "new"), tell(PLACE))))
+    # A version of hers comes back as hers, and a trial of it says so.
+    back = pb.RollbackAutomationRequest(name=name, revision=1, validate_only=True)
+    tried = await rota.call("RollbackAutomation", back, headers=bob)
+    assert (tried.definition.plan, (await rota.get(name)).revision) == (made.definition.plan, 2)
+    back.validate_only = False
+    await rota.call("RollbackAutomation", back, headers=bob)
     more = changing(name, plan(step("news", "more"), tell(PLACE)))
     refused = await refusal(rota.call("UpdateAutomation", more, headers=bob))
     assert found_in(refused) == faults(f"{TO}[0]")
@@ -94,12 +102,12 @@ async def test_who_edits_another_s_delivery_keeps_its_author_or_is_refused(
     await rota.call("UpdateAutomation", same, headers=bob)
     # Whose automation delivers there no more has nothing of hers.
     await rota.call("UpdateAutomation", changing(name, telling("inbox")), headers=bob)
-    back = pb.RollbackAutomationRequest(name=name, revision=1)
-    refused = await refusal(rota.call("RollbackAutomation", back, headers=bob))
-    assert found_in(refused) == faults(f"{TO}[0]")
+    for back.validate_only in (True, False):
+        refused = await refusal(rota.call("RollbackAutomation", back, headers=bob))
+        assert found_in(refused) == faults(f"{TO}[0]")
     await rota.call("RollbackAutomation", back)
     listed = await execute(rota.url, "select author_id from automation_revisions order by revision")
-    assert [row["author_id"] for row in listed] == ["ada", "ada", "bob", "ada"]
+    assert [row["author_id"] for row in listed] == ["ada"] * 4 + ["bob", "ada"]
 
 
 async def test_a_thread_waits_for_chat_service_and_a_destination_does_not(rota: Running) -> None:

@@ -675,16 +675,18 @@ class GetRevisionRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class RollbackAutomationRequest(_message.Message):
-    __slots__ = ("name", "revision", "etag", "request_id")
+    __slots__ = ("name", "revision", "etag", "request_id", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     revision: int
     etag: str
     request_id: str
-    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class PreviewScheduleRequest(_message.Message):
     __slots__ = ("parent", "config", "start_time", "count")

@@ -3650,6 +3650,12 @@ class RollbackAutomationRequest(betterproto2.Message):
     Makes a repeat harmless.
     """
 
+    validate_only: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
+    """
+    Check and answer with the automation as it would be, with its present etag,
+    and save nothing.
+    """
+
 
 default_message_pool.register_message(
     "rota.automation.v1", "RollbackAutomationRequest", RollbackAutomationRequest
