@@ -117,14 +117,38 @@ class AutomationClient:
         return [_run(one) for one in answer.runs]
 
     async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
-        request = destination_pb.ListDestinationsRequest(
-            parent=WORKSPACE.format(workspace=workspace), page_size=MAX_DESTINATIONS
-        )
-        method = self.destinations.ListDestinations
-        answer = await self._call(method, request, workspace, user)
-        # an owner of the workspace sees those of others, and may not use them
-        whose = {"", USER.format(user=user)}
-        return [_destination(one) for one in answer.destinations if one.owner in whose]
+        found: list[DestinationView] = []
+        token = ""
+        while True:
+            request = destination_pb.ListDestinationsRequest(
+                parent=WORKSPACE.format(workspace=workspace),
+                page_size=_MAX_PAGE_SIZE,
+                page_token=token,
+            )
+            answer = await self._call(self.destinations.ListDestinations, request, workspace, user)
+            views = (_destination(one, user) for one in answer.destinations)
+            # an owner of the workspace sees those of others, and may not use them
+            found += [one for one in views if not one.is_others]
+            token = answer.next_page_token
+            if not token or len(found) >= MAX_DESTINATIONS:
+                return found[:MAX_DESTINATIONS]
+
+    async def find_destinations(
+        self, *, workspace: str, user: str, names: Sequence[str]
+    ) -> Sequence[DestinationView]:
+        found: list[DestinationView] = []
+        for name in names:
+            request = destination_pb.GetDestinationRequest(name=name)
+            try:
+                answer = await self._call(
+                    self.destinations.GetDestination, request, workspace, user
+                )
+            except errors.RotaError as error:
+                if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
+                    raise
+            else:
+                found.append(_destination(answer, user))
+        return found
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
@@ -443,14 +467,16 @@ def _revision(answer: pb.Revision) -> RevisionView:
     )
 
 
-def _destination(answer: destination_pb.Destination) -> DestinationView:
+def _destination(answer: destination_pb.Destination, user: str) -> DestinationView:
+    owner = answer.owner
     return DestinationView(
         name=answer.name,
         display_name=answer.display_name,
         kind=name_value(destination_pb.Destination.Kind, answer.kind).lower(),
         host=answer.host,
         state=name_value(destination_pb.Destination.State, answer.state).lower(),
-        is_own=answer.owner != "",
+        is_own=owner == USER.format(user=user),
+        is_others=owner not in ("", USER.format(user=user)),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,7 +15,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.runtime.ports import ActionType, AutomationsPort, DestinationView
 from chat_service.runtime.run_context import ApprovalRule, ThreadTitles
 from chat_service.tools.automations.consequences import ConsequenceBasis
-from chat_service.tools.automations.deliveries import list_threads
+from chat_service.tools.automations.deliveries import list_threads, list_workspace_destinations
 from chat_service.tools.automations.edited_context import edit_context
 from shared import errors, resources
 
@@ -51,7 +52,7 @@ class EditedCard:
             models=self.model_loader.models,
             model=await self._model_of(turn),
             thread=resources.THREAD.format(workspace=row.workspace_id, thread=turn.thread_id),
-            destinations=await self._destinations(row, by),
+            destinations=await self._destinations(row, by, payload),
             titles=await self.thread_titles(row.workspace_id, list_threads(payload)),
         )
         context = edit_context(
@@ -64,10 +65,14 @@ class EditedCard:
         )
         return replace(row, edited_payload=payload, context=context, preview={})
 
-    async def _destinations(self, row: Approval, by: str) -> Sequence[DestinationView]:
+    async def _destinations(
+        self, row: Approval, by: str, payload: Mapping[str, Any]
+    ) -> Sequence[DestinationView]:
         if row.action_type not in (ActionType.CREATE, ActionType.UPDATE):
             return ()
-        return await self.automations.list_destinations(workspace=row.workspace_id, user=by)
+        return await self.automations.find_destinations(
+            workspace=row.workspace_id, user=by, names=list_workspace_destinations(payload)
+        )
 
     async def _model_of(self, turn: Turn) -> ModelConfig | None:
         try:

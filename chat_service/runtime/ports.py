@@ -266,14 +266,15 @@ class BackfillView:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-MAX_DESTINATIONS: Final = 100
+MAX_DESTINATIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationView:
-    """A destination of results that a person may use. `host` is what a card shows of its address.
+    """A destination of results. `host` is what a card shows of its address.
 
-    `is_own` is whether it is the person's alone; others are shared by the workspace.
+    `is_own` is whether it is the person's alone, `is_others` whether it is another member's; the
+    rest are shared by the workspace.
     """
 
     name: str  # workspaces/{w}/destinations/{d}
@@ -282,6 +283,7 @@ class DestinationView:
     host: str
     state: str  # active, paused or unverified; the text of any other
     is_own: bool = False
+    is_others: bool = False
 
 
 class Images(Protocol):
@@ -329,6 +331,12 @@ class AutomationsPort(Protocol):
 
     async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
         """Returns the destinations that the person may use, the newest MAX_DESTINATIONS."""
+        ...
+
+    async def find_destinations(
+        self, *, workspace: str, user: str, names: Sequence[str]
+    ) -> Sequence[DestinationView]:
+        """Returns those of the named destinations that the person may see."""
         ...
 
     async def explain_slot(

@@ -86,6 +86,7 @@ class AutomationList:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationList:
     destinations: list[dict[str, Any]]
+    more: bool  # others exist
     status: Literal["listed"] = "listed"
 
 

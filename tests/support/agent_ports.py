@@ -254,7 +254,12 @@ class MemoryAutomations:
         return self.ran.get(self._known(name).name, [])[:limit]
 
     async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
-        return self.destinations
+        return [one for one in self.destinations if not one.is_others]
+
+    async def find_destinations(
+        self, *, workspace: str, user: str, names: Sequence[str]
+    ) -> Sequence[DestinationView]:
+        return [one for one in self.destinations if one.name in names]
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime

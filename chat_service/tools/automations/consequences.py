@@ -13,8 +13,8 @@ from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun, ApprovalRule
 from chat_service.tools.automations.deliveries import (
     describe_deliveries,
+    find_destinations,
     list_threads,
-    read_destinations,
     thread_of,
 )
 from chat_service.tools.automations.preview import enabled_schedules
@@ -48,11 +48,14 @@ class ConsequenceBasis:
     # the turn's own, for tasks that no other is chosen for; None if it was removed
     model: ModelConfig | None
     thread: str = ""  # the name of the one that the card is in
-    destinations: Sequence[DestinationView] = ()  # those that the person who asks may use
+    # those of the payload that the person who asks may see
+    destinations: Sequence[DestinationView] = ()
+    # whether automation_service accepted the payload, for whom its runs act for
+    is_accepted: bool = True
     titles: Mapping[str, str] = field(default_factory=dict)  # of threads, by name
 
 
-async def read_basis(run: AgentRun, payload: Json) -> ConsequenceBasis:
+async def read_basis(run: AgentRun, payload: Json, *, is_accepted: bool = True) -> ConsequenceBasis:
     context = run.context.runtime
     return ConsequenceBasis(
         workspace=context.workspace,
@@ -61,7 +64,8 @@ async def read_basis(run: AgentRun, payload: Json) -> ConsequenceBasis:
         models=run.deps.models(),
         model=run.context.model.config,
         thread=thread_of(context.turn_name),
-        destinations=await read_destinations(run),
+        destinations=await find_destinations(run, payload),
+        is_accepted=is_accepted,
         titles=await run.deps.thread_titles(context.workspace, list_threads(payload)),
     )
 
@@ -79,14 +83,18 @@ def estimate_consequences(basis: ConsequenceBasis, payload: Json) -> dict[str, A
         **_cost(basis, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
         "tools": sorted({tool for step in steps for tool in _tools(step)}),
         "deliveries": describe_deliveries(
-            payload, basis.destinations, thread=basis.thread, titles=basis.titles
+            payload,
+            basis.destinations,
+            thread=basis.thread,
+            titles=basis.titles,
+            is_accepted=basis.is_accepted,
         ),
         "auto_approve": any(_approves(step) for step in steps),
         "on_failure": _on_failure(execution, definition.get("plan", []), after),
         "warnings": [
             *_warnings(basis, steps, runs),
             *find_missing_web_tools(steps),
-            *find_missing_deliveries(payload, basis.destinations),
+            *find_missing_deliveries(payload, basis.destinations, is_accepted=basis.is_accepted),
             *find_overlaps(schedules, execution, basis.now),
         ],
     }

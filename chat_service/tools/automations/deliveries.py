@@ -1,5 +1,6 @@
 """Where an automation's results go: what a drafter may write, and what a card names."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
@@ -8,13 +9,19 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun
 from shared import errors, resources
-from shared.definition.destination_names import INBOX, THREAD, is_thread
+from shared.definition.destination_names import INBOX, THREAD, is_destination, is_thread
 
 DELIVER: Final = "deliver"
 UNTITLED: Final = "Untitled thread"
 _HERE: Final = "this conversation"
 _OF_AUTHOR: Final = "the inbox of whom it runs for"
+_OF_OTHERS: Final = "a personal destination of another member"
+_UNKNOWN: Final = "a destination that is gone, or another member's own"
 _SHOWN: Final = 120  # characters of a name
+# Destinations that a drafter is told of, and that a list shows.
+MAX_SHOWN: Final = 100
+
+_WORD: Final = re.compile(r"\w+")
 
 Json = Mapping[str, Any]
 
@@ -34,6 +41,29 @@ async def read_destinations(run: AgentRun) -> Sequence[DestinationView]:
     return await run.deps.retry.peer.call(
         lambda: automations.list_destinations(workspace=context.workspace, user=context.user)
     )
+
+
+async def find_destinations(run: AgentRun, payload: Json) -> Sequence[DestinationView]:
+    """Returns those of a payload's destinations that the person of a run may see."""
+    context, automations = run.context.runtime, run.deps.automations
+    names = list_workspace_destinations(payload)
+    if not names:
+        return ()
+    return await run.deps.retry.peer.call(
+        lambda: automations.find_destinations(
+            workspace=context.workspace, user=context.user, names=names
+        )
+    )
+
+
+def choose_destinations(found: Sequence[DestinationView], asked: str) -> Sequence[DestinationView]:
+    """Returns MAX_SHOWN destinations at most: of more those that the words asked for name first."""
+    words = set(_WORD.findall(asked.casefold()))
+
+    def is_unnamed(one: DestinationView) -> bool:
+        return words.isdisjoint([one.kind, *_WORD.findall(one.display_name.casefold())])
+
+    return found if len(found) <= MAX_SHOWN else sorted(found, key=is_unnamed)[:MAX_SHOWN]
 
 
 def name_thread(draft: Json, thread: str) -> dict[str, Any]:
@@ -59,21 +89,28 @@ def list_threads(payload: Json) -> list[str]:
     return [name for name in list_destinations(payload) if is_thread(name)]
 
 
+def list_workspace_destinations(payload: Json) -> list[str]:
+    return [name for name in list_destinations(payload) if is_destination(name)]
+
+
 def describe_deliveries(
     payload: Json,
     destinations: Iterable[DestinationView],
     *,
     thread: str,
     titles: Mapping[str, str],
+    is_accepted: bool = True,
 ) -> list[dict[str, str]]:
     """Returns what a card names of each destination of each step: its kind, name and host.
 
     `thread` is the one that the card is in, and `titles` are those of other threads by name. The
-    kind of a destination that is not among `destinations` is empty.
+    kind of a destination that is not among `destinations` is empty. Where automation_service
+    accepted the payload it is another member's, which the person may not see.
     """
     known = {one.name: one for one in destinations}
+    unseen = _OF_OTHERS if is_accepted else _UNKNOWN
     return [
-        {"step_id": str(step.get("step_id", "")), **_describe(name, known, thread, titles)}
+        {"step_id": str(step.get("step_id", "")), **_describe(name, known, thread, titles, unseen)}
         for step in list_deliver_steps(payload)
         for name in _names(step)
     ]
@@ -115,7 +152,11 @@ def _in_words(one: DestinationView) -> str:
 
 
 def _describe(
-    name: str, known: Mapping[str, DestinationView], thread: str, titles: Mapping[str, str]
+    name: str,
+    known: Mapping[str, DestinationView],
+    thread: str,
+    titles: Mapping[str, str],
+    unseen: str,
 ) -> dict[str, str]:
     if name == INBOX:
         return {"destination": name, "kind": INBOX, "display_name": _OF_AUTHOR}
@@ -126,9 +167,11 @@ def _describe(
         return {"destination": name, "kind": THREAD, "display_name": title}
     found = known.get(name)
     if found is None:
-        return {"destination": name, "kind": "", "display_name": name}
+        return {"destination": name, "kind": "", "display_name": unseen}
     host = {"host": found.host} if found.host else {}
     shown = one_line(found.display_name, _SHOWN) or name.rpartition("/")[2]
+    if found.is_others:
+        shown = f"{shown}, {_OF_OTHERS}"
     return {"destination": name, "kind": found.kind, "display_name": shown, **host}
 
 

@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun
-from chat_service.tools.automations.deliveries import read_destinations
+from chat_service.tools.automations.deliveries import MAX_SHOWN, read_destinations
 from chat_service.tools.results import DestinationList, ToolOutcome
 from chat_service.tools.string_tool import Texts, string_tool
 
@@ -18,7 +18,9 @@ NAME: Final = "list_destinations"
 def list_destinations_tool(run: AgentRun) -> BaseTool:
     async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         found = await read_destinations(run)
-        return DestinationList(destinations=[_shown(one) for one in found])
+        return DestinationList(
+            destinations=[_shown(one) for one in found[:MAX_SHOWN]], more=len(found) > MAX_SHOWN
+        )
 
     return string_tool(NAME, [], show)
 

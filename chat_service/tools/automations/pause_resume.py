@@ -82,7 +82,7 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
 def resume_automation_tool(run: AgentRun) -> BaseTool:
     async def propose(texts: Texts, _: Emit) -> Proposal:
         found = await _in_state(run, texts["automation"], "paused")
-        basis = await read_basis(run, found.payload)
+        basis = await read_basis(run, found.payload, is_accepted=False)
         return await _proposal(
             run,
             found,

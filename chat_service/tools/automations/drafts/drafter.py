@@ -22,6 +22,7 @@ from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.automations.deliveries import (
+    choose_destinations,
     format_destinations,
     list_destinations,
     name_thread,
@@ -120,7 +121,7 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
     an error at once.
     """
     catalogue, thread = run.deps.catalogue(), thread_of(run.context.runtime.turn_name)
-    destinations = await read_destinations(run)
+    destinations = choose_destinations(await read_destinations(run), request.asked)
     names = names_to_write(destinations, request.delivered)
     schema, named_schema = (
         automation_schema(

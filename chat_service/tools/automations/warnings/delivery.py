@@ -15,18 +15,19 @@ _STATES: Final = {
     "unverified": "is not verified yet, so nothing is sent to it until it is",
     "paused": "is paused, so nothing is sent to it until it is enabled",
 }
-_GONE: Final = "is gone, or not for who asks to use, so nothing is sent to it"
+_UNSEEN: Final = "is gone, or a personal one of another member"
 _SHOWN: Final = 80
 
 Json = Mapping[str, Any]
 
 
 def find_missing_deliveries(
-    payload: Json, destinations: Iterable[DestinationView]
+    payload: Json, destinations: Iterable[DestinationView], *, is_accepted: bool = True
 ) -> Iterator[str]:
     """Yields a sentence where a payload delivers nowhere, and one for each unusable destination.
 
-    `destinations` are those that the person who asks may use.
+    `destinations` are those that the person who asks may see. What automation_service accepted
+    names no other ones but those of whom its runs act for.
     """
     known = {one.name: one for one in destinations}
     plan = payload.get("definition", {}).get("plan", [])
@@ -34,16 +35,16 @@ def find_missing_deliveries(
         yield NOWHERE
     for step in list_deliver_steps(payload):
         for name in step["config"]["to"]:
-            if why := _find_reason(str(name), known):
+            if why := _find_reason(str(name), known, is_accepted=is_accepted):
                 found = known.get(name)
                 shown = one_line(found.display_name, _SHOWN) if found else name
                 yield f"The step {step.get('step_id')} delivers to “{shown}”, which {why}."
 
 
-def _find_reason(name: str, known: Mapping[str, DestinationView]) -> str:
+def _find_reason(name: str, known: Mapping[str, DestinationView], *, is_accepted: bool) -> str:
     if not is_destination(name):
         return ""
     found = known.get(name)
     if found is None:
-        return _GONE
+        return "" if is_accepted else _UNSEEN
     return _STATES.get(found.state, "")

@@ -7,6 +7,8 @@ import pytest
 
 from chat_service.runtime.ports import DestinationView
 from chat_service.tools.automations.deliveries import (
+    MAX_SHOWN,
+    choose_destinations,
     describe_deliveries,
     format_destinations,
     list_threads,
@@ -103,9 +105,22 @@ def test_a_card_names_each_destination_with_its_kind_and_host() -> None:
         ("Untitled thread", "thread", None),
         ("the inbox of whom it runs for", "inbox", None),
         ("Team", "slack", "slack.example"),
-        (gone, "", None),
+        ("a personal destination of another member", "", None),
     ]
+    hers = destination("hers", "email", is_others=True)
+    (seen,) = describe_deliveries(delivering(hers.name), [hers], thread=HERE, titles={})
+    assert seen["display_name"] == "Hers, a personal destination of another member"
+    (unseen,) = describe_deliveries(delivering(gone), [], thread=HERE, titles={}, is_accepted=False)
+    assert unseen["display_name"] == "a destination that is gone, or another member's own"
     assert {one["step_id"] for one in found} == {"send"}
+
+
+def test_of_very_many_destinations_those_that_were_named_come_first() -> None:
+    many = [destination(f"d{number}", "slack") for number in range(MAX_SHOWN)]
+    named = [destination("press", "email"), destination("ops", "ntfy")]
+    chosen = choose_destinations([*many, *named], "Mail it to Press, or to ntfy.")
+    assert chosen == [*named, *many[:-2]]
+    assert choose_destinations(many, "Press") == many
 
 
 def test_a_drafter_is_told_what_each_destination_is() -> None:

@@ -14,12 +14,15 @@ def deliver(*to: str) -> dict[str, Any]:
 
 
 def warnings(
-    *plan: dict[str, Any], after: tuple[dict[str, Any], ...] = (), **more: Any
+    *plan: dict[str, Any],
+    after: tuple[dict[str, Any], ...] = (),
+    accepted: bool = True,
+    **more: Any,
 ) -> list[str]:
     given = {"kind": "email", "host": "example.org", "state": "active", "display_name": "My mail"}
     known = [DestinationView(name=NAME, **{**given, **more})]
     payload = {"definition": {"plan": list(plan), "execution": {"on_failure": list(after)}}}
-    return list(find_missing_deliveries(payload, known))
+    return list(find_missing_deliveries(payload, known, is_accepted=accepted))
 
 
 def test_what_somebody_receives_is_not_warned_of() -> None:
@@ -42,9 +45,10 @@ def test_a_destination_that_takes_nothing_is_warned_of() -> None:
     ]
 
 
-def test_a_destination_that_is_gone_is_warned_of_by_its_name() -> None:
-    gone = "workspaces/w/destinations/gone"
-    assert warnings(STEP, deliver("inbox"), after=(deliver(gone),)) == [
-        f"The step send delivers to “{gone}”, which is gone, or not for who asks to use, so "
-        "nothing is sent to it."
+def test_a_destination_that_can_not_be_seen_is_warned_of_unless_its_author_may_use_it() -> None:
+    unseen = "workspaces/w/destinations/unseen"
+    plan, after = (STEP, deliver("inbox")), (deliver(unseen),)
+    assert warnings(*plan, after=after) == []
+    assert warnings(*plan, after=after, accepted=False) == [
+        f"The step send delivers to “{unseen}”, which is gone, or a personal one of another member."
     ]
