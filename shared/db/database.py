@@ -23,6 +23,8 @@ NAMING: Final = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
 
+# How long a migration waits for a lock.
+LOCK_TIMEOUT: Final = "10s"
 
 # A process that is held up in a transaction must not hold its rows for ever.
 _LIMITS: Final = {"idle_in_transaction_session_timeout": "60s"}
@@ -164,7 +166,11 @@ def downgrade(url: str, *, package: str, schema: str, revision: str = "base") ->
 
 
 def run_migrations(config: Config, target: sa.MetaData, run: Callable[[], None]) -> None:
-    """What a service's Alembic `env.py` does: one transaction, versions kept in its schema."""
+    """What a service's Alembic `env.py` does: a transaction a migration, versions in its schema.
+
+    A migration that waits for a lock for LOCK_TIMEOUT fails and changes nothing, since all calls
+    would wait behind it; those before it stay.
+    """
     import asyncio
 
     from alembic import context
@@ -172,30 +178,34 @@ def run_migrations(config: Config, target: sa.MetaData, run: Callable[[], None])
     schema = config.attributes["schema"]
 
     def migrate(connection: sa.Connection) -> None:
+        # Replicas that start together take turns, until each is disconnected.
+        connection.execute(sa.text("select pg_advisory_lock(hashtext(:n))"), {"n": schema})
+        connection.execute(sa.text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
         # `if not exists` would want the right to create even where the schema is there.
         if schema not in sa.inspect(connection).get_schema_names():
             connection.execute(sa.schema.CreateSchema(schema))
+        connection.commit()
         context.configure(
             connection=connection,
             target_metadata=target,
             version_table_schema=schema,
             include_schemas=True,
             transactional_ddl=True,
+            transaction_per_migration=True,
             compare_type=True,
             compare_server_default=True,
         )
-        # Replicas that start together take turns.
-        connection.execute(sa.text("select pg_advisory_xact_lock(hashtext(:n))"), {"n": schema})
         with context.begin_transaction():
             run()
         if context.get_context().get_current_heads() == ():
             connection.execute(sa.text(f'drop table if exists "{schema}".alembic_version'))
+        connection.commit()
 
     async def connect() -> None:
         # With its own schema as the search path, PostgreSQL's names would come back unqualified.
         under = create_engine(config.attributes["url"], schema="public")
         try:
-            async with under.begin() as connection:
+            async with under.connect() as connection:
                 await connection.run_sync(migrate)
         finally:
             await under.dispose()

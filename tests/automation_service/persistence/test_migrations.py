@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.tables import METADATA
@@ -199,6 +200,42 @@ def test_stored_runs_take_the_id_of_their_trigger_from_it_or_from_their_slot(
     database.upgrade(url, package=PACKAGE, schema=SCHEMA)
     ids = sa.text("select trigger_id from automation.automation_runs order by 1")
     assert [row.trigger_id for row in asyncio.run(inspected(url, ids))] == ["", "deleted", "kept"]
+
+
+_SESSIONS = """
+insert into automation.automation_runs
+  (id, workspace_id, automation_id, slot_time, status, exclusive, definition_snapshot, revision,
+   create_time, end_time, step_results)
+select gen_random_uuid(), workspace_id, id, now(), 'succeeded', true, '{}', 1, now(),
+       now() - n * interval '1 minute',
+       jsonb_build_array(jsonb_build_object('step_id', 'a', 'session_id', n::text))
+  from automation.automations, generate_series(1, 2100) n
+"""
+
+
+def test_a_migration_that_waits_for_a_lock_fails_alone_and_sessions_are_copied_in_the_end(
+    automation_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = automation_database_url
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA, revision="0020")
+    asyncio.run(store(url, "{}"))
+    asyncio.run(execute(url, _SESSIONS))
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", "100ms")
+    version = sa.text("select version_num from automation.alembic_version")
+
+    async def hold() -> None:
+        engine = database.create_engine(url, schema=SCHEMA)
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("select id from automation_runs limit 1"))
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await asyncio.to_thread(database.upgrade, url, package=PACKAGE, schema=SCHEMA)
+        await engine.dispose()
+
+    asyncio.run(hold())
+    assert [row.version_num for row in asyncio.run(inspected(url, version))] == ["0021"]
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA)
+    count = sa.text("select count(distinct session_id) as n from automation.run_sessions")
+    assert [row.n for row in asyncio.run(inspected(url, count))] == [2100]
 
 
 async def test_no_index_of_runs_speaks_of_what_each_checkpoint_changes(url: str) -> None:

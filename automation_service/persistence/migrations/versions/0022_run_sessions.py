@@ -1,7 +1,6 @@
 """The agent sessions of runs, and the first line of their outputs.
 
-Sessions of steps that ended in the last 30 days are copied from the runs: transcripts are kept for
-so long. An older version goes on on this schema: runs that it ends are not found by their session.
+An older version goes on on this schema: runs that it ends are not found by their session.
 """
 
 import sqlalchemy as sa
@@ -45,15 +44,6 @@ def upgrade() -> None:
         SESSIONS,
         ["workspace_id", "session_id"],
         schema=SCHEMA,
-    )
-    op.execute(
-        f"insert into {SCHEMA}.{SESSIONS} (run_id, session_id, workspace_id, step_id, attempt)"
-        " select r.id, s->>'session_id', r.workspace_id, s->>'step_id',"
-        "        coalesce((s->>'attempts')::int, 1)"
-        f"   from {SCHEMA}.{RUNS} r cross join jsonb_array_elements(r.step_results) s"
-        "  where (r.end_time is null or r.end_time > now() - interval '30 days')"
-        "    and s->>'session_id' <> ''"
-        " on conflict do nothing"
     )
 
 
