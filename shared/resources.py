@@ -21,13 +21,20 @@ class Pattern:
     def format(self, **parts: object) -> str:
         return self.template.format(**parts)
 
+    def match(self, name: str, *, workspace: str | None = None) -> dict[str, str] | None:
+        """Returns the parts of a name; None for one of another pattern, or of another workspace."""
+        regex = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
+        found = re.fullmatch(regex, name)
+        if found is None or workspace not in (None, found["workspace"]):
+            return None
+        return found.groupdict()
+
     def parse(self, name: str) -> dict[str, str]:
         """Returns the parts of a name. Raises ResourceNotFound for a name of another pattern."""
-        regex = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
-        match = re.fullmatch(regex, name)
-        if match is None:
+        parts = self.match(name)
+        if parts is None:
             raise errors.ResourceNotFound(name)
-        return match.groupdict()
+        return parts
 
 
 WORKSPACE = Pattern("workspaces/{workspace}")

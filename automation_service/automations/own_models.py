@@ -46,16 +46,8 @@ def _own_models(definition: AutomationDefinition) -> Iterator[tuple[str, str]]:
     for base, steps in ((_PLAN, definition.plan), (_ON_FAILURE, definition.execution.on_failure)):
         for i, step in enumerate(steps):
             name = step.config.get("model")
-            if isinstance(name, str) and _is_resource_name(name):
+            if isinstance(name, str) and resources.MODEL_CONFIG.match(name):
                 yield f"{base}[{i}].config.model", name
-
-
-def _is_resource_name(name: str) -> bool:
-    try:
-        resources.MODEL_CONFIG.parse(name)
-    except errors.ResourceNotFound:
-        return False
-    return True
 
 
 def build_refusal(

@@ -237,8 +237,5 @@ async def _find_output(connection: AsyncConnection, delivery: Delivery) -> Any:
 
 def _find_part(delivery: Delivery, name: resources.Pattern, part: str) -> str:
     """Returns a segment of where it goes; empty unless that is such a name of its workspace."""
-    try:
-        parts = name.parse(delivery.destination)
-    except errors.ResourceNotFound:
-        return ""
-    return parts[part] if parts["workspace"] == delivery.workspace else ""
+    parts = name.match(delivery.destination, workspace=delivery.workspace)
+    return parts[part] if parts else ""

@@ -18,7 +18,7 @@ from automation_service.persistence.outbox.destinations import Destination
 from shared import errors, filters, resources
 from shared.aip import Page
 from shared.clock import Clock
-from shared.definition.destination_names import INBOX
+from shared.definition.destination_names import INBOX, is_destination
 from shared.filters import Kind
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
@@ -137,7 +137,11 @@ async def _hide_answers(
     named = await _list_destinations(connection, found)
 
     def sees(one: Delivery) -> bool:
-        if not _is_destination(one) or one.user == who.user or access.sees_all(who, one.workspace):
+        if (
+            not is_destination(one.destination)
+            or one.user == who.user
+            or access.sees_all(who, one.workspace)
+        ):
             return True
         now = named.get(one.destination)
         return now is not None and one.create_time >= now.create_time and access.sees(who, now)
@@ -153,19 +157,13 @@ async def _list_destinations(
     connection: AsyncConnection, found: Sequence[Delivery]
 ) -> Mapping[str, Destination]:
     """Returns the destinations that have the names of deliveries of one workspace now."""
-    segments = {one.destination.rpartition("/")[2] for one in found if _is_destination(one)}
+    segments = {
+        one.destination.rpartition("/")[2] for one in found if is_destination(one.destination)
+    }
     if not segments:
         return {}
     rows_of = await destination_rows.list_named(connection, found[0].workspace, sorted(segments))
     return {one.resource: one for one in rows_of.values()}
-
-
-def _is_destination(found: Delivery) -> bool:
-    try:
-        resources.DESTINATION.parse(found.destination)
-    except errors.ResourceNotFound:
-        return False
-    return True
 
 
 def _read_destination(value: str) -> str:

@@ -9,7 +9,7 @@ from automation_service.destinations import access
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import destinations as rows
 from automation_service.persistence.outbox.destinations import Destination
-from shared import errors, resources
+from shared import resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,5 @@ def _fault(name: str, found: Destination | None, author: str) -> UseFault | None
 
 def _resource_id(workspace: str, name: str) -> str:
     """The last segment of a name of this workspace; empty for any other name."""
-    try:
-        parts = resources.DESTINATION.parse(name)
-    except errors.ResourceNotFound:
-        return ""
-    return parts["destination"] if parts["workspace"] == workspace else ""
+    parts = resources.DESTINATION.match(name, workspace=workspace)
+    return parts["destination"] if parts else ""

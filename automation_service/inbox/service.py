@@ -114,10 +114,8 @@ def _read_name(pattern: Pattern) -> filters.Kind:
     """The kind of a field that holds a name of `pattern`."""
 
     def read(value: str) -> str:
-        try:
-            pattern.parse(value)
-        except errors.ResourceNotFound:
-            raise ValueError(f"{value!r} is no name such as {pattern.template}") from None
+        if not pattern.match(value):
+            raise ValueError(f"{value!r} is no name such as {pattern.template}")
         return value
 
     return filters.Kind(("=", "!="), read)

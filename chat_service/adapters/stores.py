@@ -21,7 +21,7 @@ from chat_service.persistence import (
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import REFERENCE, ApprovalDraft, StoredApproval
-from shared import canonical_json, errors, resources
+from shared import canonical_json, resources
 from shared.clock import Clock
 from shared.db import database
 from shared.security.caller import ApprovalClaim
@@ -143,21 +143,12 @@ class ThreadTitleStore:
 
     async def read(self, workspace: str, names: Sequence[str]) -> Mapping[str, str]:
         """Returns the titles of those threads of the workspace, by name."""
-        ids = {found: name for name in names if (found := _thread_id(workspace, name))}
+        ids = {found: name for name in names if (found := threads.parse_id(name, workspace))}
         if not ids:
             return {}
         async with self.db.connect() as connection:
             titles = await threads.list_titles(connection, workspace, list(ids))
         return {ids[found]: title for found, title in titles.items()}
-
-
-def _thread_id(workspace: str, name: str) -> UUID | None:
-    try:
-        parts = resources.THREAD.parse(name)
-        found = resources.parse_uuid(parts["thread"], name)
-    except errors.ResourceNotFound:
-        return None
-    return found if parts["workspace"] == workspace else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The RPC methods of AgentService that add results of runs to threads."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from google.protobuf import json_format
@@ -19,10 +19,6 @@ from shared.clock import Clock
 from shared.db import database
 from shared.rpc.access import Access
 
-_DELIVERY: Final = resources.Pattern(
-    "workspaces/{workspace}/automations/{automation}/runs/{run}/deliveries/{delivery}"
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResultServicer(agent_pb2_grpc.AgentServiceServicer):
@@ -34,7 +30,7 @@ class RunResultServicer(agent_pb2_grpc.AgentServiceServicer):
     async def AddResult(self, request: pb.AddResultRequest, context: Any) -> pb.AddResultResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
         who = await self.access.admit(request.workspace, "editor")
-        thread = _thread_id(request.thread, workspace)
+        thread = threads.parse_id(request.thread, workspace)
         if thread is None:
             raise errors.ResourceNotFound(request.thread)
         delivery_id, part = _read_result(request, workspace)
@@ -58,7 +54,7 @@ class RunResultServicer(agent_pb2_grpc.AgentServiceServicer):
     ) -> pb.CheckThreadsResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
         await self.access.admit(request.workspace, "editor")
-        ids = {name: _thread_id(name, workspace) for name in request.threads}
+        ids = {name: threads.parse_id(name, workspace) for name in request.threads}
         asked = [found for found in ids.values() if found is not None]
         async with self.db.connect() as connection:
             there = await run_results.list_open_threads(connection, workspace, asked)
@@ -67,23 +63,13 @@ class RunResultServicer(agent_pb2_grpc.AgentServiceServicer):
         )
 
 
-def _thread_id(name: str, workspace: str) -> UUID | None:
-    """The id in the name of a thread of the workspace; None for any other name."""
-    try:
-        parts = resources.THREAD.parse(name)
-        found = resources.parse_uuid(parts["thread"], name)
-    except errors.ResourceNotFound:
-        return None
-    return found if parts["workspace"] == workspace else None
-
-
 def _to_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _read_result(request: pb.AddResultRequest, workspace: str) -> tuple[UUID, dict[str, Any]]:
     """Returns the delivery's id and the JSON of the RunResult. Raises InvalidRequest."""
-    parts = _DELIVERY.parse(request.delivery)
+    parts = resources.DELIVERY.parse(request.delivery)
     if parts["workspace"] != workspace:
         raise errors.invalid("delivery", "is of another workspace")
     try:

@@ -109,12 +109,9 @@ class ModelLoader:
 
 def parse_own_id(name: str, workspace: str) -> int | None:
     """Returns the id in the resource name of a user's own model; None for any other text."""
-    try:
-        parts = resources.MODEL_CONFIG.parse(name)
-    except errors.ResourceNotFound:
-        return None
-    found = parse_id(parts["model_config"])
-    return found if parts["workspace"] == workspace and found is not None and found > 0 else None
+    parts = resources.MODEL_CONFIG.match(name, workspace=workspace)
+    found = parse_id(parts["model_config"]) if parts else None
+    return found if found is not None and found > 0 else None
 
 
 def is_of_file(parts: Mapping[str, str]) -> bool:

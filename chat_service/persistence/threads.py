@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.turns import IS_OPEN
+from shared import errors, resources
 from shared.db.queries import matches
 from shared.db.statements import Statement
 from shared.filters import Filter
@@ -72,6 +73,15 @@ _PIN: Final = Statement(
     )
     .returning(t.c.model_config_id)
 )
+
+
+def parse_id(name: str, workspace: str) -> UUID | None:
+    """Returns the id in the name of a thread of the workspace; None for any other text."""
+    parts = resources.THREAD.match(name, workspace=workspace)
+    try:
+        return resources.parse_uuid(parts["thread"], name) if parts else None
+    except errors.ResourceNotFound:
+        return None
 
 
 async def insert(connection: AsyncConnection, thread: Thread) -> None:

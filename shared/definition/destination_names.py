@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared import errors, resources
+from shared import resources
 
 # The inbox of whom the run acts for.
 INBOX: Final = "inbox"
@@ -12,17 +12,9 @@ THREAD: Final = "thread"
 
 def is_thread(name: str) -> bool:
     """Says whether a name is `workspaces/{w}/threads/{t}`."""
-    return _is_of(resources.THREAD, name)
+    return resources.THREAD.match(name) is not None
 
 
 def is_destination(name: str) -> bool:
     """Says whether a name is `workspaces/{w}/destinations/{d}`."""
-    return _is_of(resources.DESTINATION, name)
-
-
-def _is_of(pattern: resources.Pattern, name: str) -> bool:
-    try:
-        pattern.parse(name)
-    except errors.ResourceNotFound:
-        return False
-    return True
+    return resources.DESTINATION.match(name) is not None

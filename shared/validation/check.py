@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from shared import errors, json_schema, resources
+from shared import json_schema, resources
 from shared.canonical_json import NotCanonical, canonical_bytes, normalise
 from shared.definition.envelope import (
     MAX_PLAN_STEPS,
@@ -318,7 +318,10 @@ def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[
     for path, step in tasks:
         name = step.config.get("model")
         known = next((model for model in models if name in model.names), None)
-        if isinstance(name, str) and (not known.priced if known else _is_own_model(name)):
+        # A name of a resource is that of a person's own model, which has no price.
+        if isinstance(name, str) and (
+            not known.priced if known else resources.MODEL_CONFIG.match(name)
+        ):
             yield Violation(
                 f"{path}.config.model",
                 FieldReason.UNPRICED_MODEL,
@@ -350,18 +353,9 @@ def _outputs(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator
 def _model(name: Any, path: str) -> Iterator[Violation]:
     """Faults of what begins as the name of a resource, and is none of a model."""
     begins = isinstance(name, str) and name.startswith("workspaces/") and not is_template(name)
-    if begins and not _is_own_model(name):
+    if begins and not resources.MODEL_CONFIG.match(name):
         said = f"must be a name like {resources.MODEL_CONFIG.template}"
         yield Violation(path, FieldReason.INVALID, said)
-
-
-def _is_own_model(name: str) -> bool:
-    """Whether it is a resource name: people's own models have no price."""
-    try:
-        resources.MODEL_CONFIG.parse(name)
-    except errors.ResourceNotFound:
-        return False
-    return True
 
 
 def _config(

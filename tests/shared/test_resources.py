@@ -1,10 +1,24 @@
-"""Ids that sort by a clock that replicas share."""
+"""Names of resources, and ids that sort by a clock that replicas share."""
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from shared import errors, resources
 from shared.resources import SortableIds
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def test_a_name_matches_its_pattern_and_a_workspace() -> None:
+    name = "workspaces/w/threads/t"
+    assert resources.THREAD.match(name) == {"workspace": "w", "thread": "t"}
+    assert resources.THREAD.match(name, workspace="w") == resources.THREAD.parse(name)
+    assert resources.THREAD.match(name, workspace="other") is None
+    assert resources.THREAD.match(name, workspace="") is None
+    assert resources.THREAD.match("workspaces/w/destinations/t") is None
+    with pytest.raises(errors.ResourceNotFound):
+        resources.THREAD.parse("workspaces/w/destinations/t")
 
 
 def test_an_id_tells_when_it_was_made() -> None:

@@ -21,7 +21,7 @@ from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.delivery import find_missing_deliveries
 from chat_service.tools.automations.warnings.overlap import find_overlaps
 from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
-from shared import errors, resources
+from shared import resources
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.frequency import count_runs
 
@@ -157,11 +157,7 @@ def _configured(basis: ConsequenceBasis, model: str) -> bool:
     """Returns whether a task may find the model. A person's own has a resource name."""
     if any(model in (config.model, config.display_name) for config in basis.models.values()):
         return True
-    try:
-        parts = resources.MODEL_CONFIG.parse(model)
-    except errors.RotaError:
-        return False
-    return parts["workspace"] == basis.workspace
+    return resources.MODEL_CONFIG.match(model, workspace=basis.workspace) is not None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.run_context import AgentRun
-from shared import errors, resources
+from shared import resources
 from shared.definition.destination_names import INBOX, THREAD, is_destination, is_thread
 
 DELIVER: Final = "deliver"
@@ -28,11 +28,8 @@ Json = Mapping[str, Any]
 
 def thread_of(turn_name: str) -> str:
     """Returns the name of a turn's thread; empty for a name of another kind."""
-    try:
-        parts = resources.TURN.parse(turn_name)
-    except errors.ResourceNotFound:
-        return ""
-    return resources.THREAD.format(workspace=parts["workspace"], thread=parts["thread"])
+    parts = resources.TURN.match(turn_name)
+    return resources.THREAD.format(**parts) if parts else ""
 
 
 async def read_destinations(run: AgentRun) -> Sequence[DestinationView]:

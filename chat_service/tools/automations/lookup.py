@@ -36,17 +36,15 @@ async def find_automation(run: AgentRun, called: str) -> AutomationView:
 
 
 async def _named(run: AgentRun, called: str) -> AutomationView | None:
-    try:
-        workspace = resources.AUTOMATION.parse(called)["workspace"]
-    except errors.RotaError:
+    if not resources.AUTOMATION.match(called, workspace=run.context.runtime.workspace):
         return None
     try:
-        found = await _get(run, called) if workspace == run.context.runtime.workspace else None
+        found = await _get(run, called)
     except errors.RotaError as error:
         if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
             raise
         return None  # no resource name; it may be a display name
-    return None if found is None or found.state == "archived" else found
+    return None if found.state == "archived" else found
 
 
 async def _get(run: AgentRun, name: str) -> AutomationView:
