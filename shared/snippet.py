@@ -1,4 +1,4 @@
-"""The first line of a text, as lists show it."""
+"""A text in one line, and the first line of a text, as lists show them."""
 
 import re
 from typing import Final
@@ -19,5 +19,11 @@ def first_line(text: str) -> str:
     for line in text[:MAX_READ].splitlines():
         said = " ".join(_MARKS.sub("", line).split())
         if any(character.isalnum() for character in said):
-            return said if len(said) <= MAX_SNIPPET else f"{said[: MAX_SNIPPET - 1]}…"
+            return cut_line(said, MAX_SNIPPET)
     return ""
+
+
+def cut_line(text: str, limit: int) -> str:
+    """Returns a text in one line of at most `limit` characters; one that is cut ends in `…`."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

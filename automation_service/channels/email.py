@@ -15,10 +15,11 @@ from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.dialect import PLAIN
 from automation_service.channels.document import read_subject
 from automation_service.channels.hypertext import HYPERTEXT, clean_html
-from automation_service.channels.layout import MAX_SUBJECT, layout_blocks
+from automation_service.channels.layout import layout_blocks
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import EmailSettings
 from automation_service.channels.smtp import send_mail
+from shared.registries.actions.deliver import MAX_SUBJECT
 
 MAX_TEXT: Final = 256 * 1024
 MAX_HTML: Final = 400_000

@@ -11,8 +11,8 @@ from automation_service.channels.document import (
     write_blocks,
 )
 from automation_service.channels.message import ChannelMessage
+from shared.registries.actions.deliver import MAX_SUBJECT
 
-MAX_SUBJECT = 200
 CUT = "The rest was cut."
 OPEN = "Open in Rota"
 READ_ALL = "Read all of it in Rota"

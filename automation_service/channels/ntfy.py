@@ -6,10 +6,11 @@ from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.document import read_subject
 from automation_service.channels.http import post_json
-from automation_service.channels.layout import MAX_SUBJECT, message_link, write_body
+from automation_service.channels.layout import message_link, write_body
 from automation_service.channels.matrix import PLAIN_BYTES
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import NtfySettings
+from shared.registries.actions.deliver import MAX_SUBJECT
 
 # Of bytes: a longer message becomes an attachment.
 MAX_MESSAGE: Final = 4_096

@@ -10,9 +10,10 @@ from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.dialect import Dialect, utf16_size
 from automation_service.channels.document import WrittenBlock, read_subject
 from automation_service.channels.http import HttpAnswer, post_json
-from automation_service.channels.layout import MAX_SUBJECT, OPEN, layout_blocks, message_link
+from automation_service.channels.layout import OPEN, layout_blocks, message_link
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import TeamsSettings
+from shared.registries.actions.deliver import MAX_SUBJECT
 
 # Teams takes 28 KB of a card, which it counts as UTF-16.
 MAX_CARD: Final = 12_000

@@ -11,13 +11,12 @@ from automation_service.persistence.enums import InboxItemKind
 from automation_service.persistence.results import inbox as rows
 from automation_service.persistence.results.inbox import NewInboxItem
 from shared.db.storable_text import clean
-from shared.snippet import first_line
+from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
+from shared.snippet import cut_line, first_line
 from shared.telemetry import metrics
 
 __all__ = ["InboxItemKind", "NewInboxItem", "add_items"]
 
-MAX_SUBJECT: Final = 200
-MAX_BODY_BYTES: Final = 262_144
 CUT: Final = "\n\n… The rest is cut; the run has all of it."
 
 # Items of one statement, whose parameters PostgreSQL counts.
@@ -44,21 +43,16 @@ async def add_items(connection: AsyncConnection, items: Sequence[NewInboxItem]) 
 def fit_item(item: NewInboxItem) -> NewInboxItem:
     """Returns the item as it is stored."""
     body = clean(item.body)
-    subject = " ".join(clean(item.subject).split())
     return replace(
         item,
-        subject=_shorten(subject, MAX_SUBJECT),
+        subject=cut_line(clean(item.subject), MAX_SUBJECT),
         snippet=first_line(item.snippet or body),
         body=_cut(body),
     )
 
 
-def _shorten(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
 def _cut(body: str) -> str:
     encoded = body.encode()
-    if len(encoded) <= MAX_BODY_BYTES:
+    if len(encoded) <= MAX_BODY:
         return body
-    return encoded[: MAX_BODY_BYTES - len(CUT.encode())].decode(errors="ignore") + CUT
+    return encoded[: MAX_BODY - len(CUT.encode())].decode(errors="ignore") + CUT

@@ -12,6 +12,7 @@ from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
 from shared.db.storable_text import clean
 from shared.definition.states import RunStatus
+from shared.snippet import cut_line
 
 # Of a text of others in a notice; what it links to has the rest.
 MAX_LINE: Final = 500
@@ -86,5 +87,4 @@ async def record_approval_waiting(
 
 def _line(text: str) -> str:
     """The text in one line, within its limit, as PostgreSQL takes it."""
-    line = " ".join(clean(text[: 4 * MAX_LINE]).split())
-    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
+    return cut_line(clean(text[: 4 * MAX_LINE]), MAX_LINE)

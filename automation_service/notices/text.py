@@ -7,9 +7,9 @@ from typing import Final
 
 from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.outbox.notices import Notice
+from shared.registries.actions.deliver import MAX_SUBJECT
 from shared.schedule.description import describe_moment
-
-MAX_SUBJECT: Final = 200
+from shared.snippet import cut_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ def _approval_waiting(notice: Notice, zone: str) -> NoticeText:
         "" if notice.expire_time is None else f" until {describe_moment(notice.expire_time, zone)}"
     )
     return NoticeText(
-        subject=_cut(f"Waits for your approval: {summary}"),
+        subject=cut_line(f"Waits for your approval: {summary}", MAX_SUBJECT),
         body=f"{summary}\nThis waits for your approval{until}.",
     )
 
@@ -41,11 +41,12 @@ def _run_failed(notice: Notice, zone: str) -> NoticeText:
     why = f": {error}" if error else "."
     if notice.count == 1:
         return NoticeText(
-            subject=_cut(f"{name} {what}"), body=f"The run of {name} of {slot} {what}{why}"
+            subject=cut_line(f"{name} {what}", MAX_SUBJECT),
+            body=f"The run of {name} of {slot} {what}{why}",
         )
     since = describe_moment(notice.first_time, zone)
     return NoticeText(
-        subject=_cut(f"{name} failed {notice.count} times"),
+        subject=cut_line(f"{name} failed {notice.count} times", MAX_SUBJECT),
         body=f"{notice.count} runs of {name} failed since {since}.\n"
         f"The last, of {slot}, {what}{why}",
     )
@@ -54,7 +55,7 @@ def _run_failed(notice: Notice, zone: str) -> NoticeText:
 def _automation_paused(notice: Notice, zone: str) -> NoticeText:
     name, failures = notice.facts["name"], notice.facts["failures"]
     return NoticeText(
-        subject=_cut(f"{name} is paused"),
+        subject=cut_line(f"{name} is paused", MAX_SUBJECT),
         body=f"{name} is paused, because {failures} of its runs in a row failed."
         " It runs again when somebody resumes it.",
     )
@@ -64,16 +65,11 @@ def _destination_paused(notice: Notice, zone: str) -> NoticeText:
     name, place, reason = (notice.facts[fact] for fact in ("name", "place", "reason"))
     segment = notice.subject.rpartition("/")[2]
     return NoticeText(
-        subject=_cut(f"The destination {name} is paused"),
+        subject=cut_line(f"The destination {name} is paused", MAX_SUBJECT),
         body=f"The destination {name} ({place}) is paused: {reason}\n"
         "What comes meanwhile is kept. Test it and enable it under Destinations, or by"
         f" `rota destinations enable {segment}`.",
     )
-
-
-def _cut(subject: str) -> str:
-    line = " ".join(subject.split())
-    return line if len(line) <= MAX_SUBJECT else f"{line[: MAX_SUBJECT - 1]}…"
 
 
 _TEXTS: Final[dict[NoticeKind, Callable[[Notice, str], NoticeText]]] = {

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from shared.db.storable_text import clean
+from shared.snippet import cut_line
 
 # where an object begins, well-formed or not: a brace, and nothing or a key with its colon
 _BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|$)', re.S)
@@ -77,5 +78,5 @@ def _finite(text: str) -> float:
 
 
 def one_line(text: str, limit: int) -> str:
-    line = " ".join(clean(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    """Returns what PostgreSQL can hold of a text, in one line."""
+    return cut_line(clean(text), limit)

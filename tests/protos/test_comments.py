@@ -14,7 +14,6 @@ from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.destinations import delivery_target, verification
 from automation_service.destinations import service as destinations
 from automation_service.destinations import settings as destination_settings
-from automation_service.inbox import items as inbox_items
 from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.outbox.notice_settings import APPROVAL_DELAY, FAILURE_INTERVAL
 from automation_service.runs.step_results import MAX_OUTPUT_BYTES
@@ -124,9 +123,9 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         default(AutomationSettings, "unread_inbox_item_retention_days"),
         default(AutomationSettings, "inbox_items_kept"),
     },
-    "automation.InboxItem.body": {inbox_items.MAX_BODY_BYTES},
+    "automation.InboxItem.body": {deliver.MAX_BODY},
     "automation.InboxItem.snippet": {MAX_SNIPPET},
-    "automation.InboxItem.subject": {inbox_items.MAX_SUBJECT},
+    "automation.InboxItem.subject": {deliver.MAX_SUBJECT},
     "automation.MarkInboxItemsRequest.request_id": {
         default(AutomationSettings, "request_retention_days")
     },

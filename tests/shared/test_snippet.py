@@ -1,8 +1,8 @@
-"""The first line of a text."""
+"""A text in one line, and the first line of a text."""
 
 import pytest
 
-from shared.snippet import MAX_SNIPPET, first_line
+from shared.snippet import MAX_SNIPPET, cut_line, first_line
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ from shared.snippet import MAX_SNIPPET, first_line
 )
 def test_the_first_line_that_says_something(text: str, line: str) -> None:
     assert first_line(text) == line
+
+
+def test_a_line_is_cut_at_its_limit() -> None:
+    assert cut_line(" a\n b\t", 3) == "a b"
+    assert cut_line("a b cd", 5) == "a b…"

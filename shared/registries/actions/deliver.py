@@ -20,6 +20,7 @@ from shared.registries.actions.types import (
     BodyFormat,
     DeliveryRequest,
 )
+from shared.snippet import cut_line
 from shared.templates.marks import is_template
 
 MAX_DESTINATIONS: Final = 10
@@ -183,10 +184,8 @@ def _cut(text: str, most: int = MAX_BODY) -> str:
 
 def _write_subject(said: str | None, context: ActionContext) -> str:
     """Returns one line of at most MAX_SUBJECT characters."""
-    words = " ".join((said or "").split())
-    if not words:
-        words = " ".join(f"{context.display_name} {context.local_date}".split()) or "Result"
-    return words if len(words) <= MAX_SUBJECT else f"{words[: MAX_SUBJECT - 1]}…"
+    automation = f"{context.display_name} {context.local_date}"
+    return cut_line(said or "", MAX_SUBJECT) or cut_line(automation, MAX_SUBJECT) or "Result"
 
 
 def _name(request: DeliveryRequest, context: ActionContext) -> str:

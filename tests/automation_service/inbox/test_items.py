@@ -9,8 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.inbox.items import (
     CUT,
-    MAX_BODY_BYTES,
-    MAX_SUBJECT,
     InboxItemKind,
     NewInboxItem,
     add_items,
@@ -18,6 +16,7 @@ from automation_service.inbox.items import (
 )
 from automation_service.persistence.results import inbox as rows
 from shared.db import database
+from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
 from shared.snippet import MAX_SNIPPET
 from tests.support.automation import START, execute
 
@@ -95,7 +94,7 @@ async def test_no_text_makes_it_fail(connection: AsyncConnection) -> None:
     long, hostile = await held(connection)
     assert len(hostile.subject) == MAX_SUBJECT
     assert hostile.body == "��‮<script>\n![x](http://evil.example/)"
-    assert len(long.body.encode()) <= MAX_BODY_BYTES
+    assert len(long.body.encode()) <= MAX_BODY
     assert long.body.endswith(CUT)
 
 

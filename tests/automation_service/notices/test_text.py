@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from automation_service.notices.text import MAX_SUBJECT, describe
+from automation_service.notices.text import describe
 from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.outbox.notices import Notice
+from shared.registries.actions.deliver import MAX_SUBJECT
 
 NIGHT: Final = datetime(2026, 11, 24, 23, tzinfo=UTC)
 ZONE: Final = "Europe/Paris"
