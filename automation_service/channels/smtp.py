@@ -111,4 +111,5 @@ def _describe(error: Exception) -> ChannelAnswer:
 
 @cache
 def _system_tls() -> ssl.SSLContext:
+    # Not the one of HTTP, which offers no other protocol than that.
     return ssl.create_default_context()

@@ -103,7 +103,9 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         self._resolve = resolve
         self._allowed = allowed
         # No connection is kept: the pool knows one by its address, which serves many names.
-        self._inner = open_inner(tls or _system_tls(), httpx2.Limits(max_keepalive_connections=0))
+        self._inner = open_inner(
+            tls or load_system_tls(), httpx2.Limits(max_keepalive_connections=0)
+        )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         found = await self._addresses(request)
@@ -144,7 +146,8 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 
 
 @cache
-def _system_tls() -> ssl.SSLContext:
+def load_system_tls() -> ssl.SSLContext:
+    """Returns a context for HTTP that trusts the machine's certificates, always the same one."""
     # once: to read the machine's certificates takes as long as many requests
     return httpx2.create_ssl_context()
 

@@ -2,13 +2,13 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from functools import cache
 from typing import Final
 
 import httpcore2
 import httpx2
 
 from chat_service.llm.http.connection import BODY, Connection
+from shared.security.egress import load_system_tls
 
 # as the SDK has them
 LIMITS: Final = httpx2.Limits(
@@ -26,7 +26,7 @@ class ModelTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, limits: httpx2.Limits = LIMITS) -> None:
-        self._pool = _Pool(tls or _system_tls(), limits)
+        self._pool = _Pool(tls or load_system_tls(), limits)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
@@ -84,9 +84,3 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
-
-
-@cache
-def _system_tls() -> ssl.SSLContext:
-    # once: to read the machine's certificates takes as long as many requests
-    return httpx2.create_ssl_context()

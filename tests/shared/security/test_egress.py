@@ -249,13 +249,13 @@ async def test_the_environment_names_other_authorities(
 ) -> None:
     theirs, _ = contexts(tmp_path, "example.org")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours-ca.pem"))
-    egress._system_tls.cache_clear()
+    egress.load_system_tls.cache_clear()
     resolve = _to("127.0.0.1")
     try:
         async with _server(tls=theirs) as (port, _), _client(resolve, inner) as client:
             assert (await client.get(f"https://example.org:{port}/")).text == "0123456789"
     finally:
-        egress._system_tls.cache_clear()
+        egress.load_system_tls.cache_clear()
 
 
 def _to(*addresses: str) -> Resolve:

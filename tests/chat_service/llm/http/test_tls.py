@@ -9,8 +9,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from chat_service.llm.http import transport as transport_module
 from chat_service.llm.http.transport import ModelTransport
+from shared.security.egress import load_system_tls
 from tests.chat_service.llm.http.pool import wait_for_ends
 from tests.support.certificates import Authority
 from tests.support.raw_server import Act, raw_server
@@ -115,9 +115,9 @@ async def test_a_handshake_that_does_not_end_is_given_up() -> None:
 
 @pytest.fixture
 def no_authorities() -> Iterator[None]:
-    transport_module._system_tls.cache_clear()
+    load_system_tls.cache_clear()
     yield
-    transport_module._system_tls.cache_clear()
+    load_system_tls.cache_clear()
 
 
 @pytest.mark.usefixtures("no_authorities")
