@@ -56,10 +56,6 @@ def approval_name(workspace: str, approval: UUID) -> str:
     return resources.APPROVAL.format(workspace=workspace, approval=approval)
 
 
-def user_name(user: str | None) -> str:
-    return resources.USER.format(user=user) if user else ""
-
-
 def thread_etag(row: Thread) -> str:
     return aip.compute_etag(row.title, row.model_config_id)
 
@@ -127,8 +123,8 @@ def approval(row: Approval, *, full: bool = True) -> pb.Approval:
         payload_digest=row.payload_digest,
         context=to_struct(row.context),
         preview=json_format.ParseDict(dict(row.preview), pb.Preview()),
-        requested_by=user_name(row.requested_by),
-        decided_by=user_name(row.decided_by),
+        requested_by=resources.name_user(row.requested_by),
+        decided_by=resources.name_user(row.decided_by),
         create_time=to_timestamp(row.create_time),
         decide_time=to_timestamp(row.decide_time),
         expire_time=to_timestamp(row.expire_time),

@@ -59,6 +59,11 @@ INBOX_ITEM = Pattern("workspaces/{workspace}/inboxItems/{inbox_item}")
 NOTICE_SETTINGS = Pattern("workspaces/{workspace}/noticeSettings")
 
 
+def name_user(user: str | None) -> str:
+    """Returns the resource name of a user; empty without one."""
+    return USER.format(user=user) if user else ""
+
+
 def new_id() -> UUID:
     """Returns a UUIDv7, which sorts by time of this machine's clock."""
     return uuid_utils.compat.uuid7()

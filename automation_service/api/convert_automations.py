@@ -9,7 +9,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from automation_service.api import convert_common
 from automation_service.persistence.records import Automation, Revision, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
-from shared.resources import REVISION, USER
+from shared.resources import REVISION, name_user
 from shared.rpc.struct import to_struct
 from shared.rpc.timestamps import to_timestamp
 from shared.security.caller import ApprovalClaim
@@ -47,7 +47,7 @@ def automation(
         state=found.status.name,
         definition=definition(found.definition) if full else None,
         revision=found.revision,
-        creator=_user(found.creator),
+        creator=name_user(found.creator),
         create_time=to_timestamp(found.create_time) if found.version else None,
         update_time=to_timestamp(found.update_time) if found.version else None,
         etag=etag,
@@ -104,7 +104,7 @@ def _skipped_slot(skip: SlotSkip) -> pb.SkippedSlot:
         slot_time=to_timestamp(skip.slot_time),
         fire_time=to_timestamp(skip.fire_time),
         local_time=skip.local_time,
-        user=_user(skip.user),
+        user=name_user(skip.user),
         note=skip.note,
         create_time=to_timestamp(skip.create_time),
     )
@@ -131,7 +131,7 @@ def revision(owner: Automation, found: Revision, *, full: bool = True) -> pb.Rev
         ),
         revision=found.revision,
         definition=definition(found.definition) if full else None,
-        author=_user(found.author),
+        author=name_user(found.author),
         create_time=to_timestamp(found.create_time),
         decision=None if found.decision is None else _decision(found.decision),
     )
@@ -140,13 +140,9 @@ def revision(owner: Automation, found: Revision, *, full: bool = True) -> pb.Rev
 def _decision(found: ApprovalClaim) -> pb.Revision.Decision:
     return pb.Revision.Decision(
         approval=found.approval,
-        requester=_user(found.requester),
-        approver=_user(found.approver),
+        requester=name_user(found.requester),
+        approver=name_user(found.approver),
         payload_digest=found.digest,
         edited=found.edited,
         decide_time=to_timestamp(found.decide_time),
     )
-
-
-def _user(user: str | None) -> str:
-    return USER.format(user=user) if user else ""

@@ -8,10 +8,11 @@ from rota.automation.v1 import destination_pb2 as pb
 
 from automation_service.destinations.service import DestinationChange, DestinationDraft
 from automation_service.persistence.enums import DestinationKind
-from automation_service.persistence.outbox.destinations import Destination, name_user
+from automation_service.persistence.outbox.destinations import Destination
 from shared import errors
 from shared.aip import is_whole, resolve_mask
 from shared.errors import FieldReason
+from shared.resources import name_user
 from shared.rpc.timestamps import to_timestamp
 
 _SETTINGS: Final = tuple(kind.value for kind in DestinationKind)

@@ -12,7 +12,7 @@ from automation_service.api.convert_common import failure, usage
 from automation_service.persistence.records import Run, RunEvent, RunSession, Slot
 from shared.db.tenancy import SESSION_RETENTION
 from shared.definition.states import RunStatus
-from shared.resources import RUN, TRIGGER, USER
+from shared.resources import RUN, TRIGGER, name_user
 from shared.rpc import struct
 from shared.rpc.timestamps import to_timestamp
 
@@ -125,7 +125,7 @@ def _backfill(of: Slot) -> pb.Slot.Backfill | None:
     return pb.Slot.Backfill(
         run=RUN.format(**names, run=found.run) if found.run else "",
         run_state=found.status.name if found.status else None,
-        requester=USER.format(user=found.requester) if found.requester else "",
+        requester=name_user(found.requester),
         create_time=to_timestamp(found.create_time),
     )
 

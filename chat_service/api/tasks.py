@@ -58,7 +58,7 @@ class AgentServicer(RunResultServicer):
     ) -> AsyncIterator[pb.TaskEvent]:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
         who = await self.access.admit(request.workspace, "editor")
-        if request.on_behalf_of != convert.user_name(who.user):
+        if request.on_behalf_of != resources.name_user(who.user):
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
         key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
         # A repeat of a request is not checked again, since its model may be gone by now.

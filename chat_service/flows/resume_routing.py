@@ -250,7 +250,7 @@ def _require_requester(found: TurnApprovals) -> None:
     user, membership = found.requester, found.membership
     if membership is None or not membership.allows("editor"):
         raise errors.CreatorAccessLost(
-            f"{convert.user_name(user)} may no longer do what they asked for, so it can't be "
+            f"{resources.name_user(user)} may no longer do what they asked for, so it can't be "
             "approved",
             metadata={"user": user} | ({"role": membership.role} if membership else {}),
         )

@@ -13,7 +13,7 @@ from automation_service.persistence.enums import DestinationKind, DestinationSta
 from automation_service.persistence.tables import audit_events, destinations
 from shared.db.queries import matches, take_lock
 from shared.filters import Filter
-from shared.resources import DESTINATION, USER
+from shared.resources import DESTINATION
 
 # What the audit calls a message that a person sends through a destination.
 TEST: Final = "TestDestination"
@@ -59,11 +59,6 @@ class Destination:
     @property
     def bound_to(self) -> str:
         return f"automation.destinations/{self.workspace}/{self.id}"
-
-
-def name_user(user: str | None) -> str:
-    """Returns the resource name of a user; empty for None."""
-    return USER.format(user=user) if user else ""
 
 
 async def insert(connection: AsyncConnection, made: Destination) -> None:
