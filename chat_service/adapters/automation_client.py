@@ -513,5 +513,5 @@ def _slot(slot: pb.PlannedSlot) -> SlotView:
         local_time=slot.local_time,
         utc_offset=slot.utc_offset.ToTimedelta(),
         dst_note=slot.dst_note,
-        skipped=slot.skipped,
+        is_dst_skipped=slot.skipped,
     )

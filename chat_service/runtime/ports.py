@@ -217,7 +217,7 @@ class SlotView:
     local_time: str
     utc_offset: timedelta
     dst_note: str = ""
-    skipped: bool = False
+    is_dst_skipped: bool = False  # the clock skips it, and the schedule with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a tool result may hold: storable JSON, of limited size and depth."""
+"""What a capability's result may hold: storable JSON, of limited size and depth."""
 
 import json
 from collections.abc import Mapping

@@ -224,7 +224,7 @@ class MemoryAutomations:
                 local_time=slot.local_time,
                 utc_offset=_offset(slot.utc_offset),
                 dst_note=slot.dst_note,
-                skipped=slot.skipped,
+                is_dst_skipped=slot.skipped,
             )
             for slot in next_slots(schedule, self.now, count)
         ]

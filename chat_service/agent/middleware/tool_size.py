@@ -1,4 +1,4 @@
-"""The size of the tools that a model with a small context is offered."""
+"""Offered tools: a model with a small context gets fewer, with shorter descriptions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

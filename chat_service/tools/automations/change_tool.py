@@ -1,7 +1,7 @@
 """A tool that changes an automation after a person approves the change."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
@@ -15,6 +15,10 @@ from chat_service.tools.string_tool import Argument, Texts, string_tool
 
 Propose = Callable[[Texts, Emit], Awaitable[Proposal]]
 Apply = Callable[[ApprovalGranted], Awaitable[SavedAutomation]]
+
+NOTE: Final = Argument(
+    name="note", description="why, in the person's words", most=1_000, required=False
+)
 
 
 def change_tool(
@@ -41,3 +45,21 @@ def change_tool(
         )
 
     return string_tool(name, arguments, action)
+
+
+def fixed_schema(payload: Mapping[str, Any], fixed: Collection[str]) -> dict[str, Any]:
+    """Returns the schema of a payload of which a person may change the note alone."""
+    held = [key for key in fixed if key in payload]
+    fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
+    if "note" in payload:
+        fields["note"] = {
+            "type": "string",
+            "maxLength": NOTE.most,
+            "description": NOTE.description,
+        }
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": held,
+        "additionalProperties": False,
+    }

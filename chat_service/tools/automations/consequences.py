@@ -21,6 +21,7 @@ from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.delivery import find_missing_deliveries
 from chat_service.tools.automations.warnings.overlap import find_overlaps
 from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
+from chat_service.tools.automations.warnings.words import join_names
 from shared import resources
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.frequency import count_runs
@@ -120,7 +121,7 @@ def _on_failure(execution: Json, plan: Sequence[Json], after: Sequence[Json]) ->
     if others:
         said += f" ({', '.join(others)})"
     if after:
-        said += f"; then {_listed([str(step['step_id']) for step in after])} is done"
+        said += f"; then {join_names([str(step['step_id']) for step in after])} is done"
     return f"{said}; after ten failed runs in a row the automation pauses."
 
 
@@ -139,12 +140,12 @@ def _warnings(basis: ConsequenceBasis, steps: Sequence[Json], runs: int) -> Iter
         asks = sorted(tool for tool in _tools(step) if rules.get(tool) == "always")
         named = f"The step {step.get('step_id')}"
         if asks and _approves(step):
-            yield f"{named} approves by itself what {_listed(asks)} would ask for."
+            yield f"{named} approves by itself what {join_names(asks)} would ask for."
         elif asks:
             verb = "asks" if len(asks) == 1 else "ask"
             yield (
-                f"{named} uses {_listed(asks)}, which {verb} for an approval. Nobody is there to "
-                "give it, so the step fails unless auto_approve is set."
+                f"{named} uses {join_names(asks)}, which {verb} for an approval. Nobody is there "
+                "to give it, so the step fails unless auto_approve is set."
             )
         model = step.get("config", {}).get("model")
         if model and not _configured(basis, model):
@@ -158,10 +159,6 @@ def _configured(basis: ConsequenceBasis, model: str) -> bool:
     if any(model in (config.model, config.display_name) for config in basis.models.values()):
         return True
     return resources.MODEL_CONFIG.match(model, workspace=basis.workspace) is not None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _cost(
@@ -181,7 +178,9 @@ def _cost(
     one = micros / 1_000_000 if cap is None else min(micros / 1_000_000, cap)
     models = sorted({name for _, name in configs})
     read_and_written = sum(map(sum, tokens))
-    said = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
+    said = (
+        f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {join_names(models)}"
+    )
     month = f"{format_dollars(one * runs)} a month" if models else "nothing: no step calls a model"
     return {
         "estimated_cost": f"{month} ({said})" if models else month,

@@ -77,17 +77,17 @@ def list_deliver_steps(payload: Json) -> list[dict[str, Any]]:
     return [step for step in _steps(payload) if _delivers(step)]
 
 
-def list_destinations(payload: Json) -> list[str]:
+def list_payload_destinations(payload: Json) -> list[str]:
     """Returns the names of the destinations that a payload delivers to, each once."""
     return list(dict.fromkeys(to for step in list_deliver_steps(payload) for to in _names(step)))
 
 
 def list_threads(payload: Json) -> list[str]:
-    return [name for name in list_destinations(payload) if is_thread(name)]
+    return [name for name in list_payload_destinations(payload) if is_thread(name)]
 
 
 def list_workspace_destinations(payload: Json) -> list[str]:
-    return [name for name in list_destinations(payload) if is_destination(name)]
+    return [name for name in list_payload_destinations(payload) if is_destination(name)]
 
 
 def describe_deliveries(

@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from chat_service.runtime.ports import SkippedSlotView, SlotView, TriggerView
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.results import refuse_argument
 from shared.schedule import zones
 
@@ -33,6 +35,16 @@ def read_moment(text: str, argument: str) -> datetime:
 def format_moment(moment: datetime, zone: str) -> str:
     """Formats a moment on the clock of an IANA zone: `Monday, 2026-11-23 09:00 (Europe/Paris)`."""
     return format_local(moment.astimezone(zones.load(zone)).isoformat(), zone)
+
+
+def format_for(run: AgentRun, moment: datetime) -> str:
+    """Formats a moment likewise, on the clock of the person of a run."""
+    return format_moment(moment, run.context.runtime.time_zone)
+
+
+def format_slot(trigger: TriggerView, slot: SlotView | SkippedSlotView) -> str:
+    """Formats a slot of a trigger likewise, on the clock of its schedule."""
+    return format_local(slot.local_time, str(trigger.config.get("timezone", "UTC")))
 
 
 def format_local(local_time: str, zone: str) -> str:

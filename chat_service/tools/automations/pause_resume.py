@@ -1,6 +1,6 @@
 """`pause_automation` and `resume_automation`: each changes the state after an approval."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,10 +10,10 @@ from chat_service.runtime.ports import ActionType, AutomationView, SavedAutomati
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
-from chat_service.tools.automations.change_tool import change_tool
+from chat_service.tools.automations.change_tool import NOTE, change_tool, fixed_schema
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import format_moment, read_moment
+from chat_service.tools.automations.moment import format_for, read_moment
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
@@ -21,9 +21,6 @@ from shared.clock import rfc3339
 
 PAUSE: Final = "pause_automation"
 RESUME: Final = "resume_automation"
-NOTE: Final = Argument(
-    name="note", description="why, in the person's words", most=1_000, required=False
-)
 _UNTIL: Final = Argument(
     name="until",
     description=(
@@ -116,7 +113,7 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
 async def _propose_until(run: AgentRun, texts: Texts, moment: datetime) -> Proposal:
     """Proposes a pause that ends by itself. It replaces the end of one that goes on."""
     found = await find_automation(run, texts["automation"])
-    until = _in_words(run, moment)
+    until = format_for(run, moment)
     notes = [
         f"Until {until} its times are skipped, and not made up for later. From then on it runs "
         "again by itself."
@@ -144,14 +141,9 @@ async def _propose_until(run: AgentRun, texts: Texts, moment: datetime) -> Propo
 def _read_end(run: AgentRun, text: str) -> datetime:
     moment = read_moment(text, "until")
     if moment <= run.context.runtime.now:
-        now = _in_words(run, run.context.runtime.now)
+        now = format_for(run, run.context.runtime.now)
         raise refuse_argument("until", f"it is past, since it is {now} now")
     return moment
-
-
-def _in_words(run: AgentRun, moment: datetime) -> str:
-    """Returns the moment on the person's clock."""
-    return format_moment(moment, run.context.runtime.time_zone)
 
 
 def _read_resume_time(payload: Mapping[str, Any]) -> datetime | None:
@@ -193,21 +185,3 @@ async def _proposal(
         context={"automation": found.name, "display_name": found.display_name, **more},
         preview=preview,
     )
-
-
-def fixed_schema(payload: Mapping[str, Any], fixed: Collection[str]) -> dict[str, Any]:
-    """Returns the schema of a payload of which a person may change the note alone."""
-    held = [key for key in fixed if key in payload]
-    fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
-    if "note" in payload:
-        fields["note"] = {
-            "type": "string",
-            "maxLength": NOTE.most,
-            "description": NOTE.description,
-        }
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": held,
-        "additionalProperties": False,
-    }

@@ -30,7 +30,7 @@ async def build_preview(
     """
     found = [await _preview(run, trigger) for trigger in enabled_schedules(payload)]
     slots = sorted(
-        ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
+        ((slot, one) for one in found for slot in one.preview.slots if not slot.is_dst_skipped),
         key=lambda pair: pair[0].fire_time,
     )
     assumed = run.context.runtime.time_zone not in known_zones and _zone_assumed(run, found, said)
@@ -73,6 +73,11 @@ def show_slot(
     }
 
 
+def show_fires(preview: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a card compares of two previews, as JSON."""
+    return {"summary": preview["summary"], "slots": preview["slots"]}
+
+
 def enabled_schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [
         trigger
@@ -106,7 +111,7 @@ def _notes(found: _Found) -> list[str]:
     skipped = [
         slot.dst_note or f"{slot.local_time} is skipped."
         for slot in found.preview.slots
-        if slot.skipped
+        if slot.is_dst_skipped
     ]
     return [*found.preview.notes, *skipped]
 

@@ -17,7 +17,7 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.automations.preview import build_preview, show_fires, zones_of
 from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
@@ -140,7 +140,7 @@ async def _proposal(run: AgentRun, found: AutomationView, revision: RevisionView
             "display_name": found.display_name,
             "version": _in_words(run, revision),
             "difference": changed,
-            "fires": {"before": _fires(was), "after": _fires(preview)},
+            "fires": {"before": show_fires(was), "after": show_fires(preview)},
             "consequences": estimate_consequences(await read_basis(run, after), after),
         },
         preview=preview,
@@ -172,10 +172,6 @@ def _in_words(run: AgentRun, revision: RevisionView) -> str:
         local = revision.create_time.astimezone(zones.load(zone))
         said += f" of {local:%Y-%m-%d %H:%M} ({zone})"
     return f"{said} by {revision.author}" if revision.author else said
-
-
-def _fires(preview: Mapping[str, Any]) -> dict[str, Any]:
-    return {"summary": preview["summary"], "slots": preview["slots"]}
 
 
 def _schema(payload: Mapping[str, Any]) -> dict[str, Any]:

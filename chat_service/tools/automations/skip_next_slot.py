@@ -17,10 +17,9 @@ from chat_service.runtime.ports import (
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
-from chat_service.tools.automations.change_tool import change_tool
+from chat_service.tools.automations.change_tool import NOTE, change_tool, fixed_schema
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import format_local
-from chat_service.tools.automations.pause_resume import NOTE, fixed_schema
+from chat_service.tools.automations.moment import format_slot
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
@@ -44,7 +43,7 @@ def skip_next_slot_tool(run: AgentRun) -> BaseTool:
             raise refuse_argument("day", "a date is needed, such as 2026-11-23")
         found = await find_automation(run, texts["automation"])
         trigger, slot = _find_next(run, found)
-        when = _in_words(slot, trigger)
+        when = format_slot(trigger, slot)
         if texts["day"] and not slot.local_time.startswith(texts["day"]):
             raise refuse_argument(
                 "day",
@@ -133,8 +132,3 @@ async def _proposal(
         context=context,
         preview=preview,
     )
-
-
-def _in_words(slot: SlotView, trigger: TriggerView) -> str:
-    """Returns the slot on the clock of its schedule."""
-    return format_local(slot.local_time, str(trigger.config.get("timezone", "UTC")))

@@ -20,7 +20,7 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import format_local, format_moment
+from chat_service.tools.automations.moment import format_moment, format_slot
 from chat_service.tools.automations.preview import show_slot
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
@@ -109,7 +109,7 @@ def _of_day(skips: Sequence[Skip], day: str) -> list[Skip]:
 
 def _list(skips: Sequence[Skip]) -> str:
     more = len(skips) - MAX_SLOTS
-    shown = ", ".join(_in_words(*one) for one in skips[:MAX_SLOTS])
+    shown = ", ".join(format_slot(*one) for one in skips[:MAX_SLOTS])
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -126,7 +126,7 @@ def _proposal(run: AgentRun, found: AutomationView, skips: Sequence[Skip]) -> Pr
         ],
     }
     times = f"{len(skips)} times"
-    which = _in_words(*skips[0]) if len(skips) == 1 else f"{times} that are skipped"
+    which = format_slot(*skips[0]) if len(skips) == 1 else f"{times} that are skipped"
     return Proposal(
         summary=summary(f"Run {found.display_name} after all: {which}", ""),
         payload=payload,
@@ -159,11 +159,10 @@ def _idle_notes(found: AutomationView, skips: Sequence[Skip], zone: str) -> list
         notes.append(f"It is paused until {until}, so what comes before then does not run.")
     for trigger, slot in skips:
         if not trigger.enabled:
-            notes.append(f"{_in_words(trigger, slot)} does not run: its trigger is off.")
+            notes.append(f"{format_slot(trigger, slot)} does not run: its trigger is off.")
         elif not _is_planned(trigger, slot):
-            notes.append(
-                f"{_in_words(trigger, slot)} does not run: its schedule does not name it any more."
-            )
+            when = format_slot(trigger, slot)
+            notes.append(f"{when} does not run: its schedule does not name it any more.")
     return notes
 
 
@@ -173,11 +172,6 @@ def _is_planned(trigger: TriggerView, slot: SkippedSlotView) -> bool:
     except ValidationError:
         return False
     return slots.names_fire(schedule, slot.slot_time)
-
-
-def _in_words(trigger: TriggerView, slot: SkippedSlotView) -> str:
-    """Returns the slot on the clock of its schedule."""
-    return format_local(slot.local_time, str(trigger.config.get("timezone", "UTC")))
 
 
 def _schema(payload: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.drafts.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
-from chat_service.tools.automations.preview import build_preview, enabled_schedules, zones_of
+from chat_service.tools.automations.preview import (
+    build_preview,
+    enabled_schedules,
+    show_fires,
+    zones_of,
+)
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import (
@@ -98,15 +103,11 @@ async def _shown(
             "automation": payload["name"],
             "change": change,
             "difference": changed,
-            "fires": {"before": _fires(was), "after": _fires(preview)},
+            "fires": {"before": show_fires(was), "after": show_fires(preview)},
             "consequences": estimate_consequences(basis, after),
         },
         preview=preview,
     )
-
-
-def _fires(preview: Mapping[str, Any]) -> dict[str, Any]:
-    return {"summary": preview["summary"], "slots": preview["slots"]}
 
 
 def _schema(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chat_service.runtime.result_ports import InboxItemView, ResultRunView, Sent
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.list_automations import next_fires
 from chat_service.tools.automations.lookup import find_automation
-from chat_service.tools.automations.moment import format_moment
+from chat_service.tools.automations.moment import format_for
 from chat_service.tools.results import ResultReport, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared import errors
@@ -229,7 +229,7 @@ def _head(item: InboxItemView | None) -> str:
 
 
 def _when(run: AgentRun, found: ResultRunView) -> str:
-    return format_moment(found.slot_time or found.create_time, run.context.runtime.time_zone)
+    return format_for(run, found.slot_time or found.create_time)
 
 
 async def _or_none(run: AgentRun, call: Callable[[], Awaitable[T]]) -> T | None:

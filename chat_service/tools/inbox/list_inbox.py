@@ -11,7 +11,7 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.result_ports import InboxItemView, InboxView, ResultRunView
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.moment import format_moment, read_moment
+from chat_service.tools.automations.moment import format_for, read_moment
 from chat_service.tools.results import InboxList, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.clock import rfc3339
@@ -62,8 +62,8 @@ def list_inbox_tool(run: AgentRun) -> BaseTool:
         runs, more = ([], False) if texts["state"] else await _list_runs(run, span, automation)
         shown = {item.run for item in inbox.items}
         return InboxList(
-            start=_local(run, start),
-            end=_local(run, end),
+            start=format_for(run, start),
+            end=format_for(run, end),
             unread_in_all=inbox.unread,
             items=[_item(run, one) for one in inbox.items],
             more_items=inbox.more,
@@ -81,7 +81,8 @@ def _read_span(run: AgentRun, texts: Texts) -> tuple[datetime, datetime]:
     start = read_moment(texts["start"], "start") if texts["start"] else end - DEFAULT_SPAN
     if start >= end:
         raise refuse_argument(
-            "start", f"it is not before the end, {_local(run, end)}; it is {_local(run, now)} now"
+            "start",
+            f"it is not before the end, {format_for(run, end)}; it is {format_for(run, now)} now",
         )
     return start, end
 
@@ -121,7 +122,7 @@ def _item(run: AgentRun, one: InboxItemView) -> dict[str, Any]:
         "item": one.name,
         "kind": one.kind,
         "unread": one.unread,
-        "time": _local(run, one.create_time),
+        "time": format_for(run, one.create_time),
         "subject": one_line(one.subject, _LONGEST),
         "first_line": one_line(one.snippet, _LONGEST),
         **{key: name for key, name in named.items() if name},
@@ -133,13 +134,9 @@ def _run(run: AgentRun, one: ResultRunView) -> dict[str, Any]:
         "run": one.name,
         "display_name": one_line(one.display_name, _LONGEST),
         "state": one.state,
-        "time": _local(run, one.create_time),
+        "time": format_for(run, one.create_time),
         "first_line": one_line(one.snippet, _LONGEST),
     }
-
-
-def _local(run: AgentRun, moment: datetime) -> str:
-    return format_moment(moment, run.context.runtime.time_zone)
 
 
 def _utc(moment: datetime) -> str:

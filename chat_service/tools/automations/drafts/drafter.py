@@ -24,7 +24,7 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.automations.deliveries import (
     choose_destinations,
     format_destinations,
-    list_destinations,
+    list_payload_destinations,
     name_thread,
     names_to_write,
     read_destinations,
@@ -377,7 +377,7 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
         accept=accept,
         # an automation that has none may be changed in other ways
         needs_trigger=has_trigger(found.payload),
-        delivered=list_destinations(found.payload),
+        delivered=list_payload_destinations(found.payload),
     )
     drawn = await run_drafter(run, request, emit)
     if "error" in drawn:

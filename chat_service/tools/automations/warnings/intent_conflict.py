@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from chat_service.llm.text import one_line
 from chat_service.tools.automations.warnings import intent_words
 from chat_service.tools.automations.warnings.intent_words import WEEKEND, IntentWords
+from chat_service.tools.automations.warnings.words import join_names
 from shared.schedule import cron, zones
 from shared.schedule.coincidence import list_fires
 from shared.schedule.config import ScheduleTriggerConfig
@@ -159,7 +160,7 @@ def _of_zone_and_times(
     own = {each.timezone for each in schedules}
     is_clock = said.zone is None or _is_clock_of(said.zone, schedules, now)
     if said.zone and not is_clock and not said.times:
-        yield f"The words say {said.zone}; this is in {_listed(sorted(own))}."
+        yield f"The words say {said.zone}; this is in {join_names(sorted(own))}."
     if not said.times:
         return
     meant = frozenset().union(*said.times)
@@ -174,9 +175,9 @@ def _of_zone_and_times(
             return
         if any(_minute(moment, clock) in meant for each in fires for moment in each):
             return
-    words = _listed([_clock(min(each)) for each in said.times][:_MOST_TIMES])
+    words = join_names([_clock(min(each)) for each in said.times][:_MOST_TIMES])
     place = f" in {said.zone}" if said.zone else ""
-    shown = _listed(list(dict.fromkeys(map(_times, schedules))))
+    shown = join_names(list(dict.fromkeys(map(_times, schedules))))
     yield f"The words say {words}{place}; this fires at {shown}."
 
 
@@ -199,7 +200,7 @@ def _times(config: ScheduleTriggerConfig) -> str:
     hours, minutes = cron.values(found.hours), cron.values(found.minutes)
     times = [f"{hour:02}:{minute:02}" for hour in hours for minute in minutes]
     more = [f"{len(times) - _MOST_TIMES} other times"] if len(times) > _MOST_TIMES else []
-    return f"{_listed([*times[:_MOST_TIMES], *more])} {config.timezone}"
+    return f"{join_names([*times[:_MOST_TIMES], *more])} {config.timezone}"
 
 
 def _clock(minute: int) -> str:
@@ -266,7 +267,3 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _short(text: str) -> str:
     return one_line(text, _SHOWN)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
