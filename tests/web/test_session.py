@@ -180,6 +180,44 @@ async def test_a_link_without_a_token_says_so_and_changes_nothing_else(
     await page.context.close()
 
 
+async def test_a_new_tab_takes_the_session_of_another_and_a_sign_out_is_for_both(
+    browser: Browser,
+) -> None:
+    first, _ = await stubbed(browser, ANSWERS, claims=ADA)
+    await listed(first, "of w")
+
+    async def another(where: str) -> Page:
+        page = await first.context.new_page()
+        await page.route(f"{URL}/**", Stub(answers=ANSWERS).serve)
+        await page.goto(f"{URL}/{where}")
+        return page
+
+    # As from a mail: at what it names, in its workspace.
+    second = await another("#/workspaces/v/automations/a/runs/r")
+    await listed(second, "of v")
+    await expect(second).to_have_url(f"{URL}/#/automations/a/runs/r")
+    asleep = await another("#/workspaces/w/threads/t")
+    await listed(asleep, "of w")
+    await asleep.goto("about:blank")
+    # Of two persons it takes the one whom the link is for, and none if it is for both.
+    bob = await another(f"#token={token(BOB)}")
+    await expect(bob.locator(".side-foot")).to_have_text("bob")
+    for where, whose in (("#/workspaces/w", "ada"), ("#/workspaces/v", "")):
+        third = await another(where)
+        if whose:
+            await expect(third.locator(".side-foot")).to_contain_text(whose)
+        else:
+            await expect(third.get_by_label("Your token", exact=True)).to_be_visible()
+        await third.close()
+    await second.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(first.get_by_role("alert")).to_have_text("You signed out in another tab.")
+    await asleep.goto(URL)
+    await expect(asleep.locator(".side-foot")).to_have_text("bob")  # of those that are left
+    await expect(bob.locator(".side-foot")).to_have_text("bob")
+    assert "rota.token" not in await first.evaluate("Object.keys(sessionStorage)")
+    await first.context.close()
+
+
 async def test_the_workspace_that_is_open_already_is_not_opened_again(browser: Browser) -> None:
     page, _ = await stubbed(browser, ANSWERS, claims=ADA, where="#/automations")
     await listed(page, "of w")

@@ -8,7 +8,7 @@ import { InboxService } from "../gen/rota/automation/v1/inbox_pb.js";
 import { NoticeSettingsService } from "../gen/rota/automation/v1/notice_settings_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
-import { scope, signOut, token } from "./session.js";
+import { dropToken, scope, token } from "./session.js";
 
 const authorised: Interceptor = (next) => async (request) => {
   const [used, here] = [token.value, scope()];
@@ -22,7 +22,7 @@ const authorised: Interceptor = (next) => async (request) => {
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const refused = error.code === Code.Unauthenticated;
-    if (refused && token.value === used) signOut("That token is no longer taken. Sign in again.");
+    if (refused && token.value === used) dropToken("That token is no longer taken. Sign in again.");
     if (here.aborted) throw thrown;
     if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) setOnline(false);
     throw thrown;

@@ -1,10 +1,14 @@
-/** The session: the token, stored for this tab only, its claims, and the workspace that is looked at. */
+/** The session: the token, stored in this tab, its claims, and the workspace that is looked at. */
 import { batch, computed, signal } from "@preact/signals";
 
 const PREFIX = "rota.";
 const KEY = "rota.token";
 const PERSON = "rota.person";
 const PLACE = "rota.workspace";
+/** When the tab took its token, in milliseconds. */
+const SINCE = "rota.since";
+/** With a person's id, in what all tabs have: when that person signed out last, in milliseconds. */
+const LEFT = "rota.left.";
 
 export interface Claims {
   user: string;
@@ -12,6 +16,8 @@ export interface Claims {
   zone: string;
   expires: number;
 }
+
+const ELSEWHERE = "You signed out in another tab.";
 
 let life = new AbortController();
 const leaving = new Set<() => void>();
@@ -33,7 +39,7 @@ export const token = signal(taken());
 export const refusal = signal("");
 const chosen = signal(sessionStorage.getItem(PLACE) ?? "");
 
-export const claims = computed<Claims | undefined>(() => read(token.value));
+export const claims = computed<Claims | undefined>(() => claimsOf(token.value));
 /** Resource name. The first of the token, unless the person chose another of the token. */
 export const workspace = computed(() => {
   const mine = claims.value?.workspaces ?? [];
@@ -54,14 +60,30 @@ addEventListener("hashchange", ({ oldURL }) => {
 /** Stores a token; false when it is no token. */
 export function signIn(text: string): boolean {
   const given = text.trim().replace(/^Bearer\s+/i, "");
-  if (!read(given)) return false;
+  if (!claimsOf(given)) return false;
   keep(given);
   linkFault.value = "";
   enter(given);
   return true;
 }
 
-export function signOut(why = ""): void {
+/** Signs out the person in all tabs of the browser, also in those that sleep. */
+export function signOut(): void {
+  if (claims.value) localStorage.setItem(LEFT + claims.value.user, String(Date.now()));
+  dropToken();
+}
+
+// It was in another tab.
+addEventListener("storage", ({ key, newValue }) => {
+  if (newValue && claims.value && key === LEFT + claims.value.user) dropToken(ELSEWHERE);
+});
+// A tab that went back to the page was told of nothing meanwhile.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && token.value && !taken()) dropToken(ELSEWHERE);
+});
+
+/** Removes the token of this tab. */
+export function dropToken(why = ""): void {
   sessionStorage.removeItem(KEY);
   leave(() => {
     refusal.value = why;
@@ -86,7 +108,7 @@ function enter(given: string): void {
     chosen.value = sessionStorage.getItem(PLACE) ?? "";
     token.value = given;
   };
-  const after = read(given);
+  const after = claimsOf(given);
   const stays = token.value !== "" && after !== undefined && before === `${after.user} ${placeOf(after)}`;
   if (stays) batch(change);
   else leave(change);
@@ -109,18 +131,22 @@ function leave(change: () => void): void {
 /** Reads the token from the address, and removes it there, or from before a reload. */
 function taken(): string {
   const given = decoded(/^#token=([^&]+)/.exec(location.hash)?.[1] ?? "");
-  const isToken = read(given) !== undefined;
+  const isToken = claimsOf(given) !== undefined;
   if (location.hash.startsWith("#token=")) {
     linkFault.value = isToken ? "" : "That link holds no token Rota can read.";
     history.replaceState(null, "", `${location.pathname}${location.search}#/chat`);
   }
   if (isToken) keep(given);
-  return sessionStorage.getItem(KEY) ?? "";
+  const kept = sessionStorage.getItem(KEY) ?? "";
+  const left = Number(localStorage.getItem(LEFT + claimsOf(kept)?.user) ?? 0);
+  if (left <= Number(sessionStorage.getItem(SINCE) ?? 0)) return kept;
+  sessionStorage.removeItem(KEY);
+  return "";
 }
 
 /** What another person left in the tab (drafts, a message on its way, the workspace) is removed. */
 function keep(given: string): void {
-  const person = read(given)!.user;
+  const person = claimsOf(given)!.user;
   if (sessionStorage.getItem(PERSON) !== person) {
     for (const key of Object.keys(sessionStorage)) {
       if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
@@ -128,6 +154,7 @@ function keep(given: string): void {
   }
   sessionStorage.setItem(PERSON, person);
   sessionStorage.setItem(KEY, given);
+  sessionStorage.setItem(SINCE, String(Date.now()));
 }
 
 function decoded(text: string): string {
@@ -139,7 +166,7 @@ function decoded(text: string): string {
 }
 
 /** The claims of the token, unverified: the gateway and both services verify them. */
-function read(text: string): Claims | undefined {
+export function claimsOf(text: string): Claims | undefined {
   const body = text.split(".")[1];
   if (!body) return undefined;
   try {
