@@ -354,9 +354,11 @@ class AutomationLifecycle:
             author = await _find_author(connection, key, found, checked.definition, restored)
             if author == key.user:
                 require_checked(checked.definition, outside.models, field=field)
-            require_checked_destinations(
-                checked.definition, author, outside.destinations, field=field
-            )
+            # Who only stops another's delivery adds none: its place may be gone, or its author.
+            if author == key.user or restored is not None:
+                require_checked_destinations(
+                    checked.definition, author, outside.destinations, field=field
+                )
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.update(connection, found, values, now)
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)

@@ -110,6 +110,22 @@ async def test_who_edits_another_s_delivery_keeps_its_author_or_is_refused(
     assert [row["author_id"] for row in listed] == ["ada"] * 4 + ["bob", "ada"]
 
 
+async def test_another_s_delivery_can_be_stopped_when_its_place_and_its_author_are_gone(
+    rota: Running, keys: Keys
+) -> None:
+    await create(rota, destination_id="place", personal=True)
+    name = (await rota.create(telling(PLACE))).name
+    await delete(rota, PLACE)
+    await execute(rota.url, "update memberships set revoked_time = now() where user_id = 'ada'")
+    stopped = telling(PLACE)
+    stopped["definition"]["triggers"][0]["enabled"] = False
+    bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    saved = await rota.call("UpdateAutomation", changing(name, stopped), headers=bob)
+    assert saved.revision == 2
+    listed = await execute(rota.url, "select author_id from automation_revisions order by revision")
+    assert [row["author_id"] for row in listed] == ["ada", "ada"]
+
+
 async def test_a_thread_waits_for_chat_service_and_a_destination_does_not(rota: Running) -> None:
     """Nothing listens at the address of chat_service."""
     await create(rota, destination_id="place")
