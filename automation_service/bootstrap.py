@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from rota.automation.v1 import (
     notice_settings_pb2_grpc,
 )
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.api.delivery_servicer import DeliveryServicer
 from automation_service.api.destination_servicer import DestinationServicer
@@ -49,11 +49,13 @@ from automation_service.destinations.verification import DestinationVerification
 from automation_service.idempotency import IdempotentChanges
 from automation_service.inbox.service import Inboxes
 from automation_service.inbox.watch import InboxWatcher
+from automation_service.notices import events as notice_events
 from automation_service.notices.approval_items import ApprovalItems
 from automation_service.notices.dispatcher import ApprovalReader, NoticeDispatcher
 from automation_service.notices.places import NoticePlaces, check_places
 from automation_service.notices.service import NoticeSettingsOfPeople
 from automation_service.persistence.enums import SCHEMA
+from automation_service.persistence.records import Automation
 from automation_service.persistence.schema_version import require_migrated
 from automation_service.persistence.tables import SIGNING_KEYS, TENANTS
 from automation_service.queue import PgQueuer, RunQueue
@@ -71,8 +73,8 @@ from automation_service.scheduling.ledger import Slots
 from automation_service.scheduling.scheduler import Scheduler
 from automation_service.scheduling.slot_decision import SlotPolicy
 from automation_service.settings import AutomationSettings
+from automation_service.webhooks import events
 from automation_service.webhooks.delivery import WebhookDeliveryWorker
-from automation_service.webhooks.events import record_automation_resumed
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
 from automation_service.webhooks.service import Webhooks
@@ -199,7 +201,7 @@ async def service(
                 on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
             ),
             burst=burst,
-            on_resume=record_automation_resumed,
+            on_resume=_record_resumed,
         )
         watcher = RunWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)
         writer = BatchWriter(
@@ -384,6 +386,13 @@ async def service(
             watcher=watcher,
             db=db,
         )
+
+
+async def _record_resumed(
+    connection: AsyncConnection, automation: Automation, resume_time: datetime, now: datetime
+) -> None:
+    for record in (events.record_automation_resumed, notice_events.record_automation_resumed):
+        await record(connection, automation, resume_time, now)
 
 
 def _channel_ports(settings: AutomationSettings, clock: Clock) -> ChannelPorts:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.outbox import notices
+from automation_service.persistence.records import Automation
 from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
 from shared.db.storable_text import clean
@@ -57,6 +58,21 @@ async def record_automation_paused(
         kind=NoticeKind.AUTOMATION_PAUSED,
         subject=automation,
         facts={"failures": failures},
+        time=now,
+    )
+
+
+async def record_automation_resumed(
+    connection: AsyncConnection, automation: Automation, resume_time: datetime, now: datetime
+) -> None:
+    await notices.add_of_automation(
+        connection,
+        workspace=automation.workspace,
+        automation=automation.id,
+        author=notices.AUTHOR_OF_TODAY,
+        kind=NoticeKind.AUTOMATION_RESUMED,
+        subject=automation.resource,
+        facts={"resume_time": resume_time.isoformat()},
         time=now,
     )
 

@@ -124,7 +124,7 @@ async def _find_zone(connection: AsyncConnection, settings: NoticeSettings) -> s
 
 def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInboxItem:
     said, kind, subject = describe(notice, zone=zone), notice.kind, notice.subject
-    is_of_automation = kind in (NoticeKind.RUN_FAILED, NoticeKind.AUTOMATION_PAUSED)
+    is_of_automation = kind not in (NoticeKind.APPROVAL_WAITING, NoticeKind.DESTINATION_PAUSED)
     return NewInboxItem(
         id=notice.id,
         workspace=notice.workspace,

@@ -61,6 +61,23 @@ def _automation_paused(notice: Notice, zone: str) -> NoticeText:
     )
 
 
+def _automation_resumed(notice: Notice, zone: str) -> NoticeText:
+    name = notice.facts["name"]
+    ended = describe_moment(datetime.fromisoformat(notice.facts["resume_time"]), zone)
+    return NoticeText(
+        subject=cut_line(f"{name} runs again", MAX_SUBJECT),
+        body=f"{name} runs again. Its pause ended at its time, {ended}.",
+    )
+
+
+def _trigger_disabled(notice: Notice, zone: str) -> NoticeText:
+    name, trigger, reason = (notice.facts[fact] for fact in ("name", "trigger", "reason"))
+    return NoticeText(
+        subject=cut_line(f"A trigger of {name} is disabled", MAX_SUBJECT),
+        body=f"The trigger {trigger} of {name} is disabled and starts no run. {reason}",
+    )
+
+
 def _destination_paused(notice: Notice, zone: str) -> NoticeText:
     name, place, reason = (notice.facts[fact] for fact in ("name", "place", "reason"))
     segment = notice.subject.rpartition("/")[2]
@@ -77,4 +94,6 @@ _TEXTS: Final[dict[NoticeKind, Callable[[Notice, str], NoticeText]]] = {
     NoticeKind.RUN_FAILED: _run_failed,
     NoticeKind.AUTOMATION_PAUSED: _automation_paused,
     NoticeKind.DESTINATION_PAUSED: _destination_paused,
+    NoticeKind.AUTOMATION_RESUMED: _automation_resumed,
+    NoticeKind.TRIGGER_DISABLED: _trigger_disabled,
 }

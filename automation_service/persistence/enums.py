@@ -69,12 +69,14 @@ class DestinationState(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about. Stored as text."""
+    """What a notice is about. Stored as text. Settings have no route for the last two."""
 
     APPROVAL_WAITING = "approval_waiting"
     RUN_FAILED = "run_failed"
     AUTOMATION_PAUSED = "automation_paused"
     DESTINATION_PAUSED = "destination_paused"
+    AUTOMATION_RESUMED = "automation_resumed"
+    TRIGGER_DISABLED = "trigger_disabled"
 
 
 class NoticeState(StrEnum):

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.enums import NoticeKind
+from automation_service.persistence.outbox import notices
 from shared.db.statements import fetch
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.resources import AUTOMATION
@@ -173,8 +175,23 @@ async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> d
 async def disable_triggers(
     connection: AsyncConnection, ids: Sequence[UUID], reason: str, now: datetime
 ) -> None:
-    if ids:
-        await fetch(connection, _DISABLE, list(ids), reason, now)
+    """Disables triggers, with a notice for each of whom its automation concerns."""
+    if not ids:
+        return
+    for row in await fetch(connection, _DISABLE, list(ids), reason, now):
+        if not row["was_enabled"]:
+            continue
+        name = {"workspace": row["workspace_id"], "automation": row["resource_id"]}
+        await notices.add_of_automation(
+            connection,
+            workspace=row["workspace_id"],
+            automation=UUID(int=row["automation_id"].int),
+            author=notices.AUTHOR_OF_TODAY,
+            kind=NoticeKind.TRIGGER_DISABLED,
+            subject=AUTOMATION.format(**name),
+            facts={"trigger": row["trigger_id"], "reason": reason},
+            time=now,
+        )
 
 
 def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:
@@ -261,8 +278,11 @@ cross join lateral (
 """
 
 _DISABLE = """
-update automation.automation_triggers
+update automation.automation_triggers t
 set enabled = false, next_fire_time = null, disabled_reason = $2,
-    disabled_time = case when enabled then $3 else disabled_time end
-where id = any($1::uuid[])
+    disabled_time = case when t.enabled then $3 else t.disabled_time end
+from automation.automation_triggers was join automation.automations a on a.id = was.automation_id
+where t.id = any($1::uuid[]) and was.id = t.id
+returning was.enabled as was_enabled, was.trigger_id, was.automation_id, a.workspace_id,
+          a.resource_id
 """

@@ -11,7 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import NoticeKind, NoticeState
-from automation_service.persistence.tables import TENANTS, automations, notices
+from automation_service.persistence.tables import (
+    TENANTS,
+    automations,
+    notices,
+    revisions,
+)
 from shared.db.queries import try_advisory_lock
 
 # Owners who are told when nobody nearer is left.
@@ -50,6 +55,18 @@ class Notice:
         return int(self.facts.get(_TRIES, 0))
 
 
+# Who wrote the present revision of the automation that a notice is about.
+AUTHOR_OF_TODAY: Final[sa.ColumnElement[str]] = (
+    sa.select(revisions.c.author_id)
+    .where(
+        revisions.c.automation_id == automations.c.id,
+        revisions.c.revision == automations.c.revision,
+    )
+    .correlate(automations)
+    .scalar_subquery()
+)
+
+
 async def add(
     connection: AsyncConnection,
     notice: UUID,
@@ -85,7 +102,7 @@ async def add_of_automation(
     *,
     workspace: str,
     automation: UUID,
-    author: str | None,
+    author: str | sa.ColumnElement[str] | None,
     kind: NoticeKind,
     subject: str,
     facts: Mapping[str, Any],
@@ -94,7 +111,8 @@ async def add_of_automation(
     """Adds a notice for whoever an automation concerns: its author, else its creator, else the
     workspace's owners, as far as they are members.
 
-    A failed run joins the notice of the automation that still waits.
+    `author` is that of the run's revision, or AUTHOR_OF_TODAY. A failed run joins the notice of
+    the automation that still waits.
     """
     members, creator = TENANTS.memberships.c, automations.c.creator_id
     nearness = sa.case(

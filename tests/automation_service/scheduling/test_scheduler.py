@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -220,6 +221,10 @@ async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(
     assert not trigger.enabled
     assert trigger.disabled_reason
     assert await rota.slots(bad) == []
+    [item] = await until(partial(execute, rota.url, "select * from inbox_items"))
+    assert (item["user_id"], item["kind"], item["automation"]) == ("ada", "trigger_disabled", bad)
+    assert item["subject"] == "A trigger of Morning news is disabled"
+    assert item["body"].endswith(f"is disabled and starts no run. {trigger.disabled_reason}")
 
 
 async def test_what_is_enqueued_goes_away_with_its_transaction(url: str, db: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -76,6 +77,11 @@ async def test_it_is_resumed_at_its_moment_and_a_slot_of_that_moment_fires(
         ("ada", "PauseAutomation"),
         ("", "ResumeAutomation"),
     ]
+    query = "select * from inbox_items where kind = 'automation_resumed'"
+    [item] = await until(partial(execute, rota.url, query))
+    assert (item["user_id"], item["automation"]) == ("ada", name)
+    assert item["subject"] == "Morning news runs again"
+    assert "23 November 2026 at 08:02:00" in item["body"]
 
 
 async def test_a_resume_that_is_seen_late_counts_from_its_moment(

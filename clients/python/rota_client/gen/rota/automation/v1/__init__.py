@@ -456,12 +456,12 @@ class InboxItemKind(betterproto2.Enum):
 
     AUTOMATION_RESUMED = 5
     """
-    The service resumed an automation at its resume_time. Not sent yet.
+    The service resumed an automation at its resume_time.
     """
 
     TRIGGER_DISABLED = 6
     """
-    The service disabled a trigger, which could not be read. Not sent yet.
+    The service disabled a trigger, which could not be read or fired.
     """
 
     DESTINATION_PAUSED = 7
