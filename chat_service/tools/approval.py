@@ -41,6 +41,7 @@ class ApprovalGranted:
     payload: Mapping[str, Any]
     author: str  # the user for whom it is done
     edits: tuple[Mapping[str, Any], ...] = ()  # what the person changed, field by field
+    warnings: tuple[str, ...] = ()  # of the card
     stored: bool = True  # False if a task's step granted it in advance
 
 
@@ -178,6 +179,7 @@ def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejecte
                 payload=stored.payload,
                 author=stored.author,
                 edits=_edits(stored),
+                warnings=tuple(str(one) for one in stored.context.get("warnings") or ()),
             )
         case StoredApproval(state="rejected"):
             return ApprovalRejected(reason=stored.reason)

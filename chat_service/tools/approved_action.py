@@ -17,6 +17,7 @@ from chat_service.tools.approval import (
     ToolCall,
     request_approval,
 )
+from chat_service.tools.automations.warnings.missing_destination import NOT_SENT
 from chat_service.tools.results import ActionRejected, AutomationChange, AutomationSaved
 from shared.telemetry import logs
 
@@ -56,6 +57,7 @@ async def act_with_approval(
         change=change,
         left_out=list(saved.left_out),
         edited_by_person=[dict(one) for one in approved.edits],
+        not_sent=[one for one in approved.warnings if one.startswith(NOT_SENT)],
     )
 
 

@@ -12,7 +12,8 @@ MAX_ISSUES: Final = 20
 EDITED: Final = "edited_by_person"
 _LEFT_OUT: Final = "left_out"
 # members of a result whose words are not the person's, or quote a definition
-_OURS: Final = ("issues", "message", "explanation", EDITED, _LEFT_OUT)
+_NOT_SENT: Final = "not_sent"
+_OURS: Final = ("issues", "message", "explanation", EDITED, _LEFT_OUT, _NOT_SENT)
 
 AutomationChange = Literal[
     "created",
@@ -35,6 +36,7 @@ class AutomationSaved:
     change: AutomationChange
     left_out: list[str] = field(default_factory=list)  # what of it was not done, and why
     edited_by_person: list[Mapping[str, Any]] = field(default_factory=list)
+    not_sent: list[str] = field(default_factory=list)  # to what was asked for and is not there
     status: Literal["saved"] = "saved"
 
 
@@ -50,6 +52,15 @@ class ActionRejected:
 class ArgumentsInvalid:
     issues: list[str]
     status: Literal["invalid"] = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToChange:
+    """The automation is as it was asked for already; nobody is asked, and nothing is done."""
+
+    display_name: str
+    message: str = "It is like that already, so there is nothing to change."
+    status: Literal["unchanged"] = "unchanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +157,7 @@ ToolOutcome = (
     | AutomationSaved
     | ActionRejected
     | ArgumentsInvalid
+    | NothingToChange
     | ToolFailed
     | EtagConflict
     | AutomationList
@@ -160,7 +172,9 @@ ToolOutcome = (
 class ToolStopped(Exception):
     """Ends a tool early with its outcome."""
 
-    def __init__(self, outcome: ArgumentsInvalid | ToolFailed | EtagConflict) -> None:
+    def __init__(
+        self, outcome: ArgumentsInvalid | NothingToChange | ToolFailed | EtagConflict
+    ) -> None:
         super().__init__(outcome.status)
         self.outcome = outcome
 
@@ -214,7 +228,7 @@ def with_edits(result: ToolResult, edits: Sequence[Mapping[str, Any]]) -> ToolRe
 
 def to_result(outcome: ToolOutcome) -> ToolResult:
     output = asdict(outcome)
-    for key in (EDITED, _LEFT_OUT):
+    for key in (EDITED, _LEFT_OUT, _NOT_SENT):
         if not output.get(key, True):
             del output[key]
     output |= {key: to_plain_words(output[key]) for key in _OURS if key in output}

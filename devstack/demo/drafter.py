@@ -2,11 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from devstack.demo.delivery import NoSuchPlace, extract_delivery, find_step
+from devstack.demo.delivery import SeveralPlaces, extract_delivery, find_step
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
 from devstack.demo.schedule_parser import parse_schedule
@@ -30,12 +31,18 @@ def draft(request: Request, now: datetime) -> str:
     intent, corrected = _intent(request)
     wanted = parse_directives(intent).get("draft")
     try:
-        envelope = _envelope(strip_directives(intent), request.system, now)
-    except NoSuchPlace as exc:
-        return json.dumps({"draft": None, "issues": [str(exc)]}, ensure_ascii=False)
+        envelope, issues = _envelope(strip_directives(intent), request.system, now)
+    except SeveralPlaces as exc:
+        return format_answer(None, [str(exc)])
     if wanted == "hopeless" or (wanted == "bad" and not corrected):
         spoil(envelope["definition"]["triggers"][0]["config"])
-    return json.dumps(envelope, ensure_ascii=False)
+    return format_answer(envelope, issues)
+
+
+def format_answer(draft: dict[str, Any] | None, issues: Sequence[str]) -> str:
+    """Returns the answer of a drafter: a draft alone, or with what is missing."""
+    answer = {"draft": draft, "issues": list(issues)} if issues or draft is None else draft
+    return json.dumps(answer, ensure_ascii=False)
 
 
 def spoil(config: dict[str, Any]) -> None:
@@ -55,14 +62,14 @@ def _intent(request: Request) -> tuple[str, bool]:
     return (asked[0] if asked else ""), len(asked) > 1
 
 
-def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
+def _envelope(intent: str, system: str, now: datetime) -> tuple[dict[str, Any], Sequence[str]]:
     wish, intent = extract_delivery(intent)
-    deliver = find_step(wish, system)
+    deliver, missing = find_step(wish, system)
     when = parse_schedule(intent)
     task = _plain((when.task if isinstance(when, Schedule) else "") or intent or _UNKNOWN)[:1500]
     sentence = f"{task[0].upper()}{task[1:]}"
     name = sentence if len(sentence) <= 60 else f"{sentence[:59].rstrip()}…"
-    return {
+    envelope = {
         "display_name": name,
         "description": f"{sentence}. {describe_schedule(when)}",
         "definition": {
@@ -82,6 +89,7 @@ def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
             "metadata": {"created_from_nl": True},
         },
     }
+    return envelope, missing
 
 
 def describe_schedule(when: object) -> str:

@@ -3,11 +3,12 @@
 import copy
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.demo.delivery import NoSuchPlace, change_steps, extract_delivery
-from devstack.demo.drafter import describe_schedule, read_prompt_time, spoil
+from devstack.demo.delivery import SeveralPlaces, change_steps, extract_delivery
+from devstack.demo.drafter import describe_schedule, format_answer, read_prompt_time, spoil
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
 from devstack.demo.schedule_parser import parse_schedule
@@ -30,28 +31,37 @@ def revise(request: Request, now: datetime) -> str | None:
     wanted = parse_directives(found["change"]).get("draft")
     change = re.sub(r"^Run it ", "", strip_directives(found["change"]))
     try:
-        new = _change(json.loads(found["json"]), change, request.system, now)
-    except NoSuchPlace as exc:
-        return json.dumps({"draft": None, "issues": [str(exc)]}, ensure_ascii=False)
-    if new is None:
-        return json.dumps({"draft": None, "issues": [_ONLY_THAT]})
+        before = json.loads(found["json"])
+        new, missing = _change(before, change, request.system, now)
+    except SeveralPlaces as exc:
+        return format_answer(None, [str(exc)])
+    if new is None or (missing and new == before):
+        return format_answer(None, missing or [_ONLY_THAT])
     if wanted == "hopeless" or (wanted == "bad" and len(asked) == 1):
         spoil(new["definition"]["triggers"][0]["config"])
-    return json.dumps(new, ensure_ascii=False)
+    return format_answer(new, missing)
 
 
 def _change(
     before: dict[str, Any], change: str, system: str, now: datetime
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any] | None, Sequence[str]]:
+    """Returns the changed automation, None if the change is not read, and what is not there."""
     new = copy.deepcopy(before)
     wish, change = extract_delivery(change)
+    missing: Sequence[str] = ()
     if wish:
-        new["definition"]["plan"] = change_steps(new["definition"]["plan"], wish, system)
+        plan, missing = change_steps(new["definition"]["plan"], wish, system)
+        new["definition"]["plan"] = plan
         if not re.search(r"\w", change):
-            return new
+            return new, missing
     when = parse_schedule(change)
     if not isinstance(when, Schedule) or not new["definition"].get("triggers"):
-        return None
+        return None, missing
+    return _move(new, when, system, now), missing
+
+
+def _move(new: dict[str, Any], when: Schedule, system: str, now: datetime) -> dict[str, Any]:
+    """Returns the automation with its first schedule as it is to be."""
     config = new["definition"]["triggers"][0]["config"]
     is_clock = when.clock and when.is_once and not when.day
     moved = is_clock and _FIXED_TIME.match(config.get("cron", ""))

@@ -9,7 +9,7 @@ from typing import Any
 
 from devstack.demo import drafter, reviser, run_result
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
-from devstack.demo.delivery import is_delivery
+from devstack.demo.delivery import SEVERAL, choose_place, is_delivery
 from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
 from devstack.demo.pronoun import WHICH, find_last_named, is_pronoun
 from devstack.demo.request import (
@@ -101,7 +101,7 @@ def _title(request: Request) -> str:
 def _chat(request: Request, now: datetime) -> Reply:
     if results := request.tool_results:
         return Reply(text=" ".join(_acknowledge(result) for result in results))
-    asked = strip_directives(request.asked)
+    asked = _with_place_before(request, strip_directives(request.asked))
     if calls := _calls_by_directive(request):
         return Reply(calls=calls)
     if tasks := parse_delegation(_ALSO.split(asked), request.tools):
@@ -190,6 +190,14 @@ def _with_question_before(request: Request, asked: str) -> str:
     return asked
 
 
+def _with_place_before(request: Request, asked: str) -> str:
+    """Returns the earlier request with the destination that the text answers a question with."""
+    spoken = [m for m in request.messages if m.role in ("user", "assistant") and m.text]
+    if len(spoken) < 3 or not spoken[-2].text.startswith(SEVERAL):
+        return asked
+    return choose_place(spoken[-2].text, strip_directives(spoken[-3].text), asked) or asked
+
+
 def _parts(asked: str) -> list[str]:
     """Returns the requests of a text, each with what is said of where its result goes."""
     parts: list[str] = []
@@ -255,6 +263,8 @@ def _acknowledge(result: Message) -> str:
             return f"It is {weekday}, {local}."
         case {"url": str(url), "text": str(text)}:
             return f"[demo] I read {url}. It begins: {_short(text)}"
+        case {"status": "unchanged", "display_name": str(name)}:
+            return f"“{name}” is like that already, so there is nothing to change."
         case {"status": "rejected", **rest}:
             reason = str(rest.get("reason") or "").strip().rstrip(".")
             return f"Understood, I leave it at that{f' ({reason})' if reason else ''}."
@@ -262,6 +272,8 @@ def _acknowledge(result: Message) -> str:
             issues = rest.get("issues") or rest.get("violations") or []
             told = _sentence(issues)
             field, _, missing = told.partition(": ")
+            if told.startswith(SEVERAL):
+                return f"{told}."
             if field in ("automation", "moment", "version", "result", "start", "day"):
                 return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
@@ -282,8 +294,10 @@ def _describe_saved(result: dict[Any, Any]) -> str:
                 first = (
                     first.get("local_time") or first.get("fire_time") or next(iter(first.values()))
                 )
-            return f"“{name}” {done}. It fires next at {_local(str(first))}."
-    return f"“{name}” {done}."
+            done += f". It fires next at {_local(str(first))}"
+            break
+    not_sent = "".join(f" {sentence}" for sentence in result.get("not_sent") or ())
+    return f"“{name}” {done}.{not_sent}"
 
 
 def _local(moment: str) -> str:

@@ -9,6 +9,7 @@ from chat_service.tools.automations.consequences import ConsequenceBasis, estima
 from chat_service.tools.automations.drafts.drafter import NOTED
 from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
+from chat_service.tools.automations.warnings.missing_destination import keep_missing_destinations
 
 # Which part of a context has the words that asked for it.
 _WORDS: Final[Mapping[str, str]] = {ActionType.CREATE: "intent", ActionType.UPDATE: "change"}
@@ -28,7 +29,8 @@ def edit_context(
     """Returns the context of a card whose payload was `before` and is the valid `payload`.
 
     `zone` is that of the person who asked. What the model noted, and that its call was repaired,
-    stays; so does what a card without a definition warns of beside invisible characters.
+    stays; so do the destinations that are not there, until the payload has one of their kind, and
+    what a card without a definition warns of beside invisible characters.
     """
     stale = set(find_invisible_fields(before))
     kept = [one for one in context.get("warnings") or () if one not in stale]
@@ -42,7 +44,10 @@ def edit_context(
             now=basis.now,
             is_new=action_type == ActionType.CREATE,
         )
-        kept = [*conflicts, *_of_the_model(kept)]
+        missing = keep_missing_destinations(
+            map(str, kept), str(context.get(key, "")), payload, basis.destinations
+        )
+        kept = [*missing, *conflicts, *_of_the_model(kept)]
         found["consequences"] = estimate_consequences(basis, payload)
     found.pop("warnings", None)
     warnings = [*kept, *find_invisible_fields(payload)]

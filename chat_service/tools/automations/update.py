@@ -25,9 +25,9 @@ from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import (
     ArgumentsInvalid,
     EtagConflict,
+    NothingToChange,
     ToolFailed,
     ToolStopped,
-    refuse_argument,
 )
 from chat_service.tools.string_tool import Argument, Texts
 
@@ -64,6 +64,8 @@ def update_automation_tool(run: AgentRun) -> BaseTool:
 async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
     match await revise(run, texts["automation"], texts["change"], emit):
         case {"payload": payload, "before": before, "state": state, **more}:
+            if not _list_changes(before, payload):
+                raise ToolStopped(_describe_no_change(before, more))
             shown = await _shown(run, texts["change"], payload, before, state)
             conflicts = _conflicts(run, texts["change"], payload)
             return replace(shown, context={**shown.context, **draft_warnings(more, conflicts)})
@@ -76,6 +78,23 @@ async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
     raise ToolStopped(ToolFailed(message="the draft could not be read"))
 
 
+def _without_held(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key not in _HELD}
+
+
+def _list_changes(before: Mapping[str, Any], payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return diff_fields(before, _without_held(payload))
+
+
+def _describe_no_change(
+    before: Mapping[str, Any], drawn: Mapping[Any, Any]
+) -> NothingToChange | ArgumentsInvalid:
+    """Returns why a draft changes nothing: what is missing for it, or that it is so already."""
+    if said := [*(drawn.get("missing") or ()), *(drawn.get("notes") or ())]:
+        return ArgumentsInvalid(issues=said)
+    return NothingToChange(display_name=str(before.get("display_name", "")))
+
+
 def _conflicts(run: AgentRun, change: str, payload: Mapping[str, Any]) -> list[str]:
     context, schedules = run.context.runtime, enabled_schedules(payload)
     return find_conflicts(
@@ -86,10 +105,7 @@ def _conflicts(run: AgentRun, change: str, payload: Mapping[str, Any]) -> list[s
 async def _shown(
     run: AgentRun, change: str, payload: Mapping[str, Any], before: Mapping[str, Any], state: str
 ) -> Proposal:
-    after = {key: value for key, value in payload.items() if key not in _HELD}
-    changed = diff_fields(before, after)
-    if not changed:
-        raise refuse_argument("change", "it leaves everything as it is")
+    after = _without_held(payload)
     was = await build_preview(run, before, change, known_zones=zones_of(before))
     preview = await build_preview(run, after, change, known_zones=zones_of(before))
     basis = await read_basis(run, after)
@@ -102,7 +118,7 @@ async def _shown(
         context={
             "automation": payload["name"],
             "change": change,
-            "difference": changed,
+            "difference": _list_changes(before, payload),
             "fires": {"before": show_fires(was), "after": show_fires(preview)},
             "consequences": estimate_consequences(basis, after),
         },

@@ -41,6 +41,11 @@ _REMEDIES: Final[Mapping[FieldReason, str]] = {
     FieldReason.NEVER_FIRES: "change the time",
 }
 _NO_TRIGGER: Final = "has no trigger, so it would never run"
+_DESTINATION: Final = re.compile(r"\.config\.to\[\d+\]$")
+_NAME_PLACE: Final = (
+    "use a place that is listed; in place of one that is not there write `thread`, and say in "
+    "`issues` which is missing"
+)
 _ADD_TRIGGER: Final = (
     'add one, such as {"trigger_id": "…", "type": "schedule", "config": {"cron": "…", '
     '"timezone": "…"}}, or say in `issues` that the time is missing'
@@ -124,10 +129,16 @@ async def find_draft_faults(
 def format_faults(found: Sequence[Violation]) -> Iterator[tuple[str, str]]:
     """Yields the field of each fault, and what is wrong with what mends it."""
     for one in found:
-        remedy = (
-            _ADD_TRIGGER if one.reason == FieldReason.NO_TRIGGER else _REMEDIES.get(one.reason, "")
-        )
+        remedy = _find_remedy(one)
         yield one.field, f"{one.message}; {remedy}" if remedy else one.message
+
+
+def _find_remedy(fault: Violation) -> str:
+    if _DESTINATION.search(fault.field):
+        return _NAME_PLACE
+    if fault.reason == FieldReason.NO_TRIGGER:
+        return _ADD_TRIGGER
+    return _REMEDIES.get(fault.reason, "")
 
 
 def has_trigger(draft: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from chat_service.llm.text import one_line
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
-from chat_service.runtime.ports import SavedAutomation
+from chat_service.runtime.ports import DestinationView, SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.automations.deliveries import (
@@ -44,6 +44,7 @@ from chat_service.tools.automations.drafts.schema import (
     model_names,
 )
 from chat_service.tools.automations.lookup import find_automation
+from chat_service.tools.automations.warnings.missing_destination import find_missing_destinations
 from chat_service.tools.results import (
     MAX_ISSUES,
     TURN_ERRORS,
@@ -69,6 +70,11 @@ _WITHHELD = (
     "may do"
 )
 _SHOWN: Final = 500  # characters
+_DESTINATION: Final = "destination"
+_NOT_MISSED: Final = (
+    "A destination that is not there is no reason to write no draft: write `thread` in its place, "
+    "and say in `issues` which is missing."
+)
 
 # automation_service validates a draft; raises InvalidRequest with violations
 Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
@@ -79,11 +85,13 @@ class DraftRequest:
     """What a drafter is asked for. `accept` has the other service check a draft.
 
     The prompts `{tool}/drafting` and `{tool}/drafts` describe the draft. With `now` it is a new
-    automation. `delivered` are the destinations that the automation has already.
+    automation. `words` are those of the person in what is `asked`. `delivered` are the
+    destinations that the automation has already.
     """
 
     tool: str
     asked: str
+    words: str
     accept: Accept
     needs_trigger: bool = True
     now: datetime | None = None
@@ -92,7 +100,7 @@ class DraftRequest:
 
 @task
 async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
-    """Returns {"payload": canonical, "notes": […]}, {"issues": […]} or {"error": …}.
+    """Returns {"payload": canonical, "notes", "missing"}, {"issues": […]} or {"error": …}.
 
     A checkpointed step: its result survives a pause, a crash and a resume. Raises TURN_ERRORS.
     """
@@ -104,7 +112,11 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
         )
 
     request = DraftRequest(
-        tool="create_automation", asked=intent, accept=accept, now=run.deps.clock.now()
+        tool="create_automation",
+        asked=intent,
+        words=intent,
+        accept=accept,
+        now=run.deps.clock.now(),
     )
     try:
         return await run_drafter(run, request, emit)
@@ -115,13 +127,16 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
 
 
 async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[str, Any]:
-    """Returns the payload that `accept` returned with the model's `notes`, `issues` or an `error`.
+    """Returns the payload that `accept` returned, `issues` or an `error`.
+
+    With a payload are the model's `notes`, and what is said of destinations that are `missing`.
 
     A draft is corrected CORRECTIONS times at most. One that was refused, withheld or cut off is
     an error at once.
     """
     catalogue, thread = run.deps.catalogue(), thread_of(run.context.runtime.turn_name)
-    destinations = choose_destinations(await read_destinations(run), request.asked)
+    usable = await read_destinations(run)
+    destinations = choose_destinations(usable, request.asked)
     names = names_to_write(destinations, request.delivered)
     schema, named_schema = (
         automation_schema(
@@ -153,6 +168,7 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
     issues: list[str] = []
     correction: list[BaseMessage] = []  # of the last draft only
     form: Mapping[str, Any] | None = _response_format(schema)
+    may_insist = request.now is not None
     for _ in range(1 + CORRECTIONS):
         try:
             answer = await _ask(run, [*asked, *correction], form, emit)
@@ -167,19 +183,33 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         if found is None:
             issues = [_NO_OBJECT]
         elif found.draft is None:
-            return {"issues": _texts(found.issues)}
+            if not (may_insist and _lacks_destination_only(found, request, usable)):
+                return {"issues": _texts(found.issues)}
+            may_insist, issues = False, [_NOT_MISSED]
         elif violations:
             issues = format_issues(format_faults(violations))
         else:
             named = name_thread(found.draft, thread)
             payload, issues = await _judge(run, named, request.accept)
             if payload is not None:
-                return {"payload": payload, "notes": _texts(found.issues)}
+                missing = list(find_missing_destinations(request.words, payload, usable))
+                notes = [
+                    one for one in found.issues if not (missing and _DESTINATION in one.casefold())
+                ]
+                return {"payload": payload, "notes": _texts(notes), "missing": missing}
         told = await _schema_again(run, found, schema)
         # a small context has no room for the schema twice
         form = None if told and run.context.model.config.is_small else _response_format(schema)
         correction = _correction(answer, found, issues, told)
     return {"issues": issues}
+
+
+def _lacks_destination_only(
+    found: DraftAnswer, request: DraftRequest, usable: Sequence[DestinationView]
+) -> bool:
+    """Returns whether a model wrote no draft as a destination is not there."""
+    missing = list(find_missing_destinations(request.words, {}, usable))
+    return bool(missing) and len(found.issues) == 1 and _DESTINATION in found.issues[0].casefold()
 
 
 def _correction(
@@ -221,8 +251,11 @@ async def _schema_again(run: AgentRun, found: DraftAnswer | None, schema: Mappin
     """
     if not run.context.model.takes_schema:
         return ""
-    if found is not None and not await run.deps.checks.find_faults(
-        schema, found.draft, workspace=run.context.runtime.workspace
+    if found is not None and (
+        found.draft is None
+        or not await run.deps.checks.find_faults(
+            schema, found.draft, workspace=run.context.runtime.workspace
+        )
     ):
         return ""
     return load_prompt("schema", schema=compact_json.dump(answer_schema(schema)))
@@ -265,8 +298,9 @@ NOTED: Final = "The model notes: "
 
 
 def draft_warnings(drawn: Mapping[Any, Any], conflicts: Sequence[str]) -> dict[str, Any]:
-    """Returns the part of a card's context that has the conflicts and the model's own notes."""
-    warnings = [*conflicts, *(f"{NOTED}{note}" for note in drawn.get("notes") or ())]
+    """Returns the part of a card's context that has what is missing, conflicts and notes."""
+    missing = drawn.get("missing") or ()
+    warnings = [*missing, *conflicts, *(f"{NOTED}{note}" for note in drawn.get("notes") or ())]
     return {"warnings": warnings} if warnings else {}
 
 
@@ -345,7 +379,7 @@ def _texts(found: Sequence[str]) -> list[str]:
 
 @task
 async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dict[str, Any]:
-    """Returns {"payload", "before", "state"}, or the outcome that ends the tool.
+    """Returns what `draft` does with "before" and "state", or the outcome that ends the tool.
 
     A checkpointed step that also reads the automation: a draft and its etag belong to one
     revision. Raises TURN_ERRORS.
@@ -374,6 +408,7 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
     request = DraftRequest(
         tool="update_automation",
         asked=_asked(found.payload, change),
+        words=change,
         accept=accept,
         # an automation that has none may be changed in other ways
         needs_trigger=has_trigger(found.payload),

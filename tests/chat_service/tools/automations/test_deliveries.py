@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.runtime.ports import DestinationView
+from chat_service.runtime.ports import DestinationView, ThreadMessage
 from chat_service.tools.automations.deliveries import (
     MAX_SHOWN,
     choose_destinations,
@@ -155,12 +155,15 @@ async def test_a_draft_delivers_to_the_conversation_that_it_was_asked_in(bench: 
 @pytest.mark.parametrize(
     ("said", "to"),
     [
-        ("mail it to me", [MAIL.name]),
-        ("send it to our Slack", [SLACK.name]),
+        ("mail it to me", [HERE, MAIL.name]),
+        ("mail it only to me", [MAIL.name]),
+        ("just mail it to me", [MAIL.name]),
+        ("mail it to me, not here", [MAIL.name]),
+        ("send it to our Slack", [HERE, SLACK.name]),
         ("send it to our Slack too", [HERE, SLACK.name]),
         (
             "mail it to me, post it to Slack and put it in my inbox",
-            [MAIL.name, SLACK.name, "inbox"],
+            [HERE, MAIL.name, SLACK.name, "inbox"],
         ),
     ],
 )
@@ -181,16 +184,75 @@ async def test_what_is_wanted_only_when_it_changes_says_so(bench: Bench) -> None
     assert draft.payload["definition"]["plan"][-1]["config"] == {"to": [HERE], "only": "changed"}
 
 
-async def test_a_destination_that_is_not_there_is_said_and_not_made_up(bench: Bench) -> None:
-    bench.automations.destinations = [MAIL]
+@pytest.mark.parametrize(
+    ("said", "known", "warning"),
+    [
+        (
+            "mail it to me",
+            [],
+            "It is not sent by e-mail, as there is no e-mail destination yet. One is added on the "
+            "page “Destinations” or with `rota destinations add email`.",
+        ),
+        (
+            "send it to our Slack",
+            [MAIL],
+            "It is not sent to Slack, as there is no Slack destination yet. One is added on the "
+            "page “Destinations” or with `rota destinations add slack`.",
+        ),
+        (
+            "send it to #results",
+            [SLACK],
+            "It is not sent to “#results”, as no destination is called so; there is “Team”. One is "
+            "added on the page “Destinations” or with `rota destinations add`.",
+        ),
+    ],
+)
+async def test_what_is_to_go_where_nothing_is_comes_here_and_the_card_and_the_agent_say_so(
+    bench: Bench, said: str, known: list[DestinationView], warning: str
+) -> None:
+    bench.automations.destinations = known
+
+    (approval,) = await bench.paused(f"{NEWS} and {said}")
+
+    draft = bench.approvals.drafts[approval]
+    assert to_of(draft.payload) == [[HERE]]
+    assert draft.context["warnings"] == [warning]
+    bench.approvals.decide(approval, "approved")
+    events = await bench.all(decided_approvals=[approval])
+    (result,) = finished(events)
+    assert result.output["not_sent"] == [warning]
+    assert text_of(events).endswith(warning)
+
+
+async def test_of_several_destinations_the_person_is_asked_and_answers(bench: Bench) -> None:
+    other = destination("ops", "slack")
+    bench.automations.destinations = [SLACK, other]
 
     events = await bench.all(f"{NEWS} and send it to our Slack")
 
     (result,) = finished(events)
     assert result.output["status"] == "invalid"
-    assert "“Mine” (email)" in result.output["issues"][0]
-    assert "in the settings, under Destinations" in text_of(events)
-    assert not bench.approvals.drafts
+    question = text_of(events)
+    assert question.startswith("Several destinations fit “slack”: “Team” (slack, ")
+    messages = [
+        ThreadMessage(id="m1", role="user", parts=[{"text": f"{NEWS} and send it to our Slack"}]),
+        ThreadMessage(id="m2", role="agent", parts=[{"text": question}]),
+        ThreadMessage(id="m3", role="user", parts=[{"text": "Ops"}]),
+    ]
+    bench.turn = uuid4()
+    (approval,) = await bench.paused("", messages=messages)
+    assert to_of(bench.approvals.drafts[approval].payload) == [[HERE, other.name]]
+
+
+async def test_a_place_that_gets_the_result_already_is_said_to(bench: Bench) -> None:
+    bench.automations.destinations = [MAIL]
+    await saved(bench, f"{NEWS} and mail it to me")
+
+    events = await bench.all("mail summarise the news to me too")
+
+    (result,) = finished(events)
+    assert result.output["status"] == "unchanged"
+    assert "“Summarise the news” is like that already" in text_of(events)
 
 
 async def test_a_plan_that_delivers_nowhere_says_so(bench: Bench) -> None:

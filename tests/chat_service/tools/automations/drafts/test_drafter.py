@@ -121,9 +121,54 @@ async def test_a_destination_that_is_made_up_is_corrected(bench: Bench) -> None:
     made_up = whole(delivering("workspaces/dev/destinations/slack"))
     _, asked = await drafted(bench, made_up, whole(delivering("thread")))
 
-    assert "definition.plan[1].config.to[0]" in asked[1]["messages"][-1]["content"]
+    correction = asked[1]["messages"][-1]["content"]
+    assert "definition.plan[1].config.to[0]" in correction
+    assert "in place of one that is not there write `thread`" in correction
     (card,) = bench.approvals.drafts.values()
     assert card.payload["definition"]["plan"][1]["config"] == {"to": ["workspaces/dev/threads/t"]}
+
+
+NO_SLACK: Final = "There is no Slack among the destinations."
+TO_SLACK: Final = "Every day at 9 a joke, and send it to our Slack."
+
+
+async def test_a_model_that_writes_no_draft_for_want_of_a_destination_is_told_to_write_one(
+    bench: Bench,
+) -> None:
+    noted = whole(delivering("thread"), NO_SLACK)
+    _, asked = await drafted(bench, whole(None, NO_SLACK), noted, intent=TO_SLACK)
+
+    assert "is no reason to write no draft" in asked[1]["messages"][-1]["content"]
+    (card,) = bench.approvals.drafts.values()
+    (warning,) = card.context["warnings"]  # which the model's own words would say again
+    assert warning.startswith("It is not sent to Slack, as there is no Slack destination yet.")
+
+
+@pytest.mark.parametrize(
+    ("intent", "issues"),
+    [(TO_SLACK, [NO_SLACK, "The page is missing."]), ("Every day at 9 a joke.", [NO_SLACK])],
+)
+async def test_what_else_is_missing_is_told_at_once(
+    bench: Bench, intent: str, issues: list[str]
+) -> None:
+    events, asked = await drafted(bench, whole(None, *issues), intent=intent)
+
+    (result,) = finished(events)
+    assert (result.output["issues"], len(asked)) == (issues, 1)
+
+
+async def test_a_change_for_want_of_a_destination_is_not_insisted_on(bench: Bench) -> None:
+    name = await saved(bench)
+    events, asked = await drafted(
+        bench,
+        whole(None, NO_SLACK),
+        tool="update_automation",
+        automation=name,
+        change="send it to Slack too",
+    )
+
+    (result,) = finished(events)
+    assert (result.output["issues"], len(asked)) == ([NO_SLACK], 1)
 
 
 async def test_what_a_drafter_may_write_is_listed_and_no_thread_by_its_name(bench: Bench) -> None:

@@ -429,8 +429,8 @@ class Approval(betterproto2.Message):
     What a subagent wants has `subagent` and its `task` besides. `warnings` name
     the fields of the payload that hold invisible characters, and say where the
     words of `intent` or `change` and the draft disagree (weekday, time, zone,
-    interval, number, address). `consequences`
-    has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
+    interval, number, address), and which destination they want that is not there.
+    `consequences` has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
     has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
     that are granted; `deliveries`: for each destination of each step that
     delivers its `step_id`, `destination`, `kind` (`thread`, `inbox`, or what the
