@@ -131,6 +131,24 @@ def test_it_names_where_the_result_goes() -> None:
     assert "Goes to" not in shown(asked("automation_pause", {}, {"consequences": {}}))
 
 
+def test_a_step_and_a_change_of_it_call_each_place_by_its_name() -> None:
+    here, plans = "workspaces/w/threads/t", "workspaces/w/threads/u"
+    said = {here: "this conversation", plans: "Plans"}
+    told = [
+        {"destination": name, "kind": "thread", "display_name": called}
+        for name, called in said.items()
+    ]
+    step = {"step_id": "send", "action": "deliver", "config": {"to": [here, plans, "other"]}}
+    change = {"path": "definition.plan[0].config.to[1]", "after": plans}
+    context = {"difference": [change], "consequences": {"deliveries": told}}
+    approval = asked("automation_update", {"definition": {"plan": [step]}}, context)
+    approval.turn = f"{here}/turns/1"
+    text = plain(shown(approval, width=200))
+    assert "to: this conversation, the conversation “Plans”, other" in text
+    assert "nothing → the conversation “Plans”" in text
+    assert here not in text
+
+
 def test_a_template_is_shown_with_its_fixed_inputs_filled_in() -> None:
     prompt = "Say {{ inputs.note }} in {{inputs['place'].name}}, {{ inputs.other }}, {{ run.id }}."
     definition = {

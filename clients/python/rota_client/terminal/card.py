@@ -1,6 +1,6 @@
 """The card of an approval: everything a person needs to decide."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from rota_client.names import resource_id, short_name
 from rota_client.terminal.definition import (
     Plain,
     Row,
+    call_places,
     definition_rows,
     plain_rows,
     unshown_rows,
@@ -57,19 +58,22 @@ def grid(found: Iterable[Row]) -> Table:
 
 def rows(approval: Approval, *, now: datetime | None = None) -> list[Row]:
     payload = json_format.struct_to_dict(approval.edited_payload or approval.payload)
-    shown = list(_payload_rows(approval, payload, now or datetime.now(UTC)))
+    places = _places(approval)
+    shown = list(_payload_rows(approval, payload, now or datetime.now(UTC), places))
     return [
         *shown,
-        *unshown_rows(payload, shown),
+        *unshown_rows(payload, shown, places),
         *_delivery_rows(approval),
         *_context_rows(approval),
         *_ending_rows(approval),
     ]
 
 
-def _payload_rows(approval: Approval, payload: Plain, now: datetime) -> Iterator[Row]:
+def _payload_rows(
+    approval: Approval, payload: Plain, now: datetime, places: Mapping[str, str]
+) -> Iterator[Row]:
     if approval.action_type == _AUTOMATION:
-        yield from _automation_rows(approval, payload, now)
+        yield from _automation_rows(approval, payload, now, places)
         return
     yield "What", sanitize(approval.summary)
     yield "Kind", sanitize(approval.action_type)
@@ -78,10 +82,12 @@ def _payload_rows(approval: Approval, payload: Plain, now: datetime) -> Iterator
         yield "Fields", _fields(json_format.struct_to_dict(approval.payload_schema))
     changed = context.get("difference")
     if isinstance(changed, list) and approval.edited_payload is None:
-        differences = [_difference(one, payload) for one in changed if isinstance(one, dict)]
+        differences = [
+            _difference(one, payload, places) for one in changed if isinstance(one, dict)
+        ]
         yield "Differs", "\n".join(differences)
     if "difference" in context and isinstance(payload.get("definition"), dict):
-        yield from _automation_rows(approval, payload, now, preview=False)
+        yield from _automation_rows(approval, payload, now, places, preview=False)
     else:
         yield "With", sanitize(json_format.dump_json(payload, ordered=True))
     match context.get("fires"):
@@ -111,7 +117,12 @@ def _field_line(name: str, field: Plain, *, required: bool) -> str:
 
 
 def _automation_rows(
-    approval: Approval, payload: Plain, now: datetime, *, preview: bool = True
+    approval: Approval,
+    payload: Plain,
+    now: datetime,
+    places: Mapping[str, str],
+    *,
+    preview: bool = True,
 ) -> Iterator[Row]:
     definition = payload.get("definition", {})
     name = payload.get("display_name") or definition.get("name", "")
@@ -120,15 +131,16 @@ def _automation_rows(
         yield "What", format_value(payload["description"])
     if preview and approval.preview is not None and approval.edited_payload is None:
         yield from _preview_rows(approval, approval.preview, now)
-    yield from definition_rows(definition)
+    yield from definition_rows(definition, places)
     if definition.get("name", name) != name:
         yield "Its name", format_value(definition["name"])
     yield from plain_rows(payload, without=("display_name", "description", "definition"))
 
 
-def _difference(one: dict[str, Any], payload: Plain) -> str:
+def _difference(one: dict[str, Any], payload: Plain, places: Mapping[str, str]) -> str:
     before, after = (
-        format_value(one[side]) if side in one else "nothing" for side in ("before", "after")
+        format_value(call_places(one[side], places)) if side in one else "nothing"
+        for side in ("before", "after")
     )
     return f"{format_field(str(one.get('path', '')), payload)}: {before} → {after}"
 
@@ -170,6 +182,22 @@ def _slot_lines(slot: PreviewSlot, now: datetime | None) -> Iterator[str]:
     yield f"{format_wall_clock(slot.local_time)}  {sanitize(zone)}{said}"
     if slot.dst_note:
         yield f"  {sanitize(slot.dst_note)}"
+
+
+def _places(approval: Approval) -> dict[str, str]:
+    """Returns what the destinations of the plan are called, by name, as the rows above say."""
+    match json_format.struct_to_dict(approval.context).get("consequences"):
+        case {"deliveries": list(found)}:
+            here = approval.turn.partition("/turns/")[0]
+            return dict(_place(one, here) for one in found if isinstance(one, dict))
+    return {}
+
+
+def _place(one: Plain, here: str) -> tuple[str, str]:
+    name = str(one.get("destination", ""))
+    called = str(one.get("display_name") or name)
+    is_titled = one.get("kind") == "thread" and name != here
+    return name, f"the conversation “{called}”" if is_titled else called
 
 
 def _delivery_rows(approval: Approval) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from rota_client.terminal.formatting import format_label, format_value, sanitize
 Row = tuple[str, str]
 Plain = Mapping[str, Any]
 
+_NONE: Final[Mapping[str, str]] = {}
 _STEP: Final = ("step_id", "action", "config")
 _TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
 _DEFINITION: Final = ("name", "goal", "triggers", "plan", "execution", "inputs")
@@ -23,7 +24,8 @@ _INPUT: Final = re.compile(
 _MEMBER: Final = re.compile(r"""\.([A-Za-z_]\w*)|\[\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*\]""")
 
 
-def definition_rows(definition: Plain) -> Iterator[Row]:
+def definition_rows(definition: Plain, places: Mapping[str, str] = _NONE) -> Iterator[Row]:
+    """`places` are what destinations of its steps are called, by name."""
     triggers = definition.get("triggers", [])
     inputs = [trigger.get("static_inputs") or {} for trigger in triggers]
     if definition.get("goal"):
@@ -31,8 +33,8 @@ def definition_rows(definition: Plain) -> Iterator[Row]:
     for trigger in triggers:
         yield from trigger_rows(trigger)
     execution = definition.get("execution", {})
-    yield from steps_rows("Does", definition.get("plan", []), inputs)
-    yield from steps_rows("On failure", execution.get("on_failure", []), inputs)
+    yield from steps_rows("Does", definition.get("plan", []), inputs, places)
+    yield from steps_rows("On failure", execution.get("on_failure", []), inputs, places)
     limits = _format_list(execution, without=("on_failure",))
     if limits:
         yield "Limits", limits
@@ -50,14 +52,17 @@ def plain_rows(plain: Plain, *, without: Sequence[str] = ()) -> Iterator[Row]:
             yield format_label(key).capitalize(), format_value(said)
 
 
-def unshown_rows(value: Plain, rows: Sequence[Row]) -> Iterator[Row]:
+def unshown_rows(
+    value: Plain, rows: Sequence[Row], places: Mapping[str, str] = _NONE
+) -> Iterator[Row]:
     """Yields a row for each text of a value that no row shows as it is written.
 
-    JSON, which shows what is nested, writes quotes and line ends otherwise.
+    JSON, which shows what is nested, writes quotes and line ends otherwise. Names in `places` are
+    shown by what they are called.
     """
     shown = "\n".join(text for _, text in rows)
     for path, text in _texts(value):
-        if sanitize(text) not in shown:
+        if text not in places and sanitize(text) not in shown:
             yield "As written", f"{sanitize(path)}:\n{sanitize(text)}"
 
 
@@ -92,14 +97,23 @@ def _format_schedule(form: str, config: Plain) -> str:
     return ""
 
 
-def steps_rows(name: str, steps: Iterable[Plain], inputs: Sequence[Plain]) -> Iterator[Row]:
+def steps_rows(
+    name: str,
+    steps: Iterable[Plain],
+    inputs: Sequence[Plain],
+    places: Mapping[str, str] = _NONE,
+) -> Iterator[Row]:
     """`inputs` are the fixed inputs of each trigger, with which templates are shown filled in."""
     for number, step in enumerate(steps, 1):
-        yield (name if number == 1 else ""), "\n".join(_step_lines(number, step, inputs))
+        yield (name if number == 1 else ""), "\n".join(_step_lines(number, step, inputs, places))
 
 
-def _step_lines(number: int, step: Plain, inputs: Sequence[Plain]) -> Iterator[str]:
-    config = step.get("config", {})
+def _step_lines(
+    number: int, step: Plain, inputs: Sequence[Plain], places: Mapping[str, str]
+) -> Iterator[str]:
+    config = dict(step.get("config", {}))
+    if "to" in config:
+        config["to"] = call_places(config["to"], places)
     step_id, action = format_value(step.get("step_id", "")), format_value(step.get("action", ""))
     yield f"{number}. {step_id} ({action})"
     if "prompt" in config:
@@ -118,6 +132,16 @@ def _step_lines(number: int, step: Plain, inputs: Sequence[Plain]) -> Iterator[s
         for filled in dict.fromkeys(_fill_in(text, fixed) for fixed in inputs):
             if filled != text:
                 yield f"   {sanitize(path)} with its fixed inputs: {sanitize(filled)}"
+
+
+def call_places(said: Any, places: Mapping[str, str]) -> Any:
+    """Replaces the names of `places`, in a list too, by what they are called."""
+    match said:
+        case str():
+            return places.get(said, said)
+        case list():
+            return [call_places(one, places) for one in said]
+    return said
 
 
 def _fill_in(text: str, inputs: Plain) -> str:
