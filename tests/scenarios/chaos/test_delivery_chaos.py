@@ -1,24 +1,29 @@
-"""automation_service killed before each statement of a delivery, from the step to the last answer.
+"""A service killed before each statement of a delivery.
 
-Each delivery reaches its thread and its destination, a webhook that checks signatures, at least
-once under one id; none is lost, and nothing stays behind.
-`ROTA_CHAOS_KILLS=300` kills as often, at every statement in turn.
+automation_service, from the step to the last answer: each delivery reaches its thread and its
+destination, a webhook that checks signatures, at least once under one id; none is lost, and
+nothing stays behind. chat_service, while it puts a result into a thread: it is there once and
+whole, whoever asks again.
+`ROTA_CHAOS_KILLS=300` kills each as often, at every statement in turn.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import httpx2
 import pytest
 from asyncpg.connection import Connection
 from asyncpg.prepared_stmt import PreparedStatement
+from rota.agent.v1 import agent_pb2
 from rota.automation.v1.destination_pb2 import WebhookSettings
+from rota.chat.v1 import chat_pb2
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.channels.channel import ChannelPorts
 from automation_service.deliveries.inbox_items import add_to_inboxes
@@ -30,14 +35,25 @@ from automation_service.queue import PgQueuer
 from automation_service.runs.agent_client import ThreadResult
 from automation_service.runs.worker import RunWorker
 from automation_service.runs.writer import BatchWriter
+from chat_service.api.run_results import RunResultServicer
+from chat_service.persistence import threads as threads_of
+from chat_service.persistence.enums import ThreadKind, TitleState
+from chat_service.persistence.tables import tenants
+from chat_service.persistence.threads import Thread
+from chat_service.turns.frame_log import FrameLog
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
+from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
+from shared.resources import THREAD as THREADS
+from shared.rpc.access import Access
+from shared.security.caller import Caller, CallerScope, Membership
 from shared.security.secretbox import SecretBox
 from tests.support import destinations, forks
 from tests.support.agents import FakeAgent
 from tests.support.automation import START, Running, execute, migrated, news, running, until
+from tests.support.chat import migrated as chat_migrated
 from tests.support.postgres import SuiteServer
 from tests.support.receiver import Receiver, receiver
 from tests.support.receivers import SECRET, ServiceReceiver, receivers
@@ -46,9 +62,18 @@ from tests.support.webhooks import SETTINGS
 
 KILLS: Final = int(os.environ.get("ROTA_CHAOS_KILLS", "4"))
 STRIDE: Final = 1 if "ROTA_CHAOS_KILLS" in os.environ else 19
+# Of chat_service, whose statements for a result are few.
+RESULT_KILLS: Final = int(os.environ.get("ROTA_CHAOS_KILLS", "2"))
+RESULT_STRIDE: Final = 1 if "ROTA_CHAOS_KILLS" in os.environ else 4
 FIRST: Final = START + timedelta(seconds=30)
 THREAD: Final = "workspaces/w/threads/t"
 HOOK: Final = "workspaces/w/destinations/hook"
+ADA: Final = Caller(
+    user="ada",
+    workspaces={"w": "editor"},
+    service="automation_service",
+    membership=Membership(role="editor", set_time=START),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +103,45 @@ class ThreadsPeer:
         return f"{thread}/messages/m"
 
 
-async def carry_out(task: Task, *, late: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A result for a thread of the workspace `w`. `at` is its number."""
+
+    url: str
+    thread: UUID
+    at: int
+
+    @property
+    def delivery(self) -> UUID:
+        return uuid5(self.thread, str(self.at))
+
+
+async def add_result(task: Result) -> str:
+    """Adds a result by chat_service's own servicer. Returns the name of its message."""
+    db = database.create_engine(task.url, schema="chat")
+    clock, tenancy = ManualClock(START), Tenancy(tenants)
+    servicer = RunResultServicer(
+        db=db,
+        clock=clock,
+        access=Access(db=db, clock=clock, tenancy=tenancy),
+        log=FrameLog(db, clock),
+    )
+    request = agent_pb2.AddResultRequest(
+        workspace="workspaces/w",
+        thread=THREADS.format(workspace="w", thread=task.thread),
+        delivery=f"workspaces/w/automations/a/runs/r/deliveries/{task.delivery}",
+        automation_display_name="News",
+        subject="News",
+        body=f"News {task.at}.",
+        format=chat_pb2.RunResult.MARKDOWN,
+    )
+    with CallerScope(ADA):
+        answer = await servicer.AddResult(request, None)
+    await db.dispose()
+    return str(answer.message)
+
+
+async def carry_out(task: Task, *, late: bool = False) -> None:
     """Executes a run and sends its deliveries, by the service's own parts."""
     db = database.create_engine(task.url, schema="automation")
     moment = FIRST + timedelta(minutes=3 * task.at)
@@ -118,7 +181,7 @@ async def carry_out(task: Task, *, late: bool) -> None:
     await db.dispose()
 
 
-def die(number: int, task: Task) -> None:
+def die(number: int, act: Callable[[Any], Coroutine[Any, Any, Any]], task: Any) -> None:
     """In a process of its own: ends with SIGKILL before its statement of a number, from 0."""
     left = number
 
@@ -138,12 +201,14 @@ def die(number: int, task: Task) -> None:
     ):
         for one in names:
             setattr(of, one, count(getattr(of, one)))
-    asyncio.run(carry_out(task, late=False))
+    asyncio.run(act(task))
 
 
-async def is_killed(number: int, task: Task) -> bool:
+async def is_killed(
+    number: int, act: Callable[[Any], Coroutine[Any, Any, Any]], task: Task | Result
+) -> bool:
     """False when all was done before so many statements."""
-    process = forks._context().Process(target=die, args=(number, task))
+    process = forks._context().Process(target=die, args=(number, act, task))
     process.start()
     await asyncio.to_thread(process.join, 60)
     assert process.exitcode in (0, -signal.SIGKILL)
@@ -214,13 +279,71 @@ async def test_a_delivery_survives_a_kill_before_any_of_its_statements(
         for at in range(KILLS):
             run = await make_run(rota, clock, at)
             task = Task(url=url, run=run, threads=threads.url, key=SETTINGS["secret_keys"], at=at)
-            was_killed = await is_killed(number, task)
+            was_killed = await is_killed(number, carry_out, task)
             await carry_out(task, late=True)
             await check(task, threads, hook)
             died += was_killed
             number = number + STRIDE if was_killed else 0
     assert died >= KILLS * 2 // 3
     assert not hook.refused
+
+
+async def test_a_result_survives_a_kill_of_chat_service_before_any_of_its_statements(
+    chats: ServiceDatabases,
+) -> None:
+    db = database.create_engine(chats.chat, schema="chat", pool_size=1)
+    number, died = 0, 0
+    thread = uuid5(NAMESPACE_OID, "thread")
+    await Tenancy(tenants).admit(db, ADA, "w", START)
+    async with database.transaction(db) as connection:
+        await threads_of.insert(connection, empty_thread(thread))
+    for at in range(RESULT_KILLS):
+        task = Result(url=chats.chat, thread=thread, at=at)
+        was_killed = await is_killed(number, add_result, task)
+        names = {await add_result(task), await add_result(task)}
+        assert len(names) == 1
+        assert await count_rows(db, task) == {"turns": 1, "messages": 1, "frames": 2}
+        died += was_killed
+        number = number + RESULT_STRIDE if was_killed else 0
+    await db.dispose()
+    assert died >= RESULT_KILLS * 2 // 3
+
+
+def empty_thread(thread: UUID) -> Thread:
+    return Thread(
+        id=thread,
+        workspace_id="w",
+        created_by="ada",
+        kind=ThreadKind.CHAT,
+        title="",
+        title_state=TitleState.NONE,
+        model_config_id=0,
+        create_time=START,
+        update_time=START,
+    )
+
+
+async def count_rows(db: AsyncEngine, task: Result) -> dict[str, int]:
+    """What the thread has of a result."""
+    turn = "select id from turns where thread_id = $1 and delivery_id = $2"
+    statements = {
+        "turns": f"select count(*) from ({turn}) t",
+        "messages": f"select count(*) from messages where turn_id in ({turn})",
+        "frames": f"select count(*) from turn_events where turn_id in ({turn})",
+    }
+    async with db.connect() as connection:
+        return {
+            name: (
+                await connection.exec_driver_sql(statement, (task.thread, task.delivery))
+            ).scalar_one()
+            for name, statement in statements.items()
+        }
+
+
+@pytest.fixture
+def chats(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    with postgres_server.fresh_database("chat_migrated", chat_migrated) as fresh:
+        yield fresh
 
 
 @pytest.fixture
