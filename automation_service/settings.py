@@ -20,8 +20,8 @@ class AutomationSettings(ServiceSettings):
     listen: str = Field("127.0.0.1:7002", description="host:port to serve on; port 0 picks one")
     peer_address: str = Field(
         "127.0.0.1:7001",
-        description="host:port of chat_service; of several, comma-separated, each process calls "
-        "one, in turn",
+        description="host:port of chat_service; of several, comma-separated, those that can "
+        "be reached are called in turn",
     )
     roles: Annotated[frozenset[Role], NoDecode] = Field(
         frozenset({"api", "worker", "ticker"}),

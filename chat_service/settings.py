@@ -12,8 +12,8 @@ class ChatSettings(ServiceSettings):
     listen: str = Field("127.0.0.1:7001", description="host:port to serve on; port 0 picks one")
     peer_address: str = Field(
         "127.0.0.1:7002",
-        description="host:port of automation_service; of several, comma-separated, each process "
-        "calls one, in turn",
+        description="host:port of automation_service; of several, comma-separated, those that can "
+        "be reached are called in turn",
     )
     models_file: Path | None = Field(
         None, validation_alias="ROTA_MODELS", description="YAML file of models"

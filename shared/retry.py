@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from shared import errors
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
+Transient = Callable[[BaseException], bool]
 # attempt that failed, from 1 → seconds until the next
 Interval = Callable[[int], float]
 
@@ -30,6 +31,8 @@ class RetryPolicy:
     # each interval is multiplied with a random number between the two
     jitter: tuple[float, float] = (1.0, 1.0)
     sleep: Sleep = asyncio.sleep
+    # which errors are followed by another attempt of `call`
+    transient: Transient = field(default_factory=lambda: is_unavailable)
 
     def backoff(self, attempt: int, asked: timedelta | None = None) -> timedelta | None:
         """The wait after a failed attempt; None when no other follows.
@@ -45,13 +48,13 @@ class RetryPolicy:
         self,
         action: Callable[[], Awaitable[T]],
         *,
-        transient: Callable[[BaseException], bool] | None = None,
+        transient: Transient | None = None,
         retry_after: Callable[[BaseException], timedelta | None] | None = None,
     ) -> T:
         """Repeats an action that is safe to repeat, and raises its last error.
 
-        `transient` tells which errors are followed by another attempt: by default those that
-        say that a service is unavailable. `retry_after` reads the wait that a server asks for.
+        `transient` replaces the policy's own, which by default are errors that say that a service
+        is unavailable. `retry_after` reads the wait that a server asks for.
         """
 
         def asked(state: RetryCallState) -> timedelta | None:
@@ -72,7 +75,7 @@ class RetryPolicy:
             return await action()
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception(transient or is_unavailable),
+            retry=retry_if_exception(transient or self.transient),
             wait=wait,
             stop=stop,
             sleep=self.sleep,

@@ -29,8 +29,8 @@ class ServiceSettings(BaseSettings):
     listen: str = Field("127.0.0.1:0", description="host:port to serve on; port 0 picks one")
     peer_address: str = Field(
         "127.0.0.1:0",
-        description="host:port of the other service; of several, comma-separated, each process "
-        "calls one, in turn",
+        description="host:port of the other service; of several, comma-separated, those that "
+        "can be reached are called in turn",
     )
     database_url: SecretStr = Field(
         validation_alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…"
@@ -87,11 +87,15 @@ class ServiceSettings(BaseSettings):
     )
 
     def of_process(self, number: int) -> Self:
-        """Returns the settings of one process, from 0: its ports, its peer and its shares."""
+        """Returns the settings of one process, from 0: its ports, its shares, and its peers.
+
+        Each begins with another of the peers.
+        """
         peers = self.peer_address.split(",")
+        first = number % len(peers)
         told: dict[str, Any] = {
             "listen": next_address(self.listen, number),
-            "peer_address": peers[number % len(peers)].strip(),
+            "peer_address": ",".join(one.strip() for one in (*peers[first:], *peers[:first])),
         }
         if self.metrics_port:
             told["metrics_port"] = self.metrics_port + number

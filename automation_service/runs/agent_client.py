@@ -24,7 +24,7 @@ from shared.telemetry import logs
 
 # A stream without events and heartbeats for this long has lost its connection.
 STREAM_TIMEOUT_SECONDS: Final = 60.0
-CALL_TIMEOUT_SECONDS: Final = 10.0
+CALL_TIMEOUT_SECONDS: Final = 5.0
 RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
 # A person waits for these calls; a restart of the only replica takes seconds.
 CALL: Final = RetryPolicy(interval=exponential(0.1, 1.0), maximum_total_wait=2.0)

@@ -96,7 +96,9 @@ def test_processes_have_ports_of_their_own_and_share_connections(
         each = [service().of_process(number) for number in numbers]
         assert [one.listen for one in each] == [f"[::]:{7001 + n}" for n in numbers]
         assert [one.metrics_port for one in each] == [9100 + n for n in numbers]
-        assert [one.peer_address for one in each] == [("a:1", "b:2")[n % 2] for n in numbers]
+        assert [one.peer_address for one in each] == [
+            ("a:1,b:2", "b:2,a:1")[n % 2] for n in numbers
+        ]
         for name in service.process_minimum:
             shares = [getattr(one, name) for one in each]
             assert sum(shares) == getattr(service(), name)

@@ -166,7 +166,7 @@ async def processes(
             **common,
             "DATABASE_URL": databases.automation,
             "ROTA_LISTEN": f"127.0.0.1:{automation_port}",
-            "ROTA_PEER_ADDRESS": f"ipv4:{chats}",
+            "ROTA_PEER_ADDRESS": chats,
             "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
             "ROTA_LEASE_SECONDS": "3",
             "ROTA_LOOK_SECONDS": "1",
