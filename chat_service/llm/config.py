@@ -24,11 +24,11 @@ from chat_service.llm.features.request_features import (
     adapt_request,
 )
 from chat_service.llm.features.request_settings import RequestSettings
-from chat_service.llm.http.transport import ModelTransport
 from chat_service.llm.usage import ModelUsage, estimate_text_tokens, normalize_usage
 from chat_service.prompts.examples import is_example
 from chat_service.prompts.load import load_prompt
 from shared import compact_json
+from shared.http.transport import HttpTransport
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
 from shared.telemetry import logs, metrics
@@ -277,6 +277,6 @@ def _service_chat(
     http.follow_redirects = False
     http.event_hooks = {"response": [bound_responses(custom_endpoint.MAX_BYTES)]}
     # LangChain may have one client for several models. Proxies have transports of their own.
-    if not isinstance(http._transport, ModelTransport):
-        http._transport = ModelTransport()
+    if not isinstance(http._transport, HttpTransport):
+        http._transport = HttpTransport()
     return chat

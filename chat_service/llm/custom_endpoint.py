@@ -4,7 +4,6 @@ from typing import Final
 
 import httpx2
 
-from chat_service.llm.http.transport import ModelTransport
 from shared import errors
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import (
@@ -54,7 +53,6 @@ def open_client(
         max_bytes=most_bytes,
         resolve=resolve,
         allowed=(lambda _: True) if local else is_public,
-        open_inner=ModelTransport,
     )
     return httpx2.AsyncClient(
         transport=guard,

@@ -5,16 +5,15 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cache
 from typing import Final
 
 import httpx2
 
+from shared.http.transport import HttpTransport
 from shared.security import body_decoder
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
-OpenTransport = Callable[[ssl.SSLContext, httpx2.Limits], httpx2.AsyncBaseTransport]
 
 # they carry an IPv4 address that is reached in the end
 _TRANSLATED: Final = (
@@ -76,18 +75,13 @@ class ResponseTooLarge(httpx2.ReadError):
     """The response's body is larger than allowed; what is allowed of it was given."""
 
 
-def open_transport(tls: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
-    return httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits)
-
-
 class PublicTransport(httpx2.AsyncBaseTransport):
     """Resolves the host of every request, and connects to the very address that it checked.
 
     A redirect is a request of its own. TLS asks for the host's name and verifies it. The client
     must have `trust_env=False`: a proxy would resolve the name again. Without `tls` the
-    machine's certificates are trusted, or those that SSL_CERT_FILE or SSL_CERT_DIR name. What
-    `open_inner` returns must connect to the host of a URL, and verify the name in the extension
-    `sni_hostname`.
+    machine's certificates are trusted, or those that SSL_CERT_FILE or SSL_CERT_DIR name. What a
+    server sends beside a body has an end: see shared.http.response_parser.
     """
 
     def __init__(
@@ -97,15 +91,12 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         resolve: Resolve = resolve,
         allowed: Callable[[Address], bool] = is_public,
         tls: ssl.SSLContext | None = None,
-        open_inner: OpenTransport = open_transport,
     ) -> None:
         self._max_bytes = max_bytes
         self._resolve = resolve
         self._allowed = allowed
         # No connection is kept: the pool knows one by its address, which serves many names.
-        self._inner = open_inner(
-            tls or load_system_tls(), httpx2.Limits(max_keepalive_connections=0)
-        )
+        self._inner = HttpTransport(tls, httpx2.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         found = await self._addresses(request)
@@ -143,13 +134,6 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _BoundedStream(response.stream, self._max_bytes)
         return response
-
-
-@cache
-def load_system_tls() -> ssl.SSLContext:
-    """Returns a context for HTTP that trusts the machine's certificates, always the same one."""
-    # once: to read the machine's certificates takes as long as many requests
-    return httpx2.create_ssl_context()
 
 
 def bound_responses(

@@ -22,18 +22,18 @@ from automation_service.channels.settings import (
 )
 from automation_service.webhooks.sender import WebhookSender
 from chat_service.llm import custom_endpoint
-from chat_service.llm.http.transport import ModelTransport
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
+from shared.http import transport
 from shared.security import egress
 from shared.security.egress import (
     Address,
     NotPublic,
-    OpenTransport,
     PublicTransport,
     Resolve,
     ResponseTooLarge,
 )
+from tests.support.raw_server import Act, raw_server
 from tests.support.tls import contexts
 
 PUBLIC = "93.184.215.14"
@@ -96,8 +96,6 @@ WRITTEN = (
     "[fe80::1]",
 )
 Call = Callable[[str, Resolve], Awaitable[None]]
-# what a guard may connect with
-INNER = pytest.mark.parametrize("inner", [egress.open_transport, ModelTransport])
 
 
 async def _fetch(url: str, resolve: Resolve) -> None:
@@ -173,10 +171,7 @@ def test_each_kind_is_not_public(address: str) -> None:
     assert not egress.is_public(ipaddress.ip_address(address))
 
 
-@INNER
-async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection(
-    inner: OpenTransport,
-) -> None:
+async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection() -> None:
     """A second answer, as DNS rebinding gives it, is never asked for."""
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     asked: list[str] = []
@@ -185,7 +180,7 @@ async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection(
         asked.append(host)
         return [ipaddress.ip_address(address) for address in answers.pop(0)]
 
-    async with _server() as (port, connections), _client(rebinding, inner) as client:
+    async with _server() as (port, connections), _client(rebinding) as client:
         assert (await client.get(f"http://example.org:{port}/")).text == "0123456789"
         assert (asked, len(connections)) == (["example.org"], 1)
         with pytest.raises(NotPublic):
@@ -193,28 +188,24 @@ async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection(
         assert len(connections) == 1
 
 
-@INNER
-async def test_a_redirect_that_the_client_follows_is_checked_too(inner: OpenTransport) -> None:
+async def test_a_redirect_that_the_client_follows_is_checked_too() -> None:
     async def by_name(host: str, port: int) -> list[Address]:
         return [ipaddress.ip_address("127.0.0.1" if host == "example.org" else "10.0.0.1")]
 
     async with (
         _server(location="http://inner.example/") as (port, _),
-        _client(by_name, inner) as client,
+        _client(by_name) as client,
     ):
         with pytest.raises(NotPublic):
             await client.get(f"http://example.org:{port}/", follow_redirects=True)
 
 
-@INNER
 @pytest.mark.parametrize("max_bytes", [0, 9, 10])
-async def test_no_more_of_a_body_is_given_than_allowed(
-    max_bytes: int, inner: OpenTransport
-) -> None:
+async def test_no_more_of_a_body_is_given_than_allowed(max_bytes: int) -> None:
     taken, resolve = b"", _to("127.0.0.1")
     async with (
         _server() as (port, _),
-        _client(resolve, inner, max_bytes=max_bytes) as client,
+        _client(resolve, max_bytes=max_bytes) as client,
     ):
         try:
             async with client.stream("GET", f"http://example.org:{port}/") as response:
@@ -227,15 +218,22 @@ async def test_no_more_of_a_body_is_given_than_allowed(
     assert taken == b"0123456789"[:max_bytes]
 
 
-@INNER
-async def test_tls_asks_for_the_name_and_verifies_it_at_the_address(
-    inner: OpenTransport, tmp_path: Path
-) -> None:
+async def test_interim_responses_without_an_end_are_no_response() -> None:
+    flood = b"HTTP/1.1 103 Hints\r\nlink: x\r\n\r\n" * 5_000
+    async with (
+        raw_server([flood, Act.HOLD]) as server,
+        _client(_to("127.0.0.1")) as client,
+    ):
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.get(f"http://example.org:{server.port}/")
+
+
+async def test_tls_asks_for_the_name_and_verifies_it_at_the_address(tmp_path: Path) -> None:
     theirs, ours = contexts(tmp_path, "example.org")
     resolve = _to("127.0.0.1")
     async with (
         _server(tls=theirs) as (port, connections),
-        _client(resolve, inner, tls=ours) as client,
+        _client(resolve, tls=ours) as client,
     ):
         assert (await client.get(f"https://example.org:{port}/")).text == "0123456789"
         with pytest.raises(httpx2.ConnectError, match="certificate"):
@@ -243,19 +241,18 @@ async def test_tls_asks_for_the_name_and_verifies_it_at_the_address(
         assert len(connections) == 1
 
 
-@INNER
 async def test_the_environment_names_other_authorities(
-    inner: OpenTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, _ = contexts(tmp_path, "example.org")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours-ca.pem"))
-    egress.load_system_tls.cache_clear()
+    transport.load_system_tls.cache_clear()
     resolve = _to("127.0.0.1")
     try:
-        async with _server(tls=theirs) as (port, _), _client(resolve, inner) as client:
+        async with _server(tls=theirs) as (port, _), _client(resolve) as client:
             assert (await client.get(f"https://example.org:{port}/")).text == "0123456789"
     finally:
-        egress.load_system_tls.cache_clear()
+        transport.load_system_tls.cache_clear()
 
 
 def _to(*addresses: str) -> Resolve:
@@ -268,7 +265,6 @@ def _to(*addresses: str) -> Resolve:
 @asynccontextmanager
 async def _client(
     resolve: Resolve,
-    inner: OpenTransport,
     *,
     max_bytes: int = 100,
     tls: ssl.SSLContext | None = None,
@@ -278,7 +274,6 @@ async def _client(
         resolve=resolve,
         allowed=lambda address: address.is_loopback,
         tls=tls,
-        open_inner=inner,
     )
     async with httpx2.AsyncClient(transport=guard, trust_env=False) as client:
         yield client

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from chat_service.llm.errors import classify_error
-from chat_service.llm.http.retry_wait import LONGEST_WAIT, read_wait
+from shared.http.retry_wait import LONGEST_WAIT, read_wait
 
 GOOGLE = {
     "error": {

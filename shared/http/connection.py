@@ -14,8 +14,8 @@ import aiohappyeyeballs
 import httpcore2
 import httpx2
 
-from chat_service.llm.http.request_bytes import encode_request
-from chat_service.llm.http.response_protocol import ResponseProtocol
+from shared.http.request_bytes import encode_request
+from shared.http.response_protocol import ResponseProtocol
 
 # the key of a response's body, in the extensions of the response
 BODY: Final = "body"

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from chat_service.llm.http.transport import ModelTransport
+from shared.http.transport import HttpTransport
 
 
-async def wait_for_ends(transport: ModelTransport) -> None:
+async def wait_for_ends(transport: HttpTransport) -> None:
     """Returns when no connection of the pool can be used again. Fails if one stays."""
     async with asyncio.timeout(15):
         while not all(one.is_closed() or one.has_expired() for one in transport._pool.connections):

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 import uvloop
 
-from chat_service.llm.http.response_parser import MAX_HEAD_BYTES, MAX_HEADERS
-from chat_service.llm.http.transport import ModelTransport
+from shared.http.response_parser import MAX_HEAD_BYTES, MAX_HEADERS
+from shared.http.transport import HttpTransport
 from tests.support.raw_server import Act, Reply, raw_server
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ async def outcome(
 @pytest.mark.parametrize("case", ALIKE)
 async def test_a_response_is_what_the_library_gives(case: str) -> None:
     reply, expected = ALIKE[case]
-    found = await outcome(ModelTransport(), reply)
+    found = await outcome(HttpTransport(), reply)
 
     theirs = await outcome(httpx2.AsyncHTTPTransport(verify=TLS), reply)
     assert found.found == theirs.found == expected
@@ -144,19 +144,19 @@ async def test_a_response_is_what_the_library_gives(case: str) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 async def test_what_is_not_bounded_or_not_clear_is_no_response(case: str) -> None:
     async with asyncio.timeout(30):
-        assert (await outcome(ModelTransport(), REFUSED[case])).found == "RemoteProtocolError"
+        assert (await outcome(HttpTransport(), REFUSED[case])).found == "RemoteProtocolError"
 
 
 async def test_a_response_to_head_is_only_a_head() -> None:
     reply: Reply = [OK + b"content-length: 5\r\n\r\n", Act.KEEP]
-    found = await outcome(ModelTransport(), reply, "HEAD")
+    found = await outcome(HttpTransport(), reply, "HEAD")
 
     assert (found.found, found.status) == (b"", 200)
 
 
 def test_responses_are_the_same_on_the_loop_that_the_service_runs() -> None:
     async def all_outcomes() -> list[bytes | str]:
-        return [(await outcome(ModelTransport(), reply)).found for reply, _ in ALIKE.values()]
+        return [(await outcome(HttpTransport(), reply)).found for reply, _ in ALIKE.values()]
 
     assert _on_uvloop(all_outcomes()) == [expected for _, expected in ALIKE.values()]
 

@@ -7,7 +7,7 @@ import httpcore2
 import httpx2
 import pytest
 
-from chat_service.llm.http.request_bytes import encode_request
+from shared.http.request_bytes import encode_request
 
 KEY = "sk-secret"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx2
 
-from chat_service.llm.http.response_parser import ResponseParser
+from shared.http.response_parser import ResponseParser
 
 # of a body that nobody takes: the socket is read no further
 HIGH_WATER: Final = 64 * 1024

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.http.transport import ModelTransport
+from shared.http.transport import HttpTransport
 from tests.support.ports import free_port
 from tests.support.raw_server import RawServer, raw_server
 from tests.support.scripted_model import DONE, ends, says, scripted_model
@@ -90,7 +90,7 @@ async def test_a_host_that_needs_no_proxy_is_called_itself(
 
     assert proxy.requests == []
     http = bundle(model.base_url).chat().root_async_client._client
-    assert isinstance(http._transport_for_url(http.base_url), ModelTransport)
+    assert isinstance(http._transport_for_url(http.base_url), HttpTransport)
 
 
 def test_models_at_one_address_share_their_connections() -> None:
@@ -101,5 +101,5 @@ def test_models_at_one_address_share_their_connections() -> None:
     )
     transports = [one.chat().root_async_client._client._transport for one in (first, second)]
 
-    assert isinstance(transports[0], ModelTransport)
+    assert isinstance(transports[0], HttpTransport)
     assert transports[0] is transports[1]

@@ -9,9 +9,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from chat_service.llm.http.transport import ModelTransport
-from shared.security.egress import load_system_tls
-from tests.chat_service.llm.http.pool import wait_for_ends
+from shared.http.transport import HttpTransport, load_system_tls
+from tests.shared.http.pool import wait_for_ends
 from tests.support.certificates import Authority
 from tests.support.raw_server import Act, raw_server
 from tests.support.tls import contexts
@@ -36,7 +35,7 @@ async def test_calls_share_a_connection_with_tls(tmp_path: Path) -> None:
     theirs, ours = contexts(tmp_path, "127.0.0.1")
     async with raw_server([FIVE, Act.KEEP], tls=theirs) as server:
         url = server.url.replace("http", "https")
-        assert await said(ModelTransport(ours), url, times=3) == "hello"
+        assert await said(HttpTransport(ours), url, times=3) == "hello"
         assert (len(server.requests), server.connections) == (3, 1)
 
 
@@ -44,7 +43,7 @@ async def test_a_connection_with_tls_that_the_server_ends_is_not_used_again(
     tmp_path: Path,
 ) -> None:
     theirs, ours = contexts(tmp_path, "127.0.0.1")
-    transport = ModelTransport(ours)
+    transport = HttpTransport(ours)
     async with (
         raw_server([FIVE], tls=theirs) as server,
         httpx2.AsyncClient(transport=transport) as client,
@@ -70,7 +69,7 @@ async def test_a_response_over_tls_is_what_the_library_gives(
 ) -> None:
     theirs, ours = contexts(tmp_path, "127.0.0.1")
     async with raw_server(reply, tls=theirs) as server:
-        for transport in (ModelTransport(ours), httpx2.AsyncHTTPTransport(verify=ours)):
+        for transport in (HttpTransport(ours), httpx2.AsyncHTTPTransport(verify=ours)):
             assert await said(transport, server.url.replace("http", "https")) == expected
 
 
@@ -78,7 +77,7 @@ async def test_a_response_over_tls_is_what_the_library_gives(
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, name: str) -> None:
     theirs, ours = contexts(tmp_path, name)
     async with raw_server([FIVE], tls=theirs) as server:
-        assert await said(ModelTransport(ours), server.url.replace("http", "https")) == (
+        assert await said(HttpTransport(ours), server.url.replace("http", "https")) == (
             "ConnectError"
         )
         assert server.requests == []
@@ -87,7 +86,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, name: s
 async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
     theirs, _ = contexts(tmp_path, "127.0.0.1")
     async with raw_server([FIVE], tls=theirs) as server:
-        assert await said(ModelTransport(), server.url.replace("http", "https")) == "ConnectError"
+        assert await said(HttpTransport(), server.url.replace("http", "https")) == "ConnectError"
         assert server.requests == []
 
 
@@ -102,13 +101,13 @@ async def test_a_server_without_tls_is_refused() -> None:
     for serve in (speak, hang_up):
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-            assert await said(ModelTransport(), url) == "ConnectError"
+            assert await said(HttpTransport(), url) == "ConnectError"
 
 
 async def test_a_handshake_that_does_not_end_is_given_up() -> None:
     async with raw_server([Act.HOLD]) as server:
         url = server.url.replace("http", "https")
-        assert await said(ModelTransport(), url, connect=0.05) == "ConnectTimeout"
+        assert await said(HttpTransport(), url, connect=0.05) == "ConnectTimeout"
         async with asyncio.timeout(30):
             await server.left.wait()
 
@@ -130,4 +129,4 @@ async def test_the_environment_names_other_authorities(
     theirs.load_cert_chain(issued.cert, issued.key)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     async with raw_server([FIVE], tls=theirs) as server:
-        assert await said(ModelTransport(), server.url.replace("http", "https")) == "hello"
+        assert await said(HttpTransport(), server.url.replace("http", "https")) == "hello"

@@ -1,14 +1,14 @@
-"""The transport of httpx2 for model calls, over connections that are kept and shared."""
+"""A transport of httpx2 whose connections are kept and shared, and whose responses have bounds."""
 
 import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Final
 
 import httpcore2
 import httpx2
 
-from chat_service.llm.http.connection import BODY, Connection
-from shared.security.egress import load_system_tls
+from shared.http.connection import BODY, Connection
 
 # as the SDK has them
 LIMITS: Final = httpx2.Limits(
@@ -16,7 +16,7 @@ LIMITS: Final = httpx2.Limits(
 )
 
 
-class ModelTransport(httpx2.AsyncBaseTransport):
+class HttpTransport(httpx2.AsyncBaseTransport):
     """HTTP/1.1 without proxies, with the errors and timeouts of httpx2.AsyncHTTPTransport.
 
     The pool is httpcore2's, which waits for a free connection and gives up idle ones. `connect`
@@ -84,3 +84,10 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+@cache
+def load_system_tls() -> ssl.SSLContext:
+    """Returns a context for HTTP that trusts the machine's certificates, always the same one."""
+    # once: to read the machine's certificates takes as long as many requests
+    return httpx2.create_ssl_context()

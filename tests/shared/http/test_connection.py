@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from chat_service.llm.http.response_protocol import HIGH_WATER, ResponseProtocol
-from chat_service.llm.http.transport import LIMITS, ModelTransport
-from tests.chat_service.llm.http.pool import wait_for_ends
+from shared.http.response_protocol import HIGH_WATER, ResponseProtocol
+from shared.http.transport import LIMITS, HttpTransport
+from tests.shared.http.pool import wait_for_ends
 from tests.support.ports import free_port
 from tests.support.raw_server import Act, RawServer, raw_server
 
@@ -32,13 +32,13 @@ async def client(*, timeout: Any = SECONDS, **limits: Any) -> AsyncIterator[http
         "keepalive_expiry": 60.0,
         **limits,
     }
-    transport = ModelTransport(limits=httpx2.Limits(**told))
+    transport = HttpTransport(limits=httpx2.Limits(**told))
     async with httpx2.AsyncClient(transport=transport, timeout=timeout) as found:
         yield found
 
 
-def _transport(http: httpx2.AsyncClient) -> ModelTransport:
-    assert isinstance(http._transport, ModelTransport)
+def _transport(http: httpx2.AsyncClient) -> HttpTransport:
+    assert isinstance(http._transport, HttpTransport)
     return http._transport
 
 
@@ -357,7 +357,7 @@ async def test_a_transport_that_is_closed_ends_its_calls() -> None:
 
 
 async def test_a_connection_of_another_loop_is_not_used() -> None:
-    transport = ModelTransport(limits=httpx2.Limits(keepalive_expiry=60.0))
+    transport = HttpTransport(limits=httpx2.Limits(keepalive_expiry=60.0))
 
     async def ask(url: str) -> list[str]:
         http = httpx2.AsyncClient(transport=transport)

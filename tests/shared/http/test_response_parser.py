@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_service.llm.http.response_parser import ResponseParser
+from shared.http.response_parser import ResponseParser
 
 RESPONSES = {
     "a length": b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 11\r\n\r\ndata: {}\n\n!",

@@ -1,1 +1,0 @@
-"""HTTP of model calls: a pool of connections whose responses a parser in C reads."""

@@ -1,1 +1,0 @@
-"""Tests of chat_service/llm/http."""
