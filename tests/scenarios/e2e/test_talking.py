@@ -145,6 +145,12 @@ async def test_the_next_time_is_skipped_by_talking_and_a_late_card_stays_open(
     assert "runs then after all" in said(events)
     [trigger] = (await automation(road, news)).triggers
     assert (len(trigger.skipped_slots), trigger.next_slot.local_time) == (0, "2026-11-24T09:00")
+    async with road.automation.db.connect() as connection:
+        audited = await connection.exec_driver_sql(
+            "select actor, decision from audit_events where action = 'UnskipSlot'"
+        )
+        [row] = audited.all()
+    assert (row.actor, row.decision["approval"]) == ("ada", shown.name)
     again = result(await road.chat.send("don't skip the news after all"))
     assert "has no time to come that is skipped" in str(again.output)
 
