@@ -291,3 +291,26 @@ async def test_ended_messages_go_after_their_time_and_waiting_ones_stay(
     swept = await AutomationRetention(db=db, clock=later, policy=RetentionPolicy()).delete_expired()
     assert (swept["webhook_deliveries"], swept["deliveries"]) == (1, 0)
     assert [d.name for d in (await listed(rota)).webhook_deliveries] == [waits]
+
+
+async def test_the_workspace_that_waits_for_the_longest_comes_first_whatever_its_name(
+    url: str, db: AsyncEngine, clock: ManualClock
+) -> None:
+    await execute(
+        url,
+        "insert into workspaces (id, create_time)"
+        " select 'w' || lpad(n::text, 2, '0'), now() from generate_series(1, 25) n",
+    )
+    await execute(
+        url,
+        "insert into webhook_deliveries (id, workspace_id, event_type, subject, body, status,"
+        " create_time, next_attempt_time)"
+        " select gen_random_uuid(), id, 'run.failed', '', '{}', 'pending', $1::timestamptz,"
+        " $1::timestamptz - substr(id, 2)::int * interval '1 second' from workspaces",
+        clock.now(),
+    )
+    async with db.begin() as connection:
+        claimed = await rows.claim_due(
+            connection, clock.now(), lease=MINUTE, per_workspace=2, workspaces=20, busy=()
+        )
+    assert {one.workspace for one in claimed} == {f"w{n:02}" for n in range(6, 26)}
