@@ -9,8 +9,8 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
   then echo $$python; break; fi; done)
 BIN := .venv/bin
 CODE := $(wildcard shared chat_service automation_service gateway devstack clients/python/rota_client tests tools bench)
-# One more than cores: many tests wait for processes, streams and clocks.
-WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# Two more than cores: many tests wait for processes, streams and clocks.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
