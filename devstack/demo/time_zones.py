@@ -1,6 +1,7 @@
 """City → IANA time zone, for well-known cities."""
 
 import re
+from functools import cache
 from zoneinfo import available_timezones
 
 CITIES = {
@@ -90,6 +91,11 @@ _PLACES = [
 ]
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def extract_zone(text: str) -> tuple[str | None, str]:
     """Returns the time zone in a sentence, and the sentence without it.
 
@@ -99,7 +105,7 @@ def extract_zone(text: str) -> tuple[str | None, str]:
         for found in pattern.finditer(text):
             place = found[1]
             zone = CITIES.get(place.lower(), place)
-            if zone not in available_timezones():
+            if zone not in _zones():
                 continue  # "Sales/Marketing" is in the task
             return zone, text[: found.start()] + CUT + text[found.end() :]
     return None, text
