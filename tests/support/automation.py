@@ -100,6 +100,8 @@ def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:
             "drain_seconds": 0,
             "grace_seconds": 0.5,
             "reconcile_seconds": 0.5,
+            # each connection costs as much as what most tests say on it
+            "pool_size": 4,
             **more,
         },
     )

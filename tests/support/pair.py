@@ -50,7 +50,7 @@ def automation_settings(
         service_key_file=keys.service_key_file("automation_service"),
         drain_seconds=0,
         grace_seconds=0,
-        pool_size=8,
+        pool_size=4,
         **more,
     )
 
