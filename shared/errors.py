@@ -179,8 +179,13 @@ class ResourceNotFound(RotaError):
 class ResourceExists(RotaError):
     code, reason = Code.ALREADY_EXISTS, "RESOURCE_EXISTS"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} exists already", metadata={"resource": name})
+    """`is_removed`: what had the name is gone, and the name is given to no other."""
+
+    def __init__(self, name: str, *, is_removed: bool = False) -> None:
+        said = "exists already"
+        if is_removed:
+            said = "was removed, and no other gets its name; choose another id"
+        super().__init__(f"{name} {said}", metadata={"resource": name})
 
 
 class RequestIdReused(RotaError):

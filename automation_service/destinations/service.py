@@ -64,11 +64,15 @@ class Destinations:
     async def create(
         self, who: Caller, key: IdempotencyKey, draft: DestinationDraft, destination_id: str
     ) -> Destination:
-        """Raises ResourceExists for a taken id, and StateConflict for one too many."""
+        """Raises ResourceExists for an id that a destination has or had, and StateConflict for one
+        too many.
+        """
 
         async def act(connection: AsyncConnection) -> str:
             made = self._build(who, key.workspace, draft, destination_id)
             await _require_room(connection, who, made, lock=True)
+            if not await rows.take_name(connection, made.workspace, made.resource_id):
+                raise errors.ResourceExists(made.resource)
             await rows.insert(connection, made)
             return made.resource
 
@@ -146,6 +150,7 @@ class Destinations:
         async def act(connection: AsyncConnection) -> str:
             await delivery_digests.lock(connection, key.workspace, name)
             found = await find_managed(connection, who, name, etag=etag)
+            await rows.take_name(connection, found.workspace, found.resource_id)
             await rows.delete(connection, found.id)
             await delivery_digests.delete(connection, found.workspace, found.resource)
             return name
@@ -242,7 +247,9 @@ class Destinations:
 async def _require_room(
     connection: AsyncConnection, who: Caller, made: Destination, *, lock: bool
 ) -> None:
-    """Raises StateConflict for one too many of a person, and ResourceExists for a taken id."""
+    """Raises StateConflict for one too many of a person, and ResourceExists for an id that
+    another destination has or had.
+    """
     created = await rows.count_created(connection, made.workspace, who.user, lock=lock)
     if created >= MAX_DESTINATIONS:
         workspace = resources.WORKSPACE.format(workspace=made.workspace)
@@ -251,6 +258,8 @@ async def _require_room(
         )
     if await rows.find(connection, made.workspace, made.resource_id):
         raise errors.ResourceExists(made.resource)
+    if await rows.is_name_taken(connection, made.workspace, made.resource_id):
+        raise errors.ResourceExists(made.resource, is_removed=True)
 
 
 async def find_seen(

@@ -616,6 +616,18 @@ sa.Index(
     destinations.c.id,
 )
 
+# The names that destinations have or had: none is given to a second one, so that what a plan names
+# stays what was approved.
+destination_names = sa.Table(
+    "destination_names",
+    METADATA,
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    # The last segment of the name.
+    sa.Column("resource_id", sa.Text, primary_key=True),
+)
+
 # What a person is told of, where and when.
 notice_settings = sa.Table(
     "notice_settings",

@@ -7,10 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import DestinationKind, DestinationState
-from automation_service.persistence.tables import audit_events, destinations
+from automation_service.persistence.tables import audit_events, destination_names, destinations
 from shared.db.queries import matches, take_lock
 from shared.filters import Filter
 from shared.resources import DESTINATION
@@ -59,6 +60,22 @@ class Destination:
     @property
     def bound_to(self) -> str:
         return f"automation.destinations/{self.workspace}/{self.id}"
+
+
+async def take_name(connection: AsyncConnection, workspace: str, resource_id: str) -> bool:
+    """Has a name be no other destination's, ever. False when it is or was one's already."""
+    values = {"workspace_id": workspace, "resource_id": resource_id}
+    taken = postgresql.insert(destination_names).values(values).on_conflict_do_nothing()
+    return bool((await connection.execute(taken)).rowcount)
+
+
+async def is_name_taken(connection: AsyncConnection, workspace: str, resource_id: str) -> bool:
+    """Whether a destination has or had the name."""
+    query = sa.select(destination_names.c.resource_id).where(
+        destination_names.c.workspace_id == workspace,
+        destination_names.c.resource_id == resource_id,
+    )
+    return await connection.scalar(query) is not None
 
 
 async def insert(connection: AsyncConnection, made: Destination) -> None:

@@ -300,7 +300,7 @@ async def test_a_destination_takes_it_only_while_its_user_may_deliver(
         assert len(phone.calls) == called + is_sent
 
 
-async def test_who_takes_the_name_of_a_removed_destination_gets_nothing_older(
+async def test_one_that_has_the_name_of_a_removed_destination_gets_nothing_older(
     rota: Running,  # noqa: F811
     clock: ManualClock,
 ) -> None:
@@ -309,6 +309,7 @@ async def test_who_takes_the_name_of_a_removed_destination_gets_nothing_older(
         [made] = await ran(rota, clock, PLACE)
         clock.set(clock.now() + timedelta(minutes=1))
         await delete(rota, PLACE)
+        await execute(rota.url, "delete from destination_names")
         await create(rota, destination_id="place", user="bob", ntfy=phone_topic(phone))
         await send(worker_of(rota, clock))
         found = await get(rota, made.name)

@@ -136,6 +136,28 @@ async def test_settings_that_can_not_work_are_refused_by_field(rota: Running) ->
         assert "evil" not in str(refused.violations)
 
 
+async def test_the_name_of_a_removed_destination_is_nobody_elses_ever(rota: Running) -> None:
+    made = await create(rota, destination_id="hook", webhook=webhook("https://a.example/"))
+    await delete(rota, made.name)
+    for user in ("ada", "eve"):
+        refused = await refusal(create(rota, destination_id="hook", user=user))
+        assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "RESOURCE_EXISTS")
+        assert "was removed, and no other gets its name" in refused.message
+    dry = dp.CreateDestinationRequest(
+        parent=destinations.PARENT,
+        destination=dp.Destination(ntfy=ntfy()),
+        destination_id="hook",
+        validate_only=True,
+    )
+    tried = await refusal(destinations.call(rota, "CreateDestination", dry))
+    assert tried.reason == "RESOURCE_EXISTS"
+    # One that an earlier version made and did not note is noted when it goes.
+    other = await create(rota, destination_id="other")
+    await execute(rota.url, "delete from destination_names where resource_id = 'other'")
+    await delete(rota, other.name)
+    assert (await refusal(create(rota, destination_id="other"))).reason == "RESOURCE_EXISTS"
+
+
 async def test_a_person_has_so_many_in_a_workspace(rota: Running) -> None:
     made = await create(rota, request_id=(again := new_request_id()))
     like = "workspace_id, display_name, kind, host, settings, state, version, create_time"

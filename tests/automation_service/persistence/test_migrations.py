@@ -238,6 +238,27 @@ def test_a_migration_that_waits_for_a_lock_fails_alone_and_sessions_are_copied_i
     assert [row.n for row in asyncio.run(inspected(url, count))] == [2100]
 
 
+def test_the_names_of_removed_destinations_are_found_where_they_are_named(
+    automation_database_url: str,
+) -> None:
+    url = automation_database_url
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA, revision="0028")
+    to = ["inbox", "workspaces/w/destinations/planned", "workspaces/x/destinations/foreign"]
+    asyncio.run(store(url, json.dumps({"plan": [{"config": {"to": to}}]})))
+    asyncio.run(execute(url, _AUDIT))
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA)
+    names = sa.text("select resource_id from automation.destination_names order by 1")
+    found = [row.resource_id for row in asyncio.run(inspected(url, names))]
+    assert found == ["audited", "planned"]
+
+
+_AUDIT = """
+insert into automation.audit_events (id, workspace_id, actor, action, resource, create_time)
+select gen_random_uuid(), 'w', 'ada', 'DeleteDestination', 'workspaces/w/' || name, now()
+  from unnest(array['destinations/audited', 'automations/a']) name
+"""
+
+
 async def test_no_index_of_runs_speaks_of_what_each_checkpoint_changes(url: str) -> None:
     found = await execute(
         url,

@@ -100,8 +100,9 @@ class DestinationServiceServicer:
 
     def CreateDestination(self, request, context):
         """Creates a destination. It is ACTIVE at once; an e-mail address is UNVERIFIED
-        until VerifyDestination. A taken destination_id is ALREADY_EXISTS /
-        RESOURCE_EXISTS. A person has at most 50 in a workspace; one more is
+        until VerifyDestination. A destination_id that a destination of the workspace
+        has, or had before it was deleted, is ALREADY_EXISTS / RESOURCE_EXISTS: what
+        delivers to a name goes nowhere else. A person has at most 50 in a workspace; one more is
         FAILED_PRECONDITION / STATE_CONFLICT. A service that has nothing to encrypt
         secrets with takes none: FAILED_PRECONDITION / ENCRYPTION_UNAVAILABLE.
         """
@@ -134,8 +135,9 @@ class DestinationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDestination(self, request, context):
-        """Deletes a destination with its secrets, for good. Results that an automation
-        delivers to it later fail, and their bodies are kept like those of others.
+        """Deletes a destination with its secrets, for good; no other one gets its name.
+        Results that an automation delivers to it later fail, and their bodies are
+        kept like those of others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6116,8 +6116,9 @@ class DestinationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Destination":
         """
         Creates a destination. It is ACTIVE at once; an e-mail address is UNVERIFIED
-        until VerifyDestination. A taken destination_id is ALREADY_EXISTS /
-        RESOURCE_EXISTS. A person has at most 50 in a workspace; one more is
+        until VerifyDestination. A destination_id that a destination of the workspace
+        has, or had before it was deleted, is ALREADY_EXISTS / RESOURCE_EXISTS: what
+        delivers to a name goes nowhere else. A person has at most 50 in a workspace; one more is
         FAILED_PRECONDITION / STATE_CONFLICT. A service that has nothing to encrypt
         secrets with takes none: FAILED_PRECONDITION / ENCRYPTION_UNAVAILABLE.
         """
@@ -6206,8 +6207,9 @@ class DestinationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "___google__protobuf__.Empty":
         """
-        Deletes a destination with its secrets, for good. Results that an automation
-        delivers to it later fail, and their bodies are kept like those of others.
+        Deletes a destination with its secrets, for good; no other one gets its name.
+        Results that an automation delivers to it later fail, and their bodies are
+        kept like those of others.
         """
 
         return await self._unary_unary(

@@ -56,7 +56,8 @@ class ErrorReason(betterproto2.Enum):
 
     RESOURCE_EXISTS = 5
     """
-    ALREADY_EXISTS. The id that the caller chose is taken.
+    ALREADY_EXISTS. The id that the caller chose is taken, or, of a destination,
+    was taken by one that is deleted.
     {"reason": "RESOURCE_EXISTS", "metadata": {"resource": "workspaces/w/automations/a"}}
     """
 
