@@ -39,6 +39,10 @@ _PATTERNS: Final[Mapping[str, str]] = {
         "must be inbox or a name like workspaces/{workspace}/destinations/{destination}"
     ),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "must be a time of day from 00:00 to 23:59, such as 22:00",
+    r"^[0-9]{0,20}$": "must be a number of at most 20 digits, such as 123456789012345679",
+    r"^[A-Za-z0-9_-]{0,64}$": "must have at most 64 characters: letters, digits, - and _",
+    r"^[A-Za-z0-9]{0,64}$": "must have at most 64 letters and digits",
+    r"^[A-Za-z0-9_-]{0,25}$": "must have at most 25 characters: letters, digits, - and _",
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
 _IDS: Final = "[^/]{1,63}"

@@ -50,11 +50,16 @@ class SettingsRefused(ValueError):
 
 
 class ChannelSettings(BaseModel):
-    """`hosts` are those that the service has, for a kind with a service of its own."""
+    """`hosts` are those that the service has, for a kind with a service of its own.
+
+    An address there has a path of the form of `path`, which `address_form` tells people.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     hosts: ClassVar[tuple[str, ...]] = ()
+    path: ClassVar[str] = ".*"
+    address_form: ClassVar[str] = ""
 
     @property
     def host(self) -> str:
@@ -72,9 +77,18 @@ class ChannelSettings(BaseModel):
         for field, uri in self.addresses():
             if fault := find_address_fault(field, uri, self.hosts, local=local):
                 yield fault
+            elif not self._has_path(uri):
+                yield SettingsFault(field=field, description=f"must be {self.address_form}")
         for field, secret in reveal(self).items():
             if field in _HEADER_FIELDS and secret and not re.match(_PRINTED, str(secret)):
                 yield SettingsFault(field=field, description="must hold no blanks")
+
+    def _has_path(self, uri: str) -> bool:
+        """Whether an address has the form of the service's own, unless it is elsewhere."""
+        url = httpx2.URL(uri)
+        host = url.raw_host.decode("ascii").lower()
+        is_elsewhere = not any(_is_of(host, pattern) for pattern in self.hosts)
+        return is_elsewhere or re.fullmatch(self.path, url.path) is not None
 
 
 class SmtpServer(BaseModel):
@@ -105,6 +119,8 @@ class EmailSettings(ChannelSettings):
 
 class SlackSettings(ChannelSettings):
     hosts = ("hooks.slack.com", "hooks.slack-gov.com")
+    path = r"/services/.+"
+    address_form = "the address of an incoming webhook: https://hooks.slack.com/services/…"
 
     webhook_url: SecretAddress
 
@@ -114,6 +130,8 @@ class SlackSettings(ChannelSettings):
 
 class DiscordSettings(ChannelSettings):
     hosts = ("discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com")
+    path = r"/api/(v\d+/)?webhooks/\d+/[^/]+/?"
+    address_form = "the address of a channel's webhook: https://discord.com/api/webhooks/…"
 
     webhook_url: SecretAddress
     thread_id: str = Field("", pattern=r"^\d{0,20}$")
@@ -126,6 +144,8 @@ class TeamsSettings(ChannelSettings):
     """The address is that of a workflow which begins with a webhook request."""
 
     hosts = ("*.logic.azure.com", "*.api.powerplatform.com", "*.logic.azure.us")
+    path = r".*/workflows/.+"
+    address_form = "the address of a workflow: https://….logic.azure.com/workflows/…"
 
     webhook_url: SecretAddress
 
@@ -147,7 +167,9 @@ class TelegramSettings(ChannelSettings):
     def faults(self, *, local: bool) -> Iterator[SettingsFault]:
         yield from super().faults(local=local)
         if not re.fullmatch(r"\d{1,20}:[A-Za-z0-9_-]{10,70}", self.bot_token.get_secret_value()):
-            yield SettingsFault(field="bot_token", description="is no token of a bot")
+            yield SettingsFault(
+                field="bot_token", description="must be a bot's token, such as 123456789:AA…"
+            )
 
 
 class MatrixSettings(ChannelSettings):
@@ -173,7 +195,8 @@ class NtfySettings(ChannelSettings):
         yield from super().faults(local=local)
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.topic.get_secret_value()):
             yield SettingsFault(
-                field="topic", description="has 1 to 64 letters, digits, hyphens and underscores"
+                field="topic",
+                description="must have 1 to 64 letters, digits, hyphens and underscores",
             )
 
 
@@ -194,7 +217,7 @@ class PushoverSettings(ChannelSettings):
         yield from super().faults(local=local)
         for field in ("app_token", "user_key"):
             if not re.fullmatch(r"[A-Za-z0-9]{30}", getattr(self, field).get_secret_value()):
-                yield SettingsFault(field=field, description="has 30 letters and digits")
+                yield SettingsFault(field=field, description="must have 30 letters and digits")
 
 
 class WebhookSettings(ChannelSettings):
@@ -214,7 +237,7 @@ class WebhookSettings(ChannelSettings):
         yield from super().faults(local=local)
         if not all(_is_signing_secret(secret.get_secret_value()) for secret in self.secrets):
             yield SettingsFault(
-                field="secrets", description="are whsec_ and the base64 of 24 to 64 bytes"
+                field="secrets", description="must be whsec_ and the base64 of 24 to 64 bytes"
             )
 
 
@@ -228,6 +251,14 @@ SETTINGS: Final[Mapping[str, type[ChannelSettings]]] = {
     "ntfy": NtfySettings,
     "pushover": PushoverSettings,
     "webhook": WebhookSettings,
+}
+# What a field has to be, where a pattern says so.
+_FORMS: Final = {
+    "address": "an e-mail address, such as ada@example.org",
+    "thread_id": "the number of a thread, such as 123456789012345679",
+    "chat_id": "the number of a chat, such as -1001234567890, or @ and the name of a channel",
+    "room_id": "the id of a room, such as !abc:example.org",
+    "device": "the name of a device: at most 25 letters, digits, hyphens and underscores",
 }
 _HEADER_FIELDS: Final = frozenset({"access_token"})
 
@@ -254,7 +285,7 @@ def find_address_fault(
         url = httpx2.URL(uri)
         host, port = url.raw_host.decode("ascii"), url.port
     except (httpx2.InvalidURL, UnicodeError, ValueError):
-        return SettingsFault(field=field, description="is no URL")
+        return SettingsFault(field=field, description="must be a URL")
     if any(character <= " " or character == "\x7f" for character in uri):
         return SettingsFault(field=field, description="must not hold blanks")
     schemes = ("https", "http") if local else ("https",)
@@ -291,7 +322,7 @@ def _fault(error: Any) -> SettingsFault:
         case "missing":
             return SettingsFault(field=field, description="is required")
         case "string_pattern_mismatch":
-            return SettingsFault(field=field, description="has not the form of one")
+            return SettingsFault(field=field, description=f"must be {_FORMS.get(field, 'another')}")
         case _:
             text = str(error["msg"])
             return SettingsFault(field=field, description=text[:1].lower() + text[1:])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from automation_service.channels.settings import (
+    _FORMS,
     SETTINGS,
     SettingsRefused,
     read_settings,
@@ -61,6 +62,11 @@ FAULTS = [
     ("slack", {"webhook_url": "https://hooks.slack.com@evil.example/"}, "webhook_url"),
     ("slack", {"webhook_url": "https://hooks.slack.com.evil.example/"}, "webhook_url"),
     ("slack", {}, "webhook_url"),
+    ("slack", {"webhook_url": "https://hooks.slack.com/x"}, "webhook_url"),
+    ("slack", {"webhook_url": "https://hooks.slack.com/triggers/T/1/x"}, "webhook_url"),
+    ("discord", {"webhook_url": "https://discord.com/channels/1/2"}, "webhook_url"),
+    ("discord", {"webhook_url": "https://discord.com/api/webhooks/1/x/slack"}, "webhook_url"),
+    ("teams", {"webhook_url": "https://prod-1.westeurope.logic.azure.com/"}, "webhook_url"),
     ("discord", {"webhook_url": "https://discord.com.evil.example/"}, "webhook_url"),
     ("teams", {"webhook_url": "https://evillogic.azure.com/"}, "webhook_url"),
     ("teams", {"webhook_url": "https://a.webhook.office.com/"}, "webhook_url"),
@@ -116,3 +122,33 @@ def test_inner_addresses_are_named_as_such() -> None:
 def test_what_is_local_may_be_anywhere() -> None:
     values = {"webhook_url": "http://127.0.0.1:8080/services/T/B/x"}
     assert read_settings("slack", values, local=True).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        ("email", {"address": "ada"}, "must be an e-mail address, such as ada@example.org"),
+        ("telegram", {"chat_id": "x"}, "must be the number of a chat, such as -1001234567890, or"),
+        ("matrix", {"room_id": "#a:b"}, "must be the id of a room, such as !abc:example.org"),
+        ("discord", {"thread_id": "x"}, "must be the number of a thread"),
+        ("pushover", {"device": "a b"}, "must be the name of a device"),
+        ("pushover", {"user_key": "x"}, "must have 30 letters and digits"),
+        ("discord", {"webhook_url": "https://discord.com/channels/1/2"}, "must be the address of"),
+    ],
+)
+def test_a_fault_says_the_form(kind: str, values: dict[str, Any], said: str) -> None:
+    for local in (False, True):
+        with pytest.raises(SettingsRefused) as refused:
+            read_settings(kind, PUBLIC[kind] | values, local=local)
+        [fault] = refused.value.faults
+        assert fault.description.startswith(said)
+
+
+def test_every_pattern_of_a_channel_has_its_words() -> None:
+    with_pattern = {
+        name
+        for settings in SETTINGS.values()
+        for name, info in settings.model_fields.items()
+        if any(getattr(rule, "pattern", None) for rule in info.metadata)
+    }
+    assert with_pattern == set(_FORMS)
