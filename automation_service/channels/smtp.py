@@ -18,7 +18,7 @@ _NO_MAILBOX: Final = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
 async def send_mail(
     server: SmtpServer, recipient: str, mail: bytes, ports: ChannelPorts
 ) -> ChannelAnswer:
-    """Raises OSError and TimeoutError.
+    """Raises TimeoutError.
 
     The server may be anywhere, and what is wrong with it is not the destination's fault, so that
     it is tried again.
@@ -44,6 +44,10 @@ async def send_mail(
         return ChannelAnswer(error="the mail server's certificate can't be verified")
     except (aiosmtplib.SMTPException, ssl.SSLError) as exc:
         return _describe(exc)
+    except TimeoutError:
+        raise
+    except OSError:
+        return ChannelAnswer(error="the mail server can't be reached")
     finally:
         client.close()
 

@@ -7,6 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -74,7 +75,7 @@ class DestinationVerification:
     ) -> MessageOutcome:
         """Sends a message, with a code for the caller if `verify` says so.
 
-        Raises RateLimited. A repeat sends nothing.
+        Raises RateLimited. A repeat sends nothing. A code that was refused for good does not wait.
         """
         code = make_code() if verify else ""
         hashed = await asyncio.to_thread(hash_code, code) if code else b""
@@ -109,6 +110,8 @@ class DestinationVerification:
             # A destination that changed meanwhile is not the one that was tested.
             said = {"last_error": answer.error[:MAX_ERROR]}
             await rows.note(connection, found.id, said, version=found.version)
+            if hashed and answer.is_permanent:
+                await rows.forget_code(connection, found.id, hashed)
         return MessageOutcome(
             destination=await self._get(who, name),
             status_code=answer.status_code,
@@ -153,16 +156,21 @@ class DestinationVerification:
     ) -> None:
         # The row of the destination is locked; this locks the person's.
         await take_lock(connection, f"destination_tests|{found.workspace}|{who.user}")
-        since = self.clock.now() - HOUR
-        of_person = await rows.count_tests(connection, found.workspace, since, actor=who.user)
-        of_destination = await rows.count_tests(
-            connection, found.workspace, since, resource=found.resource
-        )
-        if of_person >= MAX_OF_PERSON or of_destination >= MAX_OF_DESTINATION:
+        now = self.clock.now()
+        list_times = partial(rows.list_test_times, connection, found.workspace, now - HOUR)
+        of_person = await list_times(MAX_OF_PERSON, actor=who.user)
+        of_destination = await list_times(MAX_OF_DESTINATION, resource=found.resource)
+        # The oldest that counts leaves the hour first.
+        waits = [
+            times[-1] + HOUR - now
+            for times, most in ((of_person, MAX_OF_PERSON), (of_destination, MAX_OF_DESTINATION))
+            if len(times) == most
+        ]
+        if waits:
             raise errors.RateLimited(
                 f"at most {MAX_OF_DESTINATION} tests of a destination and {MAX_OF_PERSON} of a"
                 " person are sent in an hour",
-                retry_after=HOUR,
+                retry_after=max(waits),
             )
 
     async def _send(self, settings: SplitSettings, message: ChannelMessage) -> ChannelAnswer:

@@ -176,17 +176,28 @@ async def note(
     await connection.execute(statement.values(dict(values)))
 
 
-async def count_tests(
+async def forget_code(connection: AsyncConnection, destination: UUID, code_hash: bytes) -> None:
+    """Has a code not wait any more, unless another one was sent since."""
+    columns = destinations.c
+    await connection.execute(
+        sa.update(destinations)
+        .where(columns.id == destination, columns.code_hash == code_hash)
+        .values(code_hash=None, code_user_id=None, code_tries=0, code_expire_time=None)
+    )
+
+
+async def list_test_times(
     connection: AsyncConnection,
     workspace: str,
     since: datetime,
+    limit: int,
     *,
     actor: str | None = None,
     resource: str | None = None,
-) -> int:
-    """Returns how many tests there were since a moment: of a person, or of a destination."""
+) -> Sequence[datetime]:
+    """Returns when the last tests since a moment were, newest first."""
     columns = audit_events.c
-    query = sa.select(sa.func.count()).where(
+    query = sa.select(columns.create_time).where(
         columns.workspace_id == workspace,
         columns.create_time > since,
         columns.action == TEST,
@@ -195,7 +206,8 @@ async def count_tests(
         query = query.where(columns.actor == actor)
     if resource is not None:
         query = query.where(columns.resource == resource)
-    return int(await connection.scalar(query) or 0)
+    query = query.order_by(columns.create_time.desc()).limit(limit)
+    return list(await connection.scalars(query))
 
 
 async def delete(connection: AsyncConnection, destination: UUID) -> None:

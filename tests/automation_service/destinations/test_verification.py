@@ -24,6 +24,7 @@ from tests.support import destinations
 from tests.support.automation import Running, execute, new_request_id, running
 from tests.support.code_receiver import CodeReceiver
 from tests.support.destinations import TOPIC, create, get, ntfy, update
+from tests.support.receivers import receivers
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 from tests.support.webhooks import SETTINGS
@@ -123,6 +124,16 @@ async def test_a_code_ends_with_its_time(
     assert refused.reason == "STATE_CONFLICT"
 
 
+async def test_a_code_that_is_refused_does_not_wait(rota: Running) -> None:
+    async with receivers("ntfy") as phone:
+        made = await create(rota, ntfy=ntfy(server=phone.url))
+        for status, waits in ((503, True), (404, False)):
+            phone.fail_next(status)
+            sent = await send(rota, made.name, verify=True)
+            assert sent.error
+            assert sent.destination.HasField("code_expire_time") is waits
+
+
 async def test_few_tests_are_sent_in_an_hour(
     rota: Running, phone: CodeReceiver, clock: ManualClock
 ) -> None:
@@ -130,10 +141,12 @@ async def test_few_tests_are_sent_in_an_hour(
     for _ in range(MAX_OF_DESTINATION):
         await send(rota, made[0].name)
     assert (await refusal(send(rota, made[0].name))).reason == "RATE_LIMITED"
+    clock.set(clock.now() + timedelta(minutes=39))
     for number in range(MAX_OF_PERSON - MAX_OF_DESTINATION):
         await send(rota, made[1 + number % 4].name)
     refused = await refusal(send(rota, made[4].name))
-    assert (refused.reason, refused.retry_after) == ("RATE_LIMITED", HOUR)
+    # The oldest that counts was 39 minutes ago.
+    assert (refused.reason, refused.retry_after) == ("RATE_LIMITED", timedelta(minutes=21))
     assert sum(map(len, phone.messages.values())) == MAX_OF_PERSON
     clock.set(clock.now() + HOUR + timedelta(seconds=1))
     await send(rota, made[0].name)
