@@ -40,6 +40,8 @@ def run(found: Run, *, full: bool = True) -> pb.Run:
         backfill=found.backfill,
         output_snippet=found.output_snippet,
         automation_display_name=found.automation_name,
+        failed_delivery_count=found.failed_deliveries,
+        retrying_delivery_count=found.retrying_deliveries,
     )
 
 

@@ -157,7 +157,7 @@ def _end(trigger: Trigger, config: ScheduleTriggerConfig, now: datetime) -> str:
 
 
 def _tell_fault(fault: UseFault) -> str:
-    return f"Nothing reaches {fault.name}: {fault.description.rstrip('.')}."
+    return f"Nothing reaches {fault.called}: {fault.description.rstrip('.')}."
 
 
 def _moment(moment: datetime, zone: str) -> str:

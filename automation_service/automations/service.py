@@ -1,5 +1,6 @@
 """The methods of automations: create, get, list."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,6 +16,7 @@ from automation_service.destinations.use_check import UseFault, check_uses
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import slots as slot_rows
+from automation_service.persistence.outbox.deliveries import NO_THREAD
 from automation_service.persistence.records import Automation
 from automation_service.scheduling import triggers
 from shared import canonical_json, errors, filters, resources
@@ -24,6 +26,7 @@ from shared.aip import (
     compute_etag,
 )
 from shared.clock import Clock
+from shared.definition.destination_names import read_place
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
@@ -151,11 +154,22 @@ async def _find_faults(
     connection: AsyncConnection, found: Sequence[Automation]
 ) -> Mapping[UUID, Sequence[UseFault]]:
     """Finds what is wrong with the destinations of automations of one workspace."""
-    named = await rows.list_destinations(connection, [one.id for one in found])
-    if not named:
-        return {}
-    faults = await check_uses(connection, found[0].workspace, list(named.values()))
-    return dict(zip(named, faults, strict=True))
+    ids = [one.id for one in found]
+    faults: dict[UUID, list[UseFault]] = defaultdict(list)
+    if named := await rows.list_destinations(connection, ids):
+        of_each = await check_uses(connection, found[0].workspace, list(named.values()))
+        for one, wrong in zip(named, of_each, strict=True):
+            faults[one] += wrong
+    for one, thread in await rows.list_lost_threads(connection, ids, NO_THREAD):
+        faults[one].append(
+            UseFault(
+                name=thread,
+                called="its thread",
+                description="there is no such thread, so results come to the inbox instead",
+                is_refused=False,
+            )
+        )
+    return faults
 
 
 def parse_create(
@@ -188,4 +202,8 @@ def require_etag(found: Automation, given: str) -> None:
     check_etag(given, etag_of(found), name=found.resource)
 
 
-_FILTER_FIELDS: Final = {"state": filters.state(AutomationStatus), "create_time": filters.TIME}
+_FILTER_FIELDS: Final = {
+    "state": filters.state(AutomationStatus),
+    "create_time": filters.TIME,
+    "destination": filters.Kind(("=", "!="), read_place),
+}

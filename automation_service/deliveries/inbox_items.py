@@ -1,6 +1,7 @@
 """The inbox items that deliveries make."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,6 +59,17 @@ async def add_to_thread(
         ):
             return
     await add_items(connection, [build_result_item(sent, user=user, now=now)])
+
+
+async def add_without_thread(
+    connection: AsyncConnection, failed: Delivery, *, user: str, now: datetime
+) -> None:
+    """Puts a result into the inbox whose thread is gone, once for a step."""
+    if failed.run is None:
+        return
+    item = build_result_item(failed, user=user, now=now)
+    of_step = delivery_id(str(failed.run), failed.step_id, INBOX)
+    await add_items(connection, [replace(item, id=of_step, thread="")])
 
 
 def build_result_item(sent: Delivery, *, user: str, now: datetime) -> NewInboxItem:

@@ -11,7 +11,7 @@ from automation_service.channels.channel import ChannelPorts
 from automation_service.channels.message import ABSENT, ChannelMessage, MessageFormat
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SettingsRefused, WebhookSettings
-from automation_service.deliveries.inbox_items import add_to_thread
+from automation_service.deliveries.inbox_items import add_to_thread, add_without_thread
 from automation_service.deliveries.worker import AttemptAnswer, Recipient
 from automation_service.destinations.delivery_target import (
     OpenDestination,
@@ -30,7 +30,7 @@ from shared.security.caller import ROLES_THAT_ACT
 
 NO_DESTINATION: Final = "there is no such destination"
 REMOVED: Final = "there is no such destination any more: another one has its name"
-NO_THREAD: Final = "there is no such thread"
+NO_THREAD: Final = rows.NO_THREAD
 NO_USER: Final = "whom the automation acted for may not write there any more"
 PAUSED: Final = "the destination is paused"
 UNVERIFIED: Final = "the destination takes no results until its address is verified"
@@ -149,9 +149,13 @@ class ThreadRecipient:
         *,
         ends: bool,
     ) -> bool:
-        """Has the inbox count what has arrived in the thread."""
-        if not answer.error and tried.user is not None:
+        """Has the inbox count what has arrived in the thread, or keep what has no thread."""
+        if tried.user is None:
+            return True
+        if not answer.error:
             await add_to_thread(connection, tried, user=tried.user, now=now)
+        elif answer.error == NO_THREAD:
+            await add_without_thread(connection, tried, user=tried.user, now=now)
         return True
 
 

@@ -18,7 +18,7 @@ from automation_service.persistence.outbox.destinations import Destination
 from shared import errors, filters, resources
 from shared.aip import Page
 from shared.clock import Clock
-from shared.definition.destination_names import INBOX, is_destination
+from shared.definition.destination_names import is_destination, read_place
 from shared.filters import Kind
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
@@ -166,14 +166,8 @@ async def _list_destinations(
     return {one.resource: one for one in rows_of.values()}
 
 
-def _read_destination(value: str) -> str:
-    if value != INBOX and not value.startswith("workspaces/"):
-        raise ValueError("must be inbox, or the name of a thread or of a destination")
-    return value
-
-
 _FILTER_FIELDS: Final = {
     "state": filters.state(DeliveryState),
-    "destination": Kind(("=", "!="), _read_destination),
+    "destination": Kind(("=", "!="), read_place),
     "create_time": filters.TIME,
 }

@@ -8,6 +8,7 @@ from typing import Final, Protocol, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.channels.answer import ChannelAnswer
+from automation_service.deliveries.failure_notice import record_delivery_failed
 from automation_service.notices.places import return_to_inbox
 from automation_service.outbox import FAULT, LEASE, RETRY, OutboxWorker
 from automation_service.persistence.enums import DeliveryState
@@ -141,6 +142,8 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                 is_known = await recipient.record(connection, tried, answer, now, ends=wait is None)
                 if not is_known and tried.earlier_attempts:
                     await delivery_digests.forget(connection, tried.id)
+            if stored and state is DeliveryState.FAILED:
+                await record_delivery_failed(connection, tried, answer.error, now)
             if stored and wait is None and answer.error and tried.notice_ids:
                 await return_to_inbox(
                     connection,

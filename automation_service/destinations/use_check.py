@@ -14,9 +14,13 @@ from shared import resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseFault:
-    """What is wrong with one destination. `is_refused`: it can't be saved; else it is a note."""
+    """What is wrong with one destination. `is_refused`: it can't be saved; else it is a note.
+
+    `called` is what people call it.
+    """
 
     name: str
+    called: str
     description: str
     is_refused: bool
 
@@ -49,22 +53,27 @@ async def check_uses(
 
 
 def _fault(name: str, found: Destination | None, author: str) -> UseFault | None:
+    segment = name.rpartition("/")[2]
     # To anybody else a personal destination does not exist.
     if found is None or not access.may_deliver(author, found):
-        description = "there is no such destination that this automation may deliver to"
-        return UseFault(name=name, description=description, is_refused=True)
+        return UseFault(
+            name=name,
+            called=f"the destination {segment}",
+            description="there is no such destination that this automation may deliver to",
+            is_refused=True,
+        )
     # Notes have many readers: of a personal destination they give neither its name for people,
     # which may be an address, nor what its service answered.
     is_shared = found.owner is None
-    called = found.display_name if is_shared else "it"
-    if found.state is DestinationState.PAUSED:
-        reason = f": {found.pause_reason}" if is_shared else ""
-        description = f"{called} is paused and takes no results{reason}"
-        return UseFault(name=name, description=description, is_refused=False)
-    if found.state is DestinationState.UNVERIFIED:
-        description = f"{called} takes no results until its address is verified"
-        return UseFault(name=name, description=description, is_refused=False)
-    return None
+    called = found.display_name if is_shared else f"a personal destination ({segment})"
+    reason = f": {found.pause_reason}" if is_shared else ""
+    said = {
+        DestinationState.PAUSED: f"it is paused and takes no results{reason}",
+        DestinationState.UNVERIFIED: "it takes no results until its address is verified",
+    }.get(found.state)
+    if said is None:
+        return None
+    return UseFault(name=name, called=called, description=said, is_refused=False)
 
 
 def _resource_id(workspace: str, name: str) -> str:

@@ -22,6 +22,8 @@ from shared import resources
 from shared.definition.destination_names import INBOX
 from shared.schedule import zones
 
+# The fact that names the destination that did not take a result.
+_FAILED: Final = "destination"
 # Of why a destination did not take a notice.
 MAX_ERROR: Final = 500
 
@@ -52,7 +54,8 @@ class NoticePlaces:
             places = [
                 place
                 for place in settings.places(notice.kind)
-                if place == INBOX or (place in kinds and place != notice.subject)
+                if place == INBOX
+                or (place in kinds and place not in (notice.subject, notice.facts.get(_FAILED)))
             ]
             for place in places or [INBOX]:
                 by_place[place].append(notice)
@@ -124,6 +127,7 @@ async def _find_zone(connection: AsyncConnection, settings: NoticeSettings) -> s
 
 def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInboxItem:
     said, kind, subject = describe(notice, zone=zone), notice.kind, notice.subject
+    is_of_run = kind in (NoticeKind.RUN_FAILED, NoticeKind.DELIVERY_FAILED)
     is_of_automation = kind not in (NoticeKind.APPROVAL_WAITING, NoticeKind.DESTINATION_PAUSED)
     return NewInboxItem(
         id=notice.id,
@@ -134,7 +138,7 @@ def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInb
         body=said.body + more,
         format="text",
         automation=subject.partition("/runs/")[0] if is_of_automation else "",
-        run=subject if kind is NoticeKind.RUN_FAILED else "",
+        run=subject if is_of_run else "",
         approval=subject if kind is NoticeKind.APPROVAL_WAITING else "",
         destination=subject if kind is NoticeKind.DESTINATION_PAUSED else "",
         create_time=now,

@@ -89,11 +89,22 @@ def _destination_paused(notice: Notice, zone: str) -> NoticeText:
     )
 
 
+def _delivery_failed(notice: Notice, zone: str) -> NoticeText:
+    name, place, error = (notice.facts[fact] for fact in ("name", "place", "error"))
+    return NoticeText(
+        subject=cut_line(f"A result of {name} did not arrive", MAX_SUBJECT),
+        body=f"A result of {name} did not reach {place}: {error.rstrip('.')}.\n"
+        "It is kept with its run, where it can be sent again. You are told of further ones only"
+        " after one has arrived there.",
+    )
+
+
 _TEXTS: Final[dict[NoticeKind, Callable[[Notice, str], NoticeText]]] = {
     NoticeKind.APPROVAL_WAITING: _approval_waiting,
     NoticeKind.RUN_FAILED: _run_failed,
     NoticeKind.AUTOMATION_PAUSED: _automation_paused,
     NoticeKind.DESTINATION_PAUSED: _destination_paused,
+    NoticeKind.DELIVERY_FAILED: _delivery_failed,
     NoticeKind.AUTOMATION_RESUMED: _automation_resumed,
     NoticeKind.TRIGGER_DISABLED: _trigger_disabled,
 }

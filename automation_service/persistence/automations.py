@@ -13,8 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import triggers as trigger_rows
+from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.records import Automation, Revision
-from automation_service.persistence.tables import TENANTS, audit_events, automations, revisions
+from automation_service.persistence.tables import (
+    TENANTS,
+    audit_events,
+    automations,
+    deliveries,
+    revisions,
+)
 from shared import errors, resources
 from shared.db import database
 from shared.db.queries import matches
@@ -41,19 +48,28 @@ _BRIEF = sa.func.jsonb_build_object(
     .scalar_subquery(),
     type_=JSONB,
 ).label("definition")
-_DELIVERIES = (
-    '[*] ? (@.action == "deliver").config.to[*] ? (@ like_regex "^[^/]+/[^/]+/destinations/")'
-)
-# The destinations of the workspace that a definition names.
-_DESTINATIONS: Final = sa.func.jsonb_path_query_array(
-    automations.c.definition, sa.cast(f"$.plan{_DELIVERIES}", JSONPATH), type_=JSONB
-).op("||")(
-    sa.func.jsonb_path_query_array(
-        automations.c.definition,
-        sa.cast(f"$.execution.on_failure{_DELIVERIES}", JSONPATH),
-        type_=JSONB,
+# Of an automation: those that are looked at to see what reaches a thread.
+NEWEST_DELIVERIES: Final = 50
+
+
+def _list_places(condition: str) -> sa.ColumnElement[Any]:
+    """Where a definition delivers to, as a JSON array: those of a condition of a JSONPath."""
+    paths = [
+        f'$.{steps}[*] ? (@.action == "deliver").config.to[*]{condition}'
+        for steps in ("plan", "execution.on_failure")
+    ]
+    plan, on_failure = (
+        sa.func.jsonb_path_query_array(
+            automations.c.definition, sa.cast(path, JSONPATH), type_=JSONB
+        )
+        for path in paths
     )
-)
+    return plan.op("||")(on_failure)
+
+
+_PLACES: Final = _list_places("")
+# The destinations of the workspace.
+_DESTINATIONS: Final = _list_places(' ? (@ like_regex "^[^/]+/[^/]+/destinations/")')
 _NAME_TAKEN = "uq_automations_workspace_id_resource_id"
 
 
@@ -151,7 +167,16 @@ async def lock_many(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     )
 
 
-_FILTER_COLUMNS: Final = {"state": automations.c.status, "create_time": automations.c.create_time}
+def _delivers_to(operator: str, place: str) -> sa.ColumnElement[bool]:
+    named = _PLACES.op("@>", is_comparison=True)(sa.func.to_jsonb(sa.cast(place, sa.Text)))
+    return named if operator == "=" else sa.not_(named)
+
+
+_FILTER_COLUMNS: Final = {
+    "state": automations.c.status,
+    "create_time": automations.c.create_time,
+    "destination": _delivers_to,
+}
 
 
 async def page(
@@ -200,6 +225,48 @@ async def list_destinations(
     )
     found = await connection.execute(query)
     return {row.id: (row.author_id, row.to) for row in found if row.to}
+
+
+async def list_lost_threads(
+    connection: AsyncConnection, ids: Sequence[UUID], error: str
+) -> list[tuple[UUID, str]]:
+    """Lists the threads of automations to which the last result did not get, for an error.
+
+    Looks at the newest NEWEST_DELIVERIES of each automation.
+    """
+    columns = deliveries.c
+    newest = (
+        sa.select(columns.destination, columns.state, columns.error, columns.create_time)
+        .where(columns.automation_id == automations.c.id)
+        .order_by(columns.create_time.desc())
+        .limit(NEWEST_DELIVERIES)
+        .lateral("newest")
+    )
+    place = sa.func.row_number().over(
+        partition_by=(automations.c.id, newest.c.destination),
+        order_by=newest.c.create_time.desc(),
+    )
+    last = (
+        sa.select(
+            automations.c.id,
+            newest.c.destination,
+            newest.c.state,
+            newest.c.error,
+            place.label("place"),
+        )
+        .select_from(automations)
+        .join(newest, sa.true())
+        .where(
+            automations.c.id.in_(ids),
+            _PLACES.op("@>", is_comparison=True)(sa.func.to_jsonb(newest.c.destination)),
+            newest.c.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
+        )
+        .subquery("last")
+    )
+    query = sa.select(last.c.id, last.c.destination).where(
+        last.c.place == 1, last.c.state == DeliveryState.FAILED, last.c.error == error
+    )
+    return [(row.id, row.destination) for row in await connection.execute(query)]
 
 
 async def update(

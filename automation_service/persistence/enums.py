@@ -39,6 +39,7 @@ class InboxItemKind(StrEnum):
     AUTOMATION_RESUMED = "automation_resumed"
     TRIGGER_DISABLED = "trigger_disabled"
     DESTINATION_PAUSED = "destination_paused"
+    DELIVERY_FAILED = "delivery_failed"
 
 
 class InboxItemState(StrEnum):
@@ -75,6 +76,7 @@ class NoticeKind(StrEnum):
     RUN_FAILED = "run_failed"
     AUTOMATION_PAUSED = "automation_paused"
     DESTINATION_PAUSED = "destination_paused"
+    DELIVERY_FAILED = "delivery_failed"
     AUTOMATION_RESUMED = "automation_resumed"
     TRIGGER_DISABLED = "trigger_disabled"
 

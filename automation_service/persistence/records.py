@@ -153,6 +153,8 @@ class Run:
     output: Any = None
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     sessions: tuple[RunSession, ...] = ()
+    failed_deliveries: int = 0
+    retrying_deliveries: int = 0
 
     @property
     def resource(self) -> str:

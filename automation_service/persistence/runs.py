@@ -10,8 +10,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.records import Run, RunEvent, RunSession
-from automation_service.persistence.tables import automations, run_events, run_sessions, runs
+from automation_service.persistence.tables import (
+    automations,
+    deliveries,
+    run_events,
+    run_sessions,
+    runs,
+)
 from shared.db.queries import matches
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
@@ -85,7 +92,8 @@ async def find(
     ).one_or_none()
     if row is None:
         return None
-    return replace(_run(row, large=True), sessions=await _list_sessions(connection, run))
+    [found] = await _count_deliveries(connection, [_run(row, large=True)])
+    return replace(found, sessions=await _list_sessions(connection, run))
 
 
 def _filter_columns(workspace: str) -> Mapping[str, Any]:
@@ -132,7 +140,8 @@ async def page(
     if after is not None:
         query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
     query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
-    return [_run(row, large=False) for row in await connection.execute(query)]
+    found = [_run(row, large=False) for row in await connection.execute(query)]
+    return await _count_deliveries(connection, found)
 
 
 async def find_automations(
@@ -145,6 +154,33 @@ async def find_automations(
         automations.c.workspace_id == workspace, automations.c.resource_id.in_(asked)
     )
     return set(await connection.scalars(query))
+
+
+async def _count_deliveries(connection: AsyncConnection, found: Sequence[Run]) -> list[Run]:
+    """Returns runs with the numbers of their deliveries that failed or are tried again."""
+    if not found:
+        return []
+    columns = deliveries.c
+    count = sa.func.count()
+    query = (
+        sa.select(
+            columns.run_id,
+            count.filter(columns.state == DeliveryState.FAILED).label("failed"),
+            count.filter(columns.state == DeliveryState.RETRYING).label("retrying"),
+        )
+        .where(
+            columns.run_id.in_([one.id for one in found]),
+            columns.state.in_((DeliveryState.FAILED, DeliveryState.RETRYING)),
+        )
+        .group_by(columns.run_id)
+    )
+    counts = {row.run_id: row for row in await connection.execute(query)}
+    return [
+        replace(one, failed_deliveries=of_it.failed, retrying_deliveries=of_it.retrying)
+        if (of_it := counts.get(one.id))
+        else one
+        for one in found
+    ]
 
 
 async def _list_sessions(connection: AsyncConnection, run: UUID) -> tuple[RunSession, ...]:

@@ -18,3 +18,10 @@ def is_thread(name: str) -> bool:
 def is_destination(name: str) -> bool:
     """Says whether a name is `workspaces/{w}/destinations/{d}`."""
     return resources.DESTINATION.match(name) is not None
+
+
+def read_place(value: str) -> str:
+    """Reads where a result goes in a filter. Raises ValueError."""
+    if value != INBOX and not value.startswith("workspaces/"):
+        raise ValueError("must be inbox, or the name of a thread or of a destination")
+    return value

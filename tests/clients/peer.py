@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from rota.automation.v1 import (
     automation_pb2,
     automation_pb2_grpc,
+    delivery_pb2_grpc,
     destination_pb2_grpc,
     inbox_pb2,
     inbox_pb2_grpc,
@@ -108,12 +109,25 @@ class Destinations(destination_pb2_grpc.DestinationServiceServicer):
     DeleteDestination = TestDestination = VerifyDestination = EnableDestination = _answer
 
 
+class Deliveries(delivery_pb2_grpc.DeliveryServiceServicer):
+    """Answers as Automations does."""
+
+    def __init__(self, automations: Automations) -> None:
+        self.automations = automations
+
+    async def _answer(self, request: Any, context: Any) -> Any:
+        return await self.automations._answer(request, context)
+
+    GetDelivery = ListDeliveries = RetryDelivery = _answer
+
+
 class Peer:
     """All services on a loop and thread of their own, behind a socket that can be reset."""
 
     def __init__(self) -> None:
         self.chat = Chat(self._reset)
         self.automations = Automations()
+        self.deliveries = Deliveries(self.automations)
         self.destinations = Destinations(self.automations)
         self.inbox = Inbox(self.automations)
         self.notices = Notices()
@@ -136,6 +150,7 @@ class Peer:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, server)
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(self.automations, server)
+        delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(self.deliveries, server)
         destination_pb2_grpc.add_DestinationServiceServicer_to_server(self.destinations, server)
         inbox_pb2_grpc.add_InboxServiceServicer_to_server(self.inbox, server)
         notice_settings_pb2_grpc.add_NoticeSettingsServiceServicer_to_server(self.notices, server)

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as automation
+from rota.automation.v1 import delivery_pb2
 from rota.chat.v1 import chat_pb2
 from typer.main import get_command
 
@@ -229,6 +230,23 @@ def test_a_run_is_found_by_any_of_its_names(rota_command: Rota, kept: Peer, name
     assert kept.automations.calls[-1][1].name == RUN
     assert "summarise (agent_task): SUCCEEDED after 2 tries" in done.stdout
     assert "Ships sail." in done.stdout
+
+
+def test_a_run_says_what_did_not_arrive(rota_command: Rota, kept: Peer) -> None:
+    answers: dict[str, Any] = kept.automations.answers
+    [listed] = answers["ListRuns"].runs
+    listed.failed_delivery_count, listed.retrying_delivery_count = 2, 1
+    assert "2 deliveries failed, 1 delivery tried again" in rota_command("runs").stdout
+    answers["GetRun"].step_results.add(step_id="tell", action="deliver")
+    gone = {
+        "name": f"{listed.name}/deliveries/d1",
+        "destination": f"{WORKSPACE}/destinations/gone",
+        "state": "FAILED",
+        "error": "there is no such destination",
+    }
+    answers["ListDeliveries"] = message(delivery_pb2.ListDeliveriesResponse, {"deliveries": [gone]})
+    shown = " ".join(rota_command("run", "r1").stdout.split())
+    assert "Delivered destinations/gone: FAILED: there is no such destination (d1)" in shown
 
 
 def test_slots_say_what_became_of_them(rota_command: Rota, kept: Peer) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import empty_pb2, json_format
+from rota.automation.v1 import automation_pb2
 from rota.automation.v1 import destination_pb2 as pb
 
 from tests.clients.command import Rota
@@ -162,5 +163,23 @@ def test_it_is_renamed_enabled_and_removed(rota_command: Rota, told: Peer) -> No
     assert asked(told).send_missed is False
     assert rota_command("destinations", "enable", "team", "--send-missed").exit_code == 0
     assert asked(told).send_missed is True
+    told.automations.answers["ListAutomations"] = automation_pb2.ListAutomationsResponse()
     assert "Removed." in rota_command("destinations", "remove", NAME).stdout
     assert asked(told).name == NAME
+
+
+def test_what_delivers_to_one_is_said_before_it_is_removed(rota_command: Rota, told: Peer) -> None:
+    news, tea = (automation_pb2.Automation(display_name=name) for name in ("The news", "Tea"))
+    answer = automation_pb2.ListAutomationsResponse(automations=[news, tea])
+    told.automations.answers["ListAutomations"] = answer
+    kept = rota_command("destinations", "remove", "team", typed="n\n")
+    assert kept.exit_code == 1
+    said = "The news, Tea deliver to it, and their results will not arrive there any more."
+    assert said in kept.stderr
+    assert asked(told).filter == f'destination = "{NAME}"'
+    removed = rota_command("destinations", "remove", "team", typed="y\n")
+    assert removed.stdout.endswith("Removed.\n")
+    assert asked(told).name == NAME
+    asked_before = len(told.automations.calls)
+    assert rota_command("destinations", "remove", "team", "--yes").exit_code == 0
+    assert len(told.automations.calls) == asked_before + 1

@@ -47,9 +47,9 @@ def test_they_are_shown(rota_command: Rota, told: Peer) -> None:
         done = rota_command(*arguments)
         assert done.exit_code == 0, done.output
         lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-        assert "Approvals inbox" in lines
-        assert "Failures inbox, destinations/team" in lines
-        assert "Pauses nowhere" in lines
+        assert "approval-waiting inbox" in lines
+        assert "run-failed inbox, destinations/team" in lines
+        assert "automation-paused nowhere" in lines
         assert "Quiet 22:00 to 07:00, Europe/Paris, Friday" in lines
         assert "How often failed runs of an automation at most every 1:00:00" in lines
     assert asked(told).name == NAME

@@ -6,7 +6,9 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from playwright.async_api import Browser, expect
+from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import destination_pb2 as dp
+from rota.chat.v1 import chat_pb2
 
 from tests.web.acts import go_to
 from tests.web.stub import Answers, refusal, stubbed
@@ -147,4 +149,39 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     team = page.get_by_role("listitem").filter(has_text="The team")
     await expect(team).to_contain_text("Shared")
     await expect(team.get_by_role("button")).to_have_count(0)
+    await page.context.close()
+
+
+async def test_what_delivers_to_one_is_said_before_it_is_removed(browser: Browser) -> None:
+    delivering = [pb.Automation(display_name=name) for name in ("Tea", "The news")]
+    answers: Answers = {
+        **listing(phone()),
+        "AutomationService/ListAutomations": lambda _: pb.ListAutomationsResponse(
+            automations=delivering
+        ),
+    }
+    page, stub = await stubbed(browser, answers, where="#/destinations")
+    await page.get_by_role("button", name="Remove My phone").click()
+    await expect(page.get_by_text("Tea and The news deliver here: their results")).to_be_visible()
+    assert stub.seen("AutomationService/ListAutomations")[-1].filter == (
+        f'destination = "{NAME}" AND state != ARCHIVED'
+    )
+    assert stub.seen(f"{D}DeleteDestination") == []
+    await page.get_by_role("button", name="Really remove My phone").click()
+    await expect(page.locator("#announcer")).to_have_text("My phone is removed.")
+    await page.context.close()
+
+
+async def test_what_delivers_to_a_thread_is_said_before_it_is_deleted(browser: Browser) -> None:
+    thread = chat_pb2.Thread(name="workspaces/w/threads/t", display_name="Morning")
+    answers: Answers = {
+        "ChatService/ListThreads": lambda _: chat_pb2.ListThreadsResponse(threads=[thread]),
+        "AutomationService/ListAutomations": lambda _: pb.ListAutomationsResponse(
+            automations=[pb.Automation(display_name="Tea")]
+        ),
+    }
+    page, _ = await stubbed(browser, answers)
+    await page.get_by_role("button", name="Delete Morning").click()
+    said = "Tea delivers here: without this thread, results come to the inbox."
+    await expect(page.get_by_text(said)).to_be_visible()
     await page.context.close()

@@ -27,6 +27,10 @@ from shared.resources import AUTOMATION, DELIVERY, RUN
 # The source of what a run gave; a notice has its type.
 RESULT: Final = "result"
 CHANGED: Final = "changed"
+# The error of one whose thread is gone.
+NO_THREAD: Final = (
+    "there is no such thread; the result is in the inbox of whom the automation acted for"
+)
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
 # Of the newest that a destination missed.
@@ -387,6 +391,24 @@ async def find_oldest_waiting(connection: AsyncConnection) -> datetime | None:
     found: datetime | None = await connection.scalar(
         sa.select(sa.func.min(deliveries.c.create_time)).where(DELIVERY_WAITS)
     )
+    return found
+
+
+async def find_last_sent(
+    connection: AsyncConnection, automation: UUID, destination: str
+) -> UUID | None:
+    """Returns the newest delivery of an automation that a destination took."""
+    query = (
+        sa.select(deliveries.c.id)
+        .where(
+            deliveries.c.automation_id == automation,
+            deliveries.c.destination == destination,
+            deliveries.c.state == DeliveryState.SENT,
+        )
+        .order_by(deliveries.c.create_time.desc())
+        .limit(1)
+    )
+    found: UUID | None = await connection.scalar(query)
     return found
 
 

@@ -107,12 +107,13 @@ async def add_of_automation(
     subject: str,
     facts: Mapping[str, Any],
     time: datetime,
+    key: str = "",
 ) -> None:
     """Adds a notice for whoever an automation concerns: its author, else its creator, else the
     workspace's owners, as far as they are members.
 
     `author` is that of the run's revision, or AUTHOR_OF_TODAY. A failed run joins the notice of
-    the automation that still waits.
+    the automation that still waits. A second add of a key does nothing.
     """
     members, creator = TENANTS.memberships.c, automations.c.creator_id
     nearness = sa.case(
@@ -133,8 +134,9 @@ async def add_of_automation(
         .subquery("near")
     )
     moment = sa.literal(time, notices.c.due_time.type)
+    of_key = sa.func.md5(sa.literal(f"{key}|") + near.c.user_id).cast(notices.c.id.type)
     row = {
-        "id": sa.func.gen_random_uuid(),
+        "id": of_key if key else sa.func.gen_random_uuid(),
         "workspace_id": sa.literal(workspace),
         "user_id": near.c.user_id,
         "kind": sa.literal(kind, notices.c.kind.type),
@@ -162,6 +164,8 @@ async def add_of_automation(
                 "last_time": written.excluded.last_time,
             },
         )
+    elif key:
+        written = written.on_conflict_do_nothing(index_elements=["id"])
     await connection.execute(written)
 
 

@@ -1,12 +1,14 @@
 """The `rota` command."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from rota_client import decisions
+from rota_client import RotaClient, decisions
+from rota_client.gen.rota.automation.v1 import Delivery, Run
 from rota_client.terminal import automations as acts
 from rota_client.terminal import (
     deliveries,
@@ -45,6 +47,8 @@ from rota_client.terminal.schedule import build_schedule
 from rota_client.terminal.transcript import print_transcript
 from rota_client.time_zone import machine_zone
 
+# Of one run.
+_MAX_DELIVERIES: Final = 50
 # Words that people try in place of a command, and the commands that do it.
 _SPOKEN = {
     "list": ("automations",),
@@ -279,6 +283,14 @@ def runs(
     )
 
 
+async def _read_run(rota: RotaClient, name: str) -> tuple[Run, Sequence[Delivery]]:
+    """Reads a run, and what it delivered."""
+    found = await rota.get_run(name)
+    if all(step.action != "deliver" for step in found.step_results):
+        return found, []
+    return found, (await rota.list_deliveries(found.name).take(_MAX_DELIVERIES)).items
+
+
 @app.command()
 def run(
     context: typer.Context,
@@ -295,7 +307,11 @@ def run(
 ) -> None:
     """Show a run: its steps and its output, or the transcript of its agents."""
     if not transcript:
-        print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
+        if as_json:
+            print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
+        else:
+            shown, sent = run_call(context, lambda rota: _read_run(rota, name))
+            print_message(shown, partial(tables.run, sent=sent), as_json)
         return
     with connect(context.obj) as command:
         found = command.run(command.rota.get_run(name))

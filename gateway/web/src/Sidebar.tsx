@@ -1,6 +1,7 @@
 /** The navigation and the list of threads; a drawer on a narrow screen. */
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { describeUsers } from "./automations/users.js";
 import { UNTITLED } from "./chat/models.js";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
 import { unreadCount, unreadThreads } from "./lib/inbox.js";
@@ -100,6 +101,7 @@ function Threads() {
 
 function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const [sure, ask] = useState(false);
+  const [warning, warn] = useState("");
   const [problem, blame] = useState<Problem>();
   const asks = pendingApprovals.items.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
   const title = thread.displayName || UNTITLED;
@@ -107,6 +109,8 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const remove = async () => {
     if (!sure) {
       ask(true);
+      warn("");
+      warn(await describeUsers(thread.name, "without this thread, results come to the inbox."));
       return;
     }
     try {
@@ -130,6 +134,7 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
       <button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>
         {sure ? "Delete?" : <Icon name="trash" />}
       </button>
+      {sure && warning && <p class="faint text" role="status">{warning}</p>}
       {problem && <p class="error" role="alert">{problem.message}</p>}
     </li>
   );

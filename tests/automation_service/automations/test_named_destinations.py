@@ -126,6 +126,28 @@ async def test_another_s_delivery_can_be_stopped_when_its_place_and_its_author_a
     assert [row["author_id"] for row in listed] == ["ada", "ada"]
 
 
+async def test_automations_are_listed_by_where_they_deliver_to(rota: Running) -> None:
+    for name in ("place", "other"):
+        await create(rota, destination_id=name)
+    other = PLACE.replace("place", "other")
+    late = plan(step("news"), on_failure=[tell(PLACE)])
+    inbox, both, failed = [
+        (await rota.create(said)).name for said in (telling("inbox"), telling(PLACE, other), late)
+    ]
+
+    async def listed(filter_: str) -> set[str]:
+        request = pb.ListAutomationsRequest(parent="workspaces/w", filter=filter_)
+        return {one.name for one in (await rota.call("ListAutomations", request)).automations}
+
+    assert await listed(f"destination = {PLACE}") == {both, failed}
+    assert await listed(f'destination = "{other}" AND state = ACTIVE') == {both}
+    assert await listed(f"destination != {PLACE}") == {inbox}
+    assert await listed("destination = inbox") == {inbox}
+    assert await listed(f"destination = {NONE}") == set()
+    refused = await refusal(listed("destination = phone"))
+    assert [one.field for one in refused.violations] == ["filter"]
+
+
 async def test_a_thread_waits_for_chat_service_and_a_destination_does_not(rota: Running) -> None:
     """Nothing listens at the address of chat_service."""
     await create(rota, destination_id="place")
@@ -147,7 +169,7 @@ async def test_what_reaches_nobody_is_saved_with_a_note(rota: Running, late: boo
         assert found is not None
         paused = {"state": "paused", "pause_reason": "It answered 410."}
         await rows.note(connection, found.id, paused)
-    note = f"Nothing reaches {PLACE}: Phone is paused and takes no results: It answered 410."
+    note = "Nothing reaches Phone: it is paused and takes no results: It answered 410."
     assert list((await rota.get(name)).notes) == [note]
     again = await rota.create(said)  # it may be saved
     request = pb.ListAutomationsRequest(parent="workspaces/w")
@@ -157,7 +179,7 @@ async def test_what_reaches_nobody_is_saved_with_a_note(rota: Running, late: boo
     assert found_notes == {again.name: [note], name: [note], other: []}
     assert len([one for one in seen if "FROM automation.destinations" in one]) <= 1
     await delete(rota, made.name)
-    assert list((await rota.get(name)).notes) == [f"Nothing reaches {PLACE}: {GONE}."]
+    assert list((await rota.get(name)).notes) == [f"Nothing reaches the destination place: {GONE}."]
     assert found_in(await refusal(rota.create(said)))[0][1] == "UNKNOWN_DESTINATION"
 
 
@@ -179,4 +201,4 @@ async def test_a_note_on_a_personal_destination_shows_no_reader_its_address(
     request = pb.GetAutomationRequest(name=name)
     for headers in (None, eve):
         seen = await rota.call("GetAutomation", request, headers=headers)
-        assert list(seen.notes) == [f"Nothing reaches {PLACE}: {said}."]
+        assert list(seen.notes) == [f"Nothing reaches a personal destination (place): {said}."]

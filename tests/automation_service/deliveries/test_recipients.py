@@ -1,9 +1,11 @@
 """What goes to a thread or a destination arrives there, or is refused with a reason."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from rota.automation.v1 import delivery_pb2 as dp
@@ -23,11 +25,14 @@ from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox
 from tests.automation_service.deliveries.test_worker import (  # noqa: F401
     get,
+    listed,
     ran,
     rota,
     send,
     stub,
 )
+from tests.automation_service.runs.test_executor import plan, step
+from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support.automation import Running, execute, until
 from tests.support.destinations import State, create, delete, enable, ntfy
 from tests.support.destinations import get as get_destination
@@ -36,6 +41,9 @@ from tests.support.refusals import refusal
 from tests.support.webhooks import KEY
 
 THREAD = "workspaces/w/threads/t"
+RESULTS = "select * from inbox_items where kind = 'result'"
+NOTICES = "select * from notices where kind = 'delivery_failed'"
+LOST = "there is no such thread, so results come to the inbox instead."
 PLACE = "workspaces/w/destinations/place"
 PAGE = "https://rota.example.org/"
 
@@ -109,8 +117,66 @@ async def test_a_result_stays_in_the_inbox_when_its_thread_is_gone(
 ) -> None:
     await ran(rota, clock, "inbox", THREAD)
     await send(worker_of(rota, clock, Threads([errors.ResourceNotFound(THREAD)])))
-    [item] = await execute(rota.url, "select * from inbox_items")
+    [item] = await execute(rota.url, RESULTS)
     assert item["thread"] == ""
+
+
+async def test_a_result_whose_thread_is_gone_comes_to_the_inbox_and_is_told_once(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    name: str = (await rota.create(plan(step("news"), tell(THREAD)))).name
+    threads = Threads([errors.ResourceNotFound(THREAD)] * 2)
+    worker = worker_of(rota, clock, threads)
+    for count in (1, 2):
+        await again(rota, clock, name, count)
+        await send(worker)
+    second, first = await listed(rota, f"{name}/runs/-")
+    assert (first.state, first.error) == (dp.Delivery.FAILED, recipients.NO_THREAD)
+    items = await execute(rota.url, f"{RESULTS} order by create_time")
+    assert [one["delivery"] for one in items] == [first.name, second.name]
+    assert {(one["thread"], one["body"], one["user_id"]) for one in items} == {
+        ("", "did: do it", "ada")
+    }
+    [note] = (await rota.get(name)).notes
+    assert note == "Nothing reaches its thread: " + LOST
+    # One that is sent again in vain is no second item.
+    threads.faults.append(errors.ResourceNotFound(THREAD))
+    again_ = dp.RetryDeliveryRequest(name=first.name)
+    await stub(rota).RetryDelivery(again_, metadata=rota.keys.user_headers())
+    await send(worker)
+    assert len(await execute(rota.url, RESULTS)) == 2
+    [told] = await execute(rota.url, NOTICES)
+    assert (told["user_id"], json.loads(told["facts"])["place"]) == ("ada", "its thread")
+    assert told["subject"] == first.name.partition("/deliveries/")[0]
+    # After one that arrived, a further one that does not is told again.
+    await again(rota, clock, name, 3)
+    await send(worker)
+    assert list((await rota.get(name)).notes) == []
+    threads.faults.append(errors.ResourceNotFound(THREAD))
+    await again(rota, clock, name, 4)
+    await send(worker)
+    assert len(await execute(rota.url, NOTICES)) == 2
+
+
+async def test_a_result_that_reaches_no_destination_is_told_to_whom_its_pause_is_not(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+) -> None:
+    async with receivers("ntfy") as phone:
+        for user in ("ada", "bob"):
+            settings = ntfy(server=phone.url, topic=f"of_{user}_topic")
+            await create(rota, destination_id=user, user=user, display_name="Phone", ntfy=settings)
+        phone.fail_next(410)
+        phone.fail_next(410)
+        await ran(rota, clock, *(f"workspaces/w/destinations/{one}" for one in ("ada", "bob")))
+        await execute(rota.url, "update memberships set role = 'editor' where user_id = 'ada'")
+        await send(worker_of(rota, clock))
+    [told] = await execute(rota.url, NOTICES)
+    assert told["user_id"] == "ada"
+    facts = json.loads(told["facts"])
+    assert facts["destination"] == "workspaces/w/destinations/bob"
+    assert facts["place"] == f"Phone (Ntfy at {urlsplit(phone.url).hostname})"
 
 
 @pytest.mark.parametrize(
@@ -182,8 +248,13 @@ async def test_a_dead_destination_pauses_and_what_comes_then_is_kept(
         assert (failed.state, failed.body) == (dp.Delivery.FAILED, "did: do it")
         place = await get_destination(rota, PLACE)
         assert place.state == State.PAUSED
-        [item] = await until(partial(execute, rota.url, "select * from inbox_items"))
-        assert (item["kind"], item["destination"]) == ("destination_paused", PLACE)
+        paused = "select * from inbox_items where kind = 'destination_paused'"
+        [item] = await until(partial(execute, rota.url, paused))
+        assert item["destination"] == PLACE
+        lost = "select * from inbox_items where kind = 'delivery_failed'"
+        [item] = await until(partial(execute, rota.url, lost))
+        assert "did not reach the destination gone: there is no such dest" in item["body"]
+        assert item["run"] == failed.name.partition("/deliveries/")[0]
         called = len(phone.calls)
         request = dp.RetryDeliveryRequest(name=failed.name)
         await stub(rota).RetryDelivery(request, metadata=rota.keys.user_headers())

@@ -80,6 +80,19 @@ def test_a_pause_says_why() -> None:
     assert "`rota destinations enable team`" in said
 
 
+def test_a_result_that_did_not_arrive_says_where_and_why() -> None:
+    lost = replace(
+        FAILED,
+        kind=NoticeKind.DELIVERY_FAILED,
+        facts={"name": "Tea", "place": "its thread", "error": "there is no such thread"},
+    )
+    said = describe(lost, zone=ZONE)
+    assert said.subject == "A result of Tea did not arrive"
+    assert said.body.startswith(
+        "A result of Tea did not reach its thread: there is no such thread.\n"
+    )
+
+
 def test_a_subject_is_one_line_of_a_bounded_length() -> None:
     facts = {**FAILED.facts, "name": "a\nb " * 200}
     subject = describe(replace(FAILED, facts=facts), zone=ZONE).subject

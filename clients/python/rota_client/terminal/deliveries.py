@@ -21,7 +21,7 @@ from rota_client.terminal.command import (
     run_call,
 )
 from rota_client.terminal.formatting import format_moment, sanitize
-from rota_client.terminal.tables import table
+from rota_client.terminal.tables import lines, table
 
 app = typer.Typer(help="List what runs sent, show a delivery, and send one again.")
 
@@ -69,21 +69,25 @@ def retry(context: typer.Context, name: str, as_json: Json = False) -> None:
 
 
 def _deliveries(found: Iterable[Delivery]) -> RenderableType:
-    rows = [
-        (
-            resource_id(one.name),
-            f"{one.state.name} {one.error}".strip(),
-            short_name(one.destination),
-            one.subject,
-        )
-        for one in found
+    every = list(found)
+    if not every:
+        return Text("Nothing was delivered.", style="dim")
+    rows = [(resource_id(d.name), d.state.name, format_moment(d.create_time)) for d in every]
+    below = [
+        (f"to {short_name(d.destination)}", f"run {_run(d.name)}", d.subject, d.error)
+        for d in every
     ]
-    return table(("Delivery", "State", "To", "Subject"), rows, none="Nothing was delivered.")
+    return Group(*lines(("Delivery", "State", "Made"), rows, below))
+
+
+def _run(name: str) -> str:
+    return resource_id(name.partition("/deliveries/")[0])
 
 
 def _delivery(one: Delivery) -> RenderableType:
     facts = [
         ("Delivery", resource_id(one.name)),
+        ("Of", f"run {_run(one.name)}"),
         ("To", short_name(one.destination)),
         ("State", one.state.name),
         ("Error", one.error),

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
+from rota_client import RotaClient
 from rota_client.destinations import new_signing_secret
 from rota_client.gen.rota.automation.v1 import (
     Destination,
@@ -23,7 +25,7 @@ from rota_client.gen.rota.automation.v1 import (
     TestDestinationResponse,
     WebhookSettings,
 )
-from rota_client.names import resource_id
+from rota_client.names import complete_name, resource_id
 from rota_client.terminal.card import grid
 from rota_client.terminal.command import (
     Every,
@@ -36,12 +38,15 @@ from rota_client.terminal.command import (
     print_message,
     run_call,
 )
-from rota_client.terminal.formatting import format_moment
-from rota_client.terminal.tables import table
+from rota_client.terminal.formatting import format_moment, sanitize
+from rota_client.terminal.tables import lines
 
 app = typer.Typer(help="Where results go: list, add, test, verify, enable and remove.")
 added = typer.Typer(help="Add a destination. Secrets come from a prompt or from standard input.")
 app.add_typer(added, name="add")
+
+# Of the automations that deliver to one that is removed.
+_LISTED: Final = 5
 
 Name = Annotated[str, typer.Option("--name", help="The display name. Else the host.")]
 Id = Annotated[str, typer.Option("--id", help="The id. Else the service makes one.")]
@@ -282,13 +287,36 @@ def enable(
 
 
 @app.command()
-def remove(context: typer.Context, destination: str, as_json: Json = False) -> None:
-    """Remove a destination, with its secrets."""
+def remove(
+    context: typer.Context,
+    destination: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a destination, with its secrets. Asks when automations deliver to it."""
+    if not yes and (users := run_call(context, lambda rota: _list_users(rota, destination))):
+        typer.confirm(
+            f"{users} to it, and their results will not arrive there any more. Remove it?",
+            abort=True,
+            err=True,
+        )
     run_call(context, lambda rota: rota.remove_destination(destination))
     if as_json:
         print_json({})
     else:
         typer.echo("Removed.")
+
+
+async def _list_users(rota: RotaClient, destination: str) -> str:
+    """`The news and 2 more automations deliver`; empty when none does."""
+    name = complete_name(rota.workspace, "destinations", destination)
+    page = await rota.list_automations(filter_=f'destination = "{name}"').take(_LISTED + 1)
+    names = [sanitize(one.display_name) for one in page.items]
+    if not names:
+        return ""
+    more = " and more automations"
+    said = ", ".join(names[:_LISTED]) + (more if len(names) > _LISTED else "")
+    return f"{said} {'delivers' if len(names) == 1 else 'deliver'}"
 
 
 def _add(
@@ -366,16 +394,12 @@ def _kind(one: Destination) -> str:
 
 
 def _destinations(found: Iterable[Destination]) -> RenderableType:
+    every = list(found)
+    if not every:
+        return Text("There are no destinations.", style="dim")
     rows = [
-        (
-            resource_id(d.name),
-            d.display_name,
-            _kind(d),
-            d.host,
-            _state(d),
-            resource_id(d.owner) if d.owner else "shared",
-        )
-        for d in found
+        (resource_id(d.name), _kind(d), resource_id(d.owner) if d.owner else "shared")
+        for d in every
     ]
-    columns = ("Destination", "Name", "Kind", "Where", "State", "Whose")
-    return table(columns, rows, none="There are no destinations.")
+    below = [(d.display_name, d.host if d.host != d.display_name else "", _state(d)) for d in every]
+    return Group(*lines(("Destination", "Kind", "Whose"), rows, below))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from rota_client.gen.rota.automation.v1 import (
     NoticeSettings,
@@ -16,6 +16,7 @@ from rota_client.gen.rota.automation.v1 import (
 from rota_client.names import short_name
 from rota_client.terminal.card import grid
 from rota_client.terminal.command import Json, print_message, run_call
+from rota_client.terminal.tables import table
 from rota_client.time_zone import machine_zone
 
 app = typer.Typer(help="Show and set what you are told of, where and when.")
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     RUN_FAILED = "run-failed"
     AUTOMATION_PAUSED = "automation-paused"
     DESTINATION_PAUSED = "destination-paused"
+    DELIVERY_FAILED = "delivery-failed"
 
 
 class Day(StrEnum):
@@ -135,29 +137,22 @@ def _settings(one: NoticeSettings) -> RenderableType:
     routes = {route.kind: [short_name(place) for place in route.places] for route in one.routes}
     rows = [
         (
-            _KIND_WORDS[kind],
+            kind.value,
             ", ".join(routes.get(NoticeSettingsKind[kind.name], ["inbox"])) or "nowhere",
         )
         for kind in Kind
     ]
-    rows.append(("Quiet", "none" if one.quiet_hours is None else _quiet(one.quiet_hours)))
+    quiet = "none" if one.quiet_hours is None else _quiet(one.quiet_hours)
+    facts = [("Quiet", quiet)]
     if one.failure_interval is not None:
-        rows.append(
+        facts.append(
             ("How often", f"failed runs of an automation at most every {one.failure_interval}")
         )
     if one.approval_delay is not None:
-        rows.append(("How soon", f"approvals that have waited for {one.approval_delay}"))
-    return grid(rows)
+        facts.append(("How soon", f"approvals that have waited for {one.approval_delay}"))
+    return Group(table(("Kind", "Places"), rows, none=""), grid(facts))
 
 
 def _quiet(quiet: NoticeSettingsQuietHours) -> str:
     days = ", ".join(str(day.name or day.value).capitalize() for day in quiet.days) or "every day"
     return f"{quiet.start} to {quiet.end}, {quiet.time_zone}, {days}"
-
-
-_KIND_WORDS = {
-    Kind.APPROVAL_WAITING: "Approvals",
-    Kind.RUN_FAILED: "Failures",
-    Kind.AUTOMATION_PAUSED: "Pauses",
-    Kind.DESTINATION_PAUSED: "Places",
-}

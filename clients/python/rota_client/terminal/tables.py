@@ -16,6 +16,7 @@ from rota_client.gen.rota.automation.v1 import (
     Automation,
     AutomationState,
     BackfillSlotsResponse,
+    Delivery,
     ExplainSlotResponse,
     PreviewScheduleResponse,
     Revision,
@@ -208,20 +209,38 @@ def runs(found: Iterable[Run]) -> RenderableType:
 
 def _run_lines(found: Sequence[Run]) -> Iterator[Text]:
     """A line of each run that an id is copied from, then one of what it cost and gave."""
-    rows = [("Run", "State", "Slot", "Took")]
-    rows += [
+    rows = [
         (resource_id(r.name), _run_state(r), format_moment(r.slot_time), _took(r)) for r in found
     ]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    head, *lines = (
+    below = [(_arrival(one), _cost(one), one.output_snippet) for one in found]
+    return lines(("Run", "State", "Slot", "Took"), rows, below)
+
+
+def lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], below: Iterable[Sequence[str]]
+) -> Iterator[Text]:
+    """A line of each row that an id is copied from, then one of what else there is to say."""
+    every = [columns, *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*every, strict=True)]
+    head, *listed = (
         "  ".join(sanitize(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
+        for row in every
     )
     yield Text(head.rstrip(), style="dim")
-    for line, one in zip(lines, found, strict=True):
+    for line, more in zip(listed, below, strict=True):
         yield Text(line.rstrip())
-        if below := " · ".join(filter(None, (_cost(one), one.output_snippet))):
-            yield Text(f"  {sanitize(below)}")
+        if said := " · ".join(filter(None, more)):
+            yield Text(f"  {sanitize(said)}")
+
+
+def _arrival(one: Run) -> str:
+    """What of its results has not arrived; empty for none."""
+    counts = ((one.failed_delivery_count, "failed"), (one.retrying_delivery_count, "tried again"))
+    return ", ".join(
+        f"{count} {'delivery' if count == 1 else 'deliveries'} {word}"
+        for count, word in counts
+        if count
+    )
 
 
 def _took(one: Run) -> str:
@@ -234,8 +253,9 @@ def _cost(one: Run) -> str:
     return format_cost(one.usage.cost_micros) if one.usage is not None else ""
 
 
-def run(one: Run) -> RenderableType:
-    return grid(_run_rows(one))
+def run(one: Run, sent: Sequence[Delivery] = ()) -> RenderableType:
+    """`sent` is what the run delivered, newest first."""
+    return grid(_run_rows(one, sent))
 
 
 def slots(found: Iterable[Slot]) -> RenderableType:
@@ -426,7 +446,7 @@ def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
     return f"{sanitize(trigger.trigger_id)}: {when}{why}"
 
 
-def _run_rows(one: Run) -> Iterator[Row]:
+def _run_rows(one: Run, sent: Sequence[Delivery]) -> Iterator[Row]:
     yield "Run", resource_id(one.name)
     yield "Of", short_name(_parent(one.name))
     yield "State", _run_state(one)
@@ -442,6 +462,10 @@ def _run_rows(one: Run) -> Iterator[Row]:
             yield name, text
     for step in one.step_results:
         yield "Step", "\n".join(_step_lines(step))
+    for delivery in reversed(sent):
+        to = sanitize(short_name(delivery.destination))
+        why = f": {sanitize(delivery.error)}" if delivery.error else ""
+        yield "Delivered", f"{to}: {delivery.state.name}{why} ({resource_id(delivery.name)})"
     if one.error is not None:
         yield "Error", _error_line(RotaError.of(one.error))
     if one.output is not None:

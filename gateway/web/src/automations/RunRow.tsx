@@ -19,6 +19,8 @@ export function RunRow({ run, named }: { run: Run; named?: boolean }) {
         <span class="row-main">
           {named && <span class="row-title">{run.automationDisplayName}</span>}
           <span>{slot && nearby(slot)}{run.backfill && <span class="faint"> · run afterwards</span>}</span>
+          {run.failedDeliveryCount > 0 && <span class="error">{sent(run.failedDeliveryCount)} not delivered</span>}
+          {run.retryingDeliveryCount > 0 && <span class="faint">{sent(run.retryingDeliveryCount)} not delivered yet; tried again</span>}
           {run.outputSnippet && <span class="faint clip">{run.outputSnippet}</span>}
         </span>
         <span class="faint">{[took, costText(run.usage)].filter(Boolean).join(" · ")}</span>
@@ -26,4 +28,8 @@ export function RunRow({ run, named }: { run: Run; named?: boolean }) {
       </a>
     </li>
   );
+}
+
+function sent(count: number): string {
+  return count === 1 ? "A result was" : `${count} results were`;
 }

@@ -10,6 +10,7 @@ export const KINDS: Record<number, [string, Tone]> = {
   [Kind.AUTOMATION_RESUMED]: ["Automation resumed", "calm"],
   [Kind.TRIGGER_DISABLED]: ["Trigger disabled", "bad"],
   [Kind.DESTINATION_PAUSED]: ["Destination paused", "bad"],
+  [Kind.DELIVERY_FAILED]: ["Result not delivered", "bad"],
 };
 
 /** What the list can be narrowed to, and the filter of the API that does so. */

@@ -1,5 +1,6 @@
 /** Destinations: where results go. The page sends their secrets and never shows them. */
 import { useEffect, useState } from "preact/hooks";
+import { describeUsers } from "../automations/users.js";
 import { Destination_State as State, type Destination } from "../gen/rota/automation/v1/destination_pb.js";
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
@@ -46,6 +47,7 @@ export function Destinations() {
 
 function One({ destination }: { destination: Destination }) {
   const [sure, ask] = useState(false);
+  const [warning, warn] = useState("");
   const [busy, setBusy] = useState(false);
   const [said, say] = useState("");
   const [problem, blame] = useState<Problem>();
@@ -76,7 +78,12 @@ function One({ destination }: { destination: Destination }) {
     announce(sendMissed ? `${displayName} takes results again, and what it missed.` : `${displayName} takes results again.`);
   });
   const remove = () => {
-    if (!sure) return ask(true);
+    if (!sure) {
+      ask(true);
+      warn("");
+      void describeUsers(name, "their results will not arrive there any more.").then(warn);
+      return;
+    }
     ask(false);
     void attempt(async () => {
       await service.deleteDestination({ name, etag: destination.etag, requestId: requestId() });
@@ -107,6 +114,7 @@ function One({ destination }: { destination: Destination }) {
           </button>
         </p>
       )}
+      {sure && warning && <p role="status">{warning}</p>}
       {said && <p role="status">{said}</p>}
       {problem && <ProblemNotice problem={problem} />}
       {destination.codeExpireTime && <Code destination={destination} />}

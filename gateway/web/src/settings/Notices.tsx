@@ -20,6 +20,7 @@ const KINDS: [Kind, string][] = [
   [Kind.RUN_FAILED, "A run failed"],
   [Kind.AUTOMATION_PAUSED, "An automation was paused by the service"],
   [Kind.DESTINATION_PAUSED, "A destination was paused by the service"],
+  [Kind.DELIVERY_FAILED, "A result could not be delivered"],
 ];
 const DAYS: [Day, string][] = [
   [Day.MONDAY, "Mon"], [Day.TUESDAY, "Tue"], [Day.WEDNESDAY, "Wed"], [Day.THURSDAY, "Thu"], [Day.FRIDAY, "Fri"], [Day.SATURDAY, "Sat"], [Day.SUNDAY, "Sun"],

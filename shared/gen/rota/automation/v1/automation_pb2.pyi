@@ -279,7 +279,7 @@ class Slot(_message.Message):
     def __init__(self, name: _Optional[str] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., local_time: _Optional[str] = ..., outcome: _Optional[_Union[Slot.Outcome, str]] = ..., reason: _Optional[str] = ..., run: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., backfill: _Optional[_Union[Slot.Backfill, _Mapping]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("name", "state", "trigger", "slot_time", "create_time", "start_time", "end_time", "definition_snapshot", "revision", "trigger_payload", "inputs", "step_results", "output", "artifacts", "error", "usage", "attempt", "backfill", "output_snippet", "automation_display_name")
+    __slots__ = ("name", "state", "trigger", "slot_time", "create_time", "start_time", "end_time", "definition_snapshot", "revision", "trigger_payload", "inputs", "step_results", "output", "artifacts", "error", "usage", "attempt", "backfill", "output_snippet", "automation_display_name", "failed_delivery_count", "retrying_delivery_count")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Run.State]
@@ -316,6 +316,8 @@ class Run(_message.Message):
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_SNIPPET_FIELD_NUMBER: _ClassVar[int]
     AUTOMATION_DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    FAILED_DELIVERY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RETRYING_DELIVERY_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: Run.State
     trigger: str
@@ -336,7 +338,9 @@ class Run(_message.Message):
     backfill: bool
     output_snippet: str
     automation_display_name: str
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Run.State, str]] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., definition_snapshot: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., trigger_payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., step_results: _Optional[_Iterable[_Union[StepResult, _Mapping]]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., backfill: _Optional[bool] = ..., output_snippet: _Optional[str] = ..., automation_display_name: _Optional[str] = ...) -> None: ...
+    failed_delivery_count: int
+    retrying_delivery_count: int
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Run.State, str]] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., definition_snapshot: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., trigger_payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., step_results: _Optional[_Iterable[_Union[StepResult, _Mapping]]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., backfill: _Optional[bool] = ..., output_snippet: _Optional[str] = ..., automation_display_name: _Optional[str] = ..., failed_delivery_count: _Optional[int] = ..., retrying_delivery_count: _Optional[int] = ...) -> None: ...
 
 class StepResult(_message.Message):
     __slots__ = ("step_id", "action", "status", "attempts", "start_time", "end_time", "session_id", "output", "error", "usage", "notes", "session_expire_time", "earlier_session_ids")

@@ -37,6 +37,7 @@ class InboxItem(_message.Message):
         AUTOMATION_RESUMED: _ClassVar[InboxItem.Kind]
         TRIGGER_DISABLED: _ClassVar[InboxItem.Kind]
         DESTINATION_PAUSED: _ClassVar[InboxItem.Kind]
+        DELIVERY_FAILED: _ClassVar[InboxItem.Kind]
     KIND_UNSPECIFIED: InboxItem.Kind
     RESULT: InboxItem.Kind
     RUN_FAILED: InboxItem.Kind
@@ -45,6 +46,7 @@ class InboxItem(_message.Message):
     AUTOMATION_RESUMED: InboxItem.Kind
     TRIGGER_DISABLED: InboxItem.Kind
     DESTINATION_PAUSED: InboxItem.Kind
+    DELIVERY_FAILED: InboxItem.Kind
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[InboxItem.State]

@@ -27,11 +27,13 @@ class NoticeSettings(_message.Message):
         RUN_FAILED: _ClassVar[NoticeSettings.Kind]
         AUTOMATION_PAUSED: _ClassVar[NoticeSettings.Kind]
         DESTINATION_PAUSED: _ClassVar[NoticeSettings.Kind]
+        DELIVERY_FAILED: _ClassVar[NoticeSettings.Kind]
     KIND_UNSPECIFIED: NoticeSettings.Kind
     APPROVAL_WAITING: NoticeSettings.Kind
     RUN_FAILED: NoticeSettings.Kind
     AUTOMATION_PAUSED: NoticeSettings.Kind
     DESTINATION_PAUSED: NoticeSettings.Kind
+    DELIVERY_FAILED: NoticeSettings.Kind
     class Route(_message.Message):
         __slots__ = ("kind", "places")
         KIND_FIELD_NUMBER: _ClassVar[int]

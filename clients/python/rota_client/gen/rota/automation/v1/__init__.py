@@ -266,7 +266,8 @@ class DeliveryCondition(betterproto2.Enum):
 
     CHANGED = 2
     """
-    Unless the destination had the same of this step last.
+    Unless the destination had the same of this step last, of what was delivered
+    under this condition.
     """
 
     WHEN_NOT_EMPTY = 3
@@ -328,7 +329,8 @@ class DeliveryState(betterproto2.Enum):
 
     FAILED = 4
     """
-    It was given up; `error` says why. RetryDelivery sends it again.
+    It was given up; `error` says why. RetryDelivery sends it again. That of a
+    thread that is gone is in the inbox of whom the run acted for.
     """
 
     UNCHANGED = 5
@@ -469,6 +471,11 @@ class InboxItemKind(betterproto2.Enum):
     The service paused a destination whose deliveries failed.
     """
 
+    DELIVERY_FAILED = 8
+    """
+    A result did not reach a thread or a destination, and is not tried again.
+    """
+
 
 class InboxItemState(betterproto2.Enum):
     """
@@ -561,6 +568,13 @@ class NoticeSettingsKind(betterproto2.Enum):
     """
     The service paused a destination. Its owner is told; of a shared one,
     whoever created it and the workspace's owners.
+    """
+
+    DELIVERY_FAILED = 5
+    """
+    A result of an automation did not reach a thread or a destination, and is
+    not tried again. Told to the same people as RUN_FAILED, once until a result
+    of the automation arrives there, and not to whom DESTINATION_PAUSED tells it.
     """
 
 
@@ -2373,7 +2387,8 @@ class ListAutomationsRequest(betterproto2.Message):
     filter: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
     Such as `state = ACTIVE AND create_time > "2026-01-01T00:00:00Z"`.
-    It compares `state` and `create_time`, as docs/lists.md says.
+    It compares `state`, `create_time` and `destination`, which is one that a step
+    of the present revision delivers to, as docs/lists.md says.
     """
 
 
@@ -3085,7 +3100,7 @@ class NoticeSettings(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, repeated=True
     )
     """
-    Where notices go, at most 4: one for each kind. A kind without a route goes to
+    Where notices go, at most 5: one for each kind. A kind without a route goes to
     the inbox.
     """
 
@@ -3830,6 +3845,18 @@ class Run(betterproto2.Message):
     automation_display_name: "str" = betterproto2.field(20, betterproto2.TYPE_STRING)
     """
     The display name that its automation has now.
+    """
+
+    failed_delivery_count: "int" = betterproto2.field(21, betterproto2.TYPE_INT32)
+    """
+    How many of its deliveries are FAILED: what it gave did not arrive there, and
+    may be sent again. It changes after the run's end.
+    """
+
+    retrying_delivery_count: "int" = betterproto2.field(22, betterproto2.TYPE_INT32)
+    """
+    How many of its deliveries are RETRYING: they failed, and are tried again. It
+    changes after the run's end.
     """
 
 
