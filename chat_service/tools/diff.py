@@ -15,7 +15,7 @@ def diff_fields(before: Any, after: Any) -> list[dict[str, Any]]:
     """Returns one {path, before, after} per changed field of the canonical forms.
 
     A new field has no `before`, a removed one no `after`. Triggers and steps are matched by
-    their ids and named by their place; a list whose order changed is one field.
+    their ids and named by their place; a list of texts, or one whose order changed, is one field.
     """
     return list(_compared(canonical_json.normalise(before), canonical_json.normalise(after), ""))
 
@@ -48,9 +48,13 @@ def _paired(before: list[Any], after: list[Any]) -> list[tuple[int, Any, Any]]:
     for key in _IDS:
         if _identified(before, key) and _identified(after, key):
             return _by_id(before, after, key)
-    if len(before) == len(after):
+    if len(before) == len(after) and not _is_texts([*before, *after]):
         return [(i, one, other) for i, (one, other) in enumerate(zip(before, after, strict=True))]
     return []
+
+
+def _is_texts(items: Sequence[Any]) -> bool:
+    return all(isinstance(item, str) for item in items)
 
 
 def _identified(items: Sequence[Any], key: str) -> bool:

@@ -32,7 +32,7 @@ class PlanStep(Block):
     when: Annotated[
         Annotated[Text, Field(max_length=2_000)] | None,
         _Absent,
-        Field(description="expression; falsy skips the step"),
+        Field(description="an expression; the step is skipped unless it is true"),
     ] = None
     config: JsonObject = Field(default_factory=dict)
     output_as: Annotated[

@@ -149,6 +149,24 @@ def test_a_step_and_a_change_of_it_call_each_place_by_its_name() -> None:
     assert here not in text
 
 
+def test_a_change_of_where_it_goes_names_what_is_added_and_removed() -> None:
+    mine = {"destination": "workspaces/w/destinations/a", "kind": "email", "display_name": "Mine"}
+    team = {**mine, "kind": "slack", "display_name": "Team", "host": "slack.example"}
+    change = {
+        "path": "definition.plan[0].config.to",
+        "before": ["workspaces/w/destinations/b"],
+        "after": ["workspaces/w/destinations/a"],
+        "added": [mine],
+        "removed": [team],
+    }
+    only = {"path": "definition.plan[0].config.only", "after": "changed"}
+    context = {"difference": [change, only]}
+    text = plain(shown(asked("automation_update", {"definition": {}}, context), width=200))
+    assert "also to Mine (email); no longer to Team (slack, slack.example)" in text
+    assert "every time → only when it changes" in text
+    assert "workspaces/w/destinations" not in text
+
+
 def test_a_template_is_shown_with_its_fixed_inputs_filled_in() -> None:
     prompt = "Say {{ inputs.note }} in {{inputs['place'].name}}, {{ inputs.other }}, {{ run.id }}."
     definition = {

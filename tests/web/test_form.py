@@ -309,7 +309,7 @@ async def test_a_delivery_is_chosen_from_what_there_is(browser: Browser) -> None
     await expect(approve).to_be_disabled()
     await where.get_by_label("This conversation", exact=True).check()
     await where.get_by_label("Team Slack, hooks.slack.com", exact=True).check()
-    await page.get_by_label("Send it", exact=True).select_option(label="only when it changed")
+    await page.get_by_label("Send it", exact=True).select_option(label="only when it changes")
     await page.get_by_label("Subject", exact=True).fill("News of {{ run.local_date }}")
     plan = page.get_by_role("region", name="What it does", exact=True)
     await plan.get_by_role("button", name="Add a delivery", exact=True).click()

@@ -164,6 +164,43 @@ async def test_deep_texts_have_room_within_the_card(browser: Browser, width: int
     await page.context.close()
 
 
+async def test_a_change_of_where_it_goes_names_what_is_added_and_removed(browser: Browser) -> None:
+    here, team, mine = "workspaces/w/threads/t", *(f"workspaces/w/destinations/{n}" for n in "ab")
+    step = {"step_id": "s", "action": "deliver", "config": {"to": [here, mine], "only": "changed"}}
+    body: dict[str, Any] = {"display_name": "News", "definition": {"plan": [step]}}
+    body["definition"]["execution"] = {"max_retries": 2}
+    change = approval("change", "automation_update", body)
+    moved: dict[str, Any] = {
+        "path": "definition.plan[0].config.to",
+        "before": [here, team],
+        "after": [here, mine],
+        "added": [
+            {"destination": mine, "kind": "email", "display_name": "Mine", "host": "example.org"}
+        ],
+        "removed": [{"destination": team, "kind": "slack", "display_name": "Team"}],
+    }
+    only: dict[str, Any] = {"path": "definition.plan[0].config.only", "after": "changed"}
+    goes = [{"step_id": "s", "destination": "inbox", "kind": "inbox", "display_name": "the inbox"}]
+    said: dict[str, Any] = {
+        "deliveries": goes,
+        "on_failure": "A failed step is tried again up to 2 times.",
+    }
+    change.context.update({"difference": [moved, only], "consequences": said})
+    page, _ = await stubbed(browser, answers(change))
+    await page.goto(f"{URL}/#/approvals/change")
+    shown = page.locator('[data-approval="workspaces/w/approvals/change"]')
+    changed = shown.locator(".changes")
+    await expect(changed.locator("ins").first).to_have_text("also to: Mine (email, example.org)")
+    await expect(changed.locator("del").first).to_have_text("no longer to: Team (slack)")
+    await expect(changed.locator("del").nth(1)).to_have_text("was: every time")
+    await expect(changed.locator("ins").nth(1)).to_have_text("becomes: only when it changes")
+    assert "workspaces/" not in await changed.inner_text()
+    told = await shown.inner_text()
+    assert "the inbox inbox" not in told
+    assert "tried again at most" not in told
+    await page.context.close()
+
+
 async def test_fixed_inputs_schemas_and_fields_of_tomorrow_are_told(browser: Browser) -> None:
     page, _ = await stubbed(browser, answers(approval("a", "automation_create", CHOSEN)))
     told = await card(page, "a")

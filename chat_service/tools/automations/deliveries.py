@@ -113,6 +113,41 @@ def describe_deliveries(
     ]
 
 
+async def describe_difference(
+    run: AgentRun, difference: Sequence[Json], before: Json, after: Json
+) -> list[dict[str, Any]]:
+    """Returns a difference whose changes of destinations name those `added` and `removed`.
+
+    Each has its `destination`, kind, name and host, as a card does of what it delivers to.
+    """
+    names = [*list_payload_destinations(before), *list_payload_destinations(after)]
+    step = {"action": DELIVER, "config": {"to": names}}
+    both = {"definition": {"plan": [step]}}
+    titles = await run.deps.thread_titles(run.context.runtime.workspace, list_threads(both))
+    here = thread_of(run.context.runtime.turn_name)
+    known = {one.name: one for one in await find_destinations(run, both)}
+    described = {name: _describe(name, known, here, titles, _OF_OTHERS) for name in names}
+    return [{**one, **_moved(one, described)} for one in difference]
+
+
+def _moved(change: Json, described: Mapping[str, dict[str, str]]) -> dict[str, Any]:
+    path = str(change["path"])
+    was, becomes = (_names_in(change.get(side), path) for side in ("before", "after"))
+    moved = {
+        "added": [described[name] for name in becomes if name not in was],
+        "removed": [described[name] for name in was if name not in becomes],
+    }
+    return {key: found for key, found in moved.items() if found}
+
+
+def _names_in(value: Any, path: str) -> list[str]:
+    """Returns the destinations in a changed value: those of a step, of steps, or of one's `to`."""
+    if path.endswith(".config.to"):
+        return [name for name in value or () if isinstance(name, str)]
+    steps = value if isinstance(value, list) else [value]
+    return list(dict.fromkeys(name for step in steps if _delivers(step) for name in _names(step)))
+
+
 def format_destinations(found: Sequence[DestinationView], kept: Iterable[str] = ()) -> str:
     """Returns a line for each destination that a drafter may write.
 

@@ -16,6 +16,7 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
+from chat_service.tools.automations.deliveries import describe_difference
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.preview import build_preview, show_fires, zones_of
 from chat_service.tools.diff import diff_fields
@@ -139,7 +140,7 @@ async def _proposal(run: AgentRun, found: AutomationView, revision: RevisionView
             "automation": found.name,
             "display_name": found.display_name,
             "version": _in_words(run, revision),
-            "difference": changed,
+            "difference": await describe_difference(run, changed, found.payload, after),
             "fires": {"before": show_fires(was), "after": show_fires(preview)},
             "consequences": estimate_consequences(await read_basis(run, after), after),
         },

@@ -12,6 +12,7 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
+from chat_service.tools.automations.deliveries import describe_difference
 from chat_service.tools.automations.drafts.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import (
@@ -118,7 +119,9 @@ async def _shown(
         context={
             "automation": payload["name"],
             "change": change,
-            "difference": _list_changes(before, payload),
+            "difference": await describe_difference(
+                run, _list_changes(before, payload), before, after
+            ),
             "fires": {"before": show_fires(was), "after": show_fires(preview)},
             "consequences": estimate_consequences(basis, after),
         },

@@ -21,6 +21,7 @@ def steps(*ids: str) -> dict[str, Any]:
         ({"a": {"b": 1}}, {"a": {}}, [{"path": "a.b", "before": 1}]),
         ({"a": [1, 2]}, {"a": [1, 3]}, [{"path": "a[1]", "before": 2, "after": 3}]),
         ({"a": [1]}, {"a": [1, 2]}, [{"path": "a", "before": [1], "after": [1, 2]}]),
+        ({"a": ["x"]}, {"a": ["y"]}, [{"path": "a", "before": ["x"], "after": ["y"]}]),
         ({"a": {}}, {"a": []}, [{"path": "a", "before": {}, "after": []}]),
     ],
 )

@@ -32,6 +32,11 @@ from rota_client.terminal.formatting import (
 
 _AUTOMATION: Final = "automation_create"
 _QUESTION: Final = "question"
+_WHEN_SENT: Final = {
+    "always": "every time",
+    "changed": "only when it changes",
+    "when_not_empty": "only when there is something in it",
+}
 
 
 def card(approval: Approval, *, now: datetime | None = None) -> RenderableType:
@@ -138,11 +143,28 @@ def _automation_rows(
 
 
 def _difference(one: dict[str, Any], payload: Plain, places: Mapping[str, str]) -> str:
+    path = str(one.get("path", ""))
+    field = format_field(path, payload)
+    if path.endswith(".config.to") and (moved := list(_moves(one))):
+        return f"{field}: {'; '.join(moved)}"
+    words = _WHEN_SENT if path.endswith(".config.only") else {}
+    unsaid = words.get("always", "nothing")
     before, after = (
-        format_value(call_places(one[side], places)) if side in one else "nothing"
+        format_value(words.get(one[side]) or call_places(one[side], places))
+        if side in one
+        else unsaid
         for side in ("before", "after")
     )
-    return f"{format_field(str(one.get('path', '')), payload)}: {before} → {after}"
+    return f"{field}: {before} → {after}"
+
+
+def _moves(change: Plain) -> Iterator[str]:
+    """Where a step delivers to from now on, and where no longer."""
+    for side, said in (("added", "also to"), ("removed", "no longer to")):
+        found = change.get(side)
+        for one in found if isinstance(found, list) else ():
+            if isinstance(one, dict):
+                yield f"{said} {_delivery_line(one)}"
 
 
 def _preview_rows(approval: Approval, preview: Preview, now: datetime) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import { resourceHref } from "../lib/router.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
+import { threadOf } from "./destinations.js";
 import { isEmpty, isObjects, isText, type Place, restOf } from "./rest.js";
 import { Consequences, definitionRest, Deliveries, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
 import { PASSED, withoutPassed } from "./preview.js";
@@ -106,7 +107,7 @@ function Updating({ approval, payload, preview, busy }: Act) {
       <WhichOne context={context} />
       {typeof context.change === "string" && context.change && <p class="about">“{context.change}”</p>}
       <div class="sections">
-        <section><h3>What changes</h3><Changes list={differences} /></section>
+        <section><h3>What changes</h3><Changes list={differences} thread={threadOf(approval.turn)} /></section>
         <Mine approval={approval} payload={payload} />
         {moved && before ? (
           <div class="beside">
@@ -194,7 +195,7 @@ function RollingBack({ approval, payload, preview, busy }: Act) {
       <WhichOne context={context} />
       {typeof context.version === "string" && <p class="about">It is again what it was in {context.version}.</p>}
       <div class="sections">
-        <section><h3>What changes</h3><Changes list={differences} /></section>
+        <section><h3>What changes</h3><Changes list={differences} thread={threadOf(approval.turn)} /></section>
         <Mine approval={approval} payload={payload} />
         {moved && before ? (
           <div class="beside">
@@ -297,7 +298,7 @@ function Other({ approval, payload, preview, busy }: Act) {
 function Mine({ approval, payload }: { approval: Approval; payload: JsonObject }) {
   const mine = changes(approval.payload ?? {}, payload);
   if (!mine.length) return null;
-  return <section><h3>Your changes</h3><Changes list={mine} /></section>;
+  return <section><h3>Your changes</h3><Changes list={mine} thread={threadOf(approval.turn)} /></section>;
 }
 
 function WhichOne({ context }: { context: JsonObject }) {

@@ -220,10 +220,10 @@ function Decided({ approval }: { approval: Approval }) {
       <details>
         <summary>What it was about</summary>
         <p>{approval.summary}</p>
-        {differences.length > 0 && <Changes list={differences} />}
+        {differences.length > 0 && <Changes list={differences} thread={threadOf(approval.turn)} />}
         <Triggers definition={definition} />
         <Steps definition={definition} />
-        {edits.length > 0 && <><h3>Changed before it was decided</h3><Changes list={edits} /></>}
+        {edits.length > 0 && <><h3>Changed before it was decided</h3><Changes list={edits} thread={threadOf(approval.turn)} /></>}
         <Others approval={approval} payload={saved} />
       </details>
     </section>

@@ -93,7 +93,7 @@ export function Deliveries({ context }: { context: JsonObject }) {
   const { deliveries } = objectOf(context.consequences);
   if (!Array.isArray(deliveries)) return null;
   const lines = deliveries.filter(isObject).map((each) => {
-    const about = [textOf(each.kind), textOf(each.host)].filter(Boolean).join(", ");
+    const about = [textOf(each.kind), textOf(each.host)].filter((one) => one && one !== "inbox").join(", ");
     return { name: textOf(each.destination), words: textOf(each.display_name) || textOf(each.destination), about };
   });
   const once = lines.filter((each, n) => lines.findIndex(({ name }) => name === each.name) === n);
@@ -220,7 +220,7 @@ export function Consequences({ context, definition, who }: { context: JsonObject
     definition && WHILE_RUNNING[worded(execution.concurrency) ? String(execution.concurrency) : "drop_if_running"],
     typeof said.on_failure === "string" && said.on_failure,
     typeof execution.timeout_seconds === "number" && `A run may take at most ${execution.timeout_seconds.toLocaleString("en")} s.`,
-    typeof execution.max_retries === "number" && `A step that fails is tried again at most ${execution.max_retries === 1 ? "once" : `${execution.max_retries} times`}.`,
+    typeof said.on_failure !== "string" && typeof execution.max_retries === "number" && `A step that fails is tried again at most ${execution.max_retries === 1 ? "once" : `${execution.max_retries} times`}.`,
     textOf(execution.retry_backoff) && `Wait between tries: ${choice(textOf(execution.retry_backoff))}.`,
     definition && (typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped."),
     said.auto_approve === true && "It approves by itself what its tools ask for.",

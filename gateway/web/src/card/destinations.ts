@@ -73,6 +73,11 @@ export function useTitles(names: string[]): void {
   }, [names.join()]);
 }
 
+/** Whether a text is the name of a destination or of a thread. */
+export function isPlace(text: string): boolean {
+  return /^workspaces\/[^/]+\/destinations\/[^/]+$/.test(text) || isThread(text);
+}
+
 function isThread(name: string): boolean {
   return /^workspaces\/[^/]+\/threads\/[^/]+$/.test(name);
 }

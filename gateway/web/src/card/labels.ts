@@ -77,7 +77,7 @@ export function label(key: string): string {
 
 /** Words of the values of one field. */
 const VALUES_OF: Record<string, Record<string, string>> = {
-  only: { always: "every time", changed: "only when it changed", when_not_empty: "only when there is something in it" },
+  only: { always: "every time", changed: "only when it changes", when_not_empty: "only when there is something in it" },
 };
 
 /** A value that has no words of its own is shown as it is. */

@@ -19,6 +19,7 @@ from tests.chat_service.agent_bench import Bench, finished, text_of
 
 HERE = "workspaces/dev/threads/t"
 ELSEWHERE = "workspaces/dev/threads/u"
+INBOX = "the inbox of whom it runs for"
 NEWS = "every weekday at 9 in Paris summarise the news"
 
 
@@ -289,8 +290,12 @@ async def test_a_delivery_is_changed_by_talking(bench: Bench, change: str, to: l
 
     assert draft.action_type == "automation_update"
     assert to_of(draft.payload) == [to]
-    paths = {one["path"] for one in draft.context["difference"]}
-    assert all(path.startswith("definition.plan[1].config.to") for path in paths)
+    (changed,) = draft.context["difference"]
+    assert changed["path"] == "definition.plan[1].config.to"
+    called = {HERE: "this conversation", SLACK.name: "Team", MAIL.name: "Mine", "inbox": INBOX}
+    for side, names in (("added", set(to) - {HERE}), ("removed", {HERE} - set(to))):
+        found = changed.get(side, [])
+        assert {one["display_name"] for one in found} == {called[name] for name in names}
     (asked,) = bench.demo.controls.log("drafter")
     assert f"- `{HERE}`: a conversation that the automation delivers to already" in told(asked)
 
@@ -302,6 +307,21 @@ async def test_what_is_not_wanted_any_more_is_left_out(bench: Bench) -> None:
     draft = await proposed(bench, "don't mail summarise the news")
 
     assert to_of(draft.payload) == [[HERE]]
+    (changed,) = draft.context["difference"]
+    assert "added" not in changed
+    assert changed["removed"] == [
+        {"destination": MAIL.name, "kind": "email", "display_name": "Mine", "host": "email.example"}
+    ]
+
+
+async def test_a_step_that_goes_names_what_gets_nothing_any_more(bench: Bench) -> None:
+    bench.automations.destinations = [MAIL]
+    await saved(bench, f"{NEWS} and mail it only to me")
+
+    draft = await proposed(bench, "don't mail summarise the news")
+
+    (changed,) = draft.context["difference"]
+    assert [one["display_name"] for one in changed["removed"]] == ["Mine"]
 
 
 def told(seen: Any) -> str:

@@ -414,7 +414,8 @@ class Approval(betterproto2.Message):
     """
     Why the agent wants it, and what a person should know. `automation_create`:
     `intent` and `consequences`. `automation_update`: `automation`, `change`,
-    `difference` (path, before and after of each changed field), `fires`
+    `difference` (path, before and after of each changed field; where a step
+    delivers to others, `added` and `removed`, in the form of `deliveries`), `fires`
     (summary and slots `before` and `after`) and `consequences`.
     `automation_pause`, `automation_resume`: `automation` and `display_name`, the
     first with `until` when it ends by itself, the latter with `consequences`.
