@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as automation
-from rota.automation.v1 import delivery_pb2
+from rota.automation.v1 import delivery_pb2, destination_pb2
 from rota.chat.v1 import chat_pb2
 from typer.main import get_command
 
@@ -245,8 +245,30 @@ def test_a_run_says_what_did_not_arrive(rota_command: Rota, kept: Peer) -> None:
         "error": "there is no such destination",
     }
     answers["ListDeliveries"] = message(delivery_pb2.ListDeliveriesResponse, {"deliveries": [gone]})
+    team = {"name": f"{WORKSPACE}/destinations/team", "display_name": "The team", "kind": "SLACK"}
+    answers["ListDestinations"] = message(
+        destination_pb2.ListDestinationsResponse, {"destinations": [team]}
+    )
     shown = " ".join(rota_command("run", "r1").stdout.split())
     assert "Delivered destinations/gone: FAILED: there is no such destination (d1)" in shown
+    [delivery] = answers["ListDeliveries"].deliveries
+    delivery.destination = f"{WORKSPACE}/destinations/team"
+    for command in (("run", "r1"), ("deliveries", "list")):
+        assert "The team (slack)" in " ".join(rota_command(*command).stdout.split())
+    listed = " ".join(rota_command("deliveries", "list").stdout.split())
+    assert "to The team (slack) · run r1 · there is no such destination" in listed
+
+
+def test_an_automation_says_where_its_results_go(rota_command: Rota, kept: Peer) -> None:
+    answers: dict[str, Any] = kept.automations.answers
+    team = {"name": f"{WORKSPACE}/destinations/team", "display_name": "The team", "kind": "SLACK"}
+    answers["ListDestinations"] = message(
+        destination_pb2.ListDestinationsResponse, {"destinations": [team]}
+    )
+    tell = answers["GetAutomation"].definition.plan.add(step_id="tell", action="deliver")
+    tell.config.update({"to": ["inbox", team["name"], f"{WORKSPACE}/threads/gone"]})
+    shown = " ".join(rota_command("automation", "news").stdout.split())
+    assert "Goes to inbox The team (slack) threads/gone" in shown
 
 
 def test_slots_say_what_became_of_them(rota_command: Rota, kept: Peer) -> None:

@@ -59,3 +59,19 @@ async def test_places_have_their_names_and_no_output_is_shown_twice(browser: Bro
     await expect(main.get_by_text("Trains are late.")).to_have_count(1)
     await expect(main.locator("pre")).to_have_count(0)
     await page.context.close()
+
+
+async def test_a_list_of_runs_marks_what_did_not_arrive(browser: Browser) -> None:
+    name = "workspaces/w/automations/a/runs"
+    runs = [
+        ap.Run(name=f"{name}/1", state=ap.Run.SUCCEEDED, failed_delivery_count=1),
+        ap.Run(name=f"{name}/2", state=ap.Run.SUCCEEDED, retrying_delivery_count=2),
+        ap.Run(name=f"{name}/3", state=ap.Run.SUCCEEDED),
+    ]
+    found: Answers = {"AutomationService/ListRuns": lambda _: ap.ListRunsResponse(runs=runs)}
+    page, _ = await stubbed(browser, found, where="#/runs")
+    rows = page.locator(".rows a.row")
+    await expect(rows.nth(0)).to_contain_text("A result was not delivered")
+    await expect(rows.nth(1)).to_contain_text("2 results were not delivered yet; tried again")
+    await expect(rows.nth(2)).not_to_contain_text("not delivered")
+    await page.context.close()

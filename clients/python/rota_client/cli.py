@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from rota_client import RotaClient, decisions
-from rota_client.gen.rota.automation.v1 import Delivery, Run
+from rota_client import RotaClient, decisions, json_format
+from rota_client.gen.rota.automation.v1 import Automation, Delivery, Run
 from rota_client.terminal import automations as acts
 from rota_client.terminal import (
     deliveries,
@@ -43,6 +43,7 @@ from rota_client.terminal.non_interactive import (
     print_frame,
     send_message,
 )
+from rota_client.terminal.places import Places, format_place, list_targets, read_places
 from rota_client.terminal.schedule import build_schedule
 from rota_client.terminal.transcript import print_transcript
 from rota_client.time_zone import machine_zone
@@ -255,10 +256,24 @@ def automations(
 
 @app.command()
 def automation(context: typer.Context, name: str, as_json: Json = False) -> None:
-    """Show an automation: what it does and when it fires."""
-    print_message(
-        run_call(context, lambda rota: rota.get_automation(name)), tables.automation, as_json
-    )
+    """Show an automation: what it does, when it fires and where its results go."""
+    if as_json:
+        print_message(
+            run_call(context, lambda rota: rota.get_automation(name)), tables.automation, as_json
+        )
+        return
+    shown, goes_to = run_call(context, lambda rota: _read_automation(rota, name))
+    print_message(shown, partial(tables.automation, goes_to=goes_to), as_json)
+
+
+async def _read_automation(rota: RotaClient, name: str) -> tuple[Automation, Sequence[str]]:
+    """Reads an automation, and the words for where its results go."""
+    found = await rota.get_automation(name)
+    if found.definition is None:
+        return found, []
+    names = list_targets(json_format.to_dict(found.definition))
+    places = await read_places(rota, names)
+    return found, [format_place(one, places) for one in names]
 
 
 @app.command()
@@ -283,12 +298,13 @@ def runs(
     )
 
 
-async def _read_run(rota: RotaClient, name: str) -> tuple[Run, Sequence[Delivery]]:
-    """Reads a run, and what it delivered."""
+async def _read_run(rota: RotaClient, name: str) -> tuple[Run, Sequence[Delivery], Places]:
+    """Reads a run, what it delivered, and the words for where to."""
     found = await rota.get_run(name)
     if all(step.action != "deliver" for step in found.step_results):
-        return found, []
-    return found, (await rota.list_deliveries(found.name).take(_MAX_DELIVERIES)).items
+        return found, [], {}
+    sent = (await rota.list_deliveries(found.name).take(_MAX_DELIVERIES)).items
+    return found, sent, await read_places(rota, [one.destination for one in sent])
 
 
 @app.command()
@@ -310,8 +326,8 @@ def run(
         if as_json:
             print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
         else:
-            shown, sent = run_call(context, lambda rota: _read_run(rota, name))
-            print_message(shown, partial(tables.run, sent=sent), as_json)
+            shown, sent, places = run_call(context, lambda rota: _read_run(rota, name))
+            print_message(shown, partial(tables.run, sent=sent, places=places), as_json)
         return
     with connect(context.obj) as command:
         found = command.run(command.rota.get_run(name))

@@ -117,8 +117,11 @@ def print_list(
     limit: int | None = None,
     every: bool = False,
     as_json: bool,
+    prepare: Callable[[RotaClient, Sequence[M]], Awaitable[None]] | None = None,
 ) -> None:
     """Prints the first `limit` items, or every item, and says when there are more.
+
+    `prepare` reads what else `render` needs for them.
 
     JSON has `next_page_token` then, as a page of the contract has.
     """
@@ -131,6 +134,8 @@ def print_list(
             return
         page = command.run(_read_every(pager) if every else pager.take(limit or _LIMIT))
         if not as_json:
+            if prepare is not None:
+                command.run(prepare(command.rota, page.items))
             command.screen.show(render(page.items))
             if page.next_page_token:
                 command.screen.warn("there are more: --all lists all of them, --limit N lists N")

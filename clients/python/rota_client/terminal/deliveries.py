@@ -1,12 +1,14 @@
 """`rota deliveries`: what runs sent, and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rota_client import RotaClient
 from rota_client.gen.rota.automation.v1 import Delivery, DeliveryAttempt
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
@@ -21,6 +23,7 @@ from rota_client.terminal.command import (
     run_call,
 )
 from rota_client.terminal.formatting import format_moment, sanitize
+from rota_client.terminal.places import Places, format_place, read_places
 from rota_client.terminal.tables import lines, table
 
 app = typer.Typer(help="List what runs sent, show a delivery, and send one again.")
@@ -45,14 +48,20 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
+    places: dict[str, str] = {}
+
+    async def read_words(rota: RotaClient, found: Sequence[Delivery]) -> None:
+        places.update(await read_places(rota, [one.destination for one in found]))
+
     print_list(
         context,
         "deliveries",
         lambda rota: rota.list_deliveries(of, filter_=filter_, page_token=page_token),
-        _deliveries,
+        partial(_deliveries, places=places),
         limit=limit,
         every=every,
         as_json=as_json,
+        prepare=read_words,
     )
 
 
@@ -68,13 +77,13 @@ def retry(context: typer.Context, name: str, as_json: Json = False) -> None:
     print_message(run_call(context, lambda rota: rota.retry_delivery(name)), _delivery, as_json)
 
 
-def _deliveries(found: Iterable[Delivery]) -> RenderableType:
+def _deliveries(found: Iterable[Delivery], places: Places) -> RenderableType:
     every = list(found)
     if not every:
         return Text("Nothing was delivered.", style="dim")
     rows = [(resource_id(d.name), d.state.name, format_moment(d.create_time)) for d in every]
     below = [
-        (f"to {short_name(d.destination)}", f"run {_run(d.name)}", d.subject, d.error)
+        (f"to {format_place(d.destination, places)}", f"run {_run(d.name)}", d.subject, d.error)
         for d in every
     ]
     return Group(*lines(("Delivery", "State", "Made"), rows, below))

@@ -48,6 +48,7 @@ from rota_client.terminal.formatting import (
     format_wall_clock,
     sanitize,
 )
+from rota_client.terminal.places import Places, format_place
 
 # Characters of a note in a list.
 _LISTED: Final = 100
@@ -186,8 +187,9 @@ def automations(found: Iterable[Automation]) -> RenderableType:
     return Group(listed, *notes) if notes else listed
 
 
-def automation(one: Automation) -> RenderableType:
-    return grid(_automation_rows(one))
+def automation(one: Automation, goes_to: Sequence[str] = ()) -> RenderableType:
+    """`goes_to` has the words for where its results go."""
+    return grid(_automation_rows(one, goes_to))
 
 
 def runs(found: Iterable[Run]) -> RenderableType:
@@ -253,9 +255,9 @@ def _cost(one: Run) -> str:
     return format_cost(one.usage.cost_micros) if one.usage is not None else ""
 
 
-def run(one: Run, sent: Sequence[Delivery] = ()) -> RenderableType:
-    """`sent` is what the run delivered, newest first."""
-    return grid(_run_rows(one, sent))
+def run(one: Run, sent: Sequence[Delivery] = (), places: Places | None = None) -> RenderableType:
+    """`sent` is what the run delivered, newest first, and `places` the words for where to."""
+    return grid(_run_rows(one, sent, places or {}))
 
 
 def slots(found: Iterable[Slot]) -> RenderableType:
@@ -382,7 +384,7 @@ def _slot_rows(one: Slot) -> Iterator[Row]:
         yield "Decided", format_moment(one.decide_time)
 
 
-def _automation_rows(one: Automation) -> Iterator[Row]:
+def _automation_rows(one: Automation, goes_to: Sequence[str]) -> Iterator[Row]:
     yield "Automation", short_name(one.name)
     yield "Name", sanitize(one.display_name)
     if one.description:
@@ -402,6 +404,8 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
                 again = ""
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
+    if goes_to:
+        yield "Goes to", "\n".join(sanitize(place) for place in goes_to)
     if one.notes:
         yield "Note", "\n".join(sanitize(note) for note in one.notes)
     if one.definition is not None:
@@ -446,7 +450,7 @@ def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
     return f"{sanitize(trigger.trigger_id)}: {when}{why}"
 
 
-def _run_rows(one: Run, sent: Sequence[Delivery]) -> Iterator[Row]:
+def _run_rows(one: Run, sent: Sequence[Delivery], places: Places) -> Iterator[Row]:
     yield "Run", resource_id(one.name)
     yield "Of", short_name(_parent(one.name))
     yield "State", _run_state(one)
@@ -463,7 +467,7 @@ def _run_rows(one: Run, sent: Sequence[Delivery]) -> Iterator[Row]:
     for step in one.step_results:
         yield "Step", "\n".join(_step_lines(step))
     for delivery in reversed(sent):
-        to = sanitize(short_name(delivery.destination))
+        to = sanitize(format_place(delivery.destination, places))
         why = f": {sanitize(delivery.error)}" if delivery.error else ""
         yield "Delivered", f"{to}: {delivery.state.name}{why} ({resource_id(delivery.name)})"
     if one.error is not None:
