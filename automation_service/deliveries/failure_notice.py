@@ -6,14 +6,12 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.destinations import access
+from automation_service.destinations.place_words import describe_place, find_named
 from automation_service.persistence.enums import DestinationState, NoticeKind
 from automation_service.persistence.outbox import deliveries as rows
-from automation_service.persistence.outbox import destinations as destination_rows
 from automation_service.persistence.outbox import notices
 from automation_service.persistence.outbox.deliveries import Delivery
 from automation_service.persistence.outbox.destinations import Destination
-from shared import resources
-from shared.definition.destination_names import is_destination, is_thread
 
 MAX_ERROR: Final = 500
 
@@ -28,7 +26,7 @@ async def record_delivery_failed(
     """
     if failed.automation_id is None or failed.source != rows.RESULT:
         return
-    found = await _find_destination(connection, failed)
+    found = await find_named(connection, failed.workspace, failed.destination)
     if found is not None and await _is_told_of_pause(connection, failed, found):
         return
     last = await rows.find_last_sent(connection, failed.automation_id, failed.destination)
@@ -41,19 +39,12 @@ async def record_delivery_failed(
         subject=failed.run_name,
         facts={
             "destination": failed.destination,
-            "place": _describe(failed, found),
+            "place": describe_place(failed.destination, found, failed.user),
             "error": error[:MAX_ERROR],
         },
         time=now,
         key=f"delivery_failed|{failed.automation_id}|{failed.destination}|{last or ''}",
     )
-
-
-async def _find_destination(connection: AsyncConnection, failed: Delivery) -> Destination | None:
-    if not is_destination(failed.destination):
-        return None
-    segment = resources.DESTINATION.parse(failed.destination)["destination"]
-    return await destination_rows.find(connection, failed.workspace, segment)
 
 
 async def _is_told_of_pause(
@@ -66,11 +57,3 @@ async def _is_told_of_pause(
         return found.owner == failed.user
     role = await rows.find_user_role(connection, failed.workspace, failed.user)
     return found.creator == failed.user or role == access.OWNER
-
-
-def _describe(failed: Delivery, found: Destination | None) -> str:
-    if is_thread(failed.destination):
-        return "its thread"
-    if found is None or failed.user is None or not access.may_deliver(failed.user, found):
-        return f"the destination {failed.destination.rpartition('/')[2]}"
-    return f"{found.display_name} ({found.kind.name.capitalize()} at {found.host})"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.destinations.place_words import describe_place, find_named
 from automation_service.destinations.use_check import check_use
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from automation_service.notices.digest import build_messages
@@ -83,7 +84,9 @@ async def return_to_inbox(
     for notice in await notices.list_by_id(connection, ids):
         settings = await settings_rows.get(connection, notice.workspace, notice.user)
         zone = await _find_zone(connection, settings)
-        why = f"\n{destination} did not take this: {error[:MAX_ERROR]}"
+        found = await find_named(connection, notice.workspace, destination)
+        place = describe_place(destination, found, notice.user)
+        why = f"\nThis was not taken by {place}: {error[:MAX_ERROR]}"
         await add_items(connection, [_item(notice, zone, now, more=why)])
 
 

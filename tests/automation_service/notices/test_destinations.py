@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from rota.automation.v1 import delivery_pb2, delivery_pb2_grpc, inbox_pb2
 from rota.automation.v1 import destination_pb2 as dp
@@ -176,7 +177,8 @@ async def test_what_a_destination_does_not_take_comes_back_to_the_inbox(
         failed = by_kind[inbox_pb2.InboxItem.RUN_FAILED]
         assert failed.run == run.name
         assert "the tool is gone" in failed.body
-        assert failed.body.endswith(f"{HOOK} did not take this: it answered 410")
+        host = urlsplit(hook.settings["uri"]).hostname
+        assert failed.body.endswith(f"This was not taken by Webhook at {host}: it answered 410")
         # Of its own pause a destination is not told.
         paused = by_kind[inbox_pb2.InboxItem.DESTINATION_PAUSED]
         assert paused.destination == HOOK
