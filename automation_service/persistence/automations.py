@@ -49,7 +49,7 @@ _BRIEF = sa.func.jsonb_build_object(
     type_=JSONB,
 ).label("definition")
 # Of an automation: those that are looked at to see what reaches a thread.
-NEWEST_DELIVERIES: Final = 50
+NEWEST_DELIVERIES: Final = 20
 
 
 def _list_places(condition: str) -> sa.ColumnElement[Any]:
@@ -258,13 +258,21 @@ async def list_lost_threads(
         .join(newest, sa.true())
         .where(
             automations.c.id.in_(ids),
-            _PLACES.op("@>", is_comparison=True)(sa.func.to_jsonb(newest.c.destination)),
+            newest.c.destination.like("workspaces/%/threads/%"),
             newest.c.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
         )
         .subquery("last")
     )
-    query = sa.select(last.c.id, last.c.destination).where(
-        last.c.place == 1, last.c.state == DeliveryState.FAILED, last.c.error == error
+    # A definition is read for those alone that are lost.
+    query = (
+        sa.select(last.c.id, last.c.destination)
+        .join(automations, automations.c.id == last.c.id)
+        .where(
+            last.c.place == 1,
+            last.c.state == DeliveryState.FAILED,
+            last.c.error == error,
+            _PLACES.op("@>", is_comparison=True)(sa.func.to_jsonb(last.c.destination)),
+        )
     )
     return [(row.id, row.destination) for row in await connection.execute(query)]
 
