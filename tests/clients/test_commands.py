@@ -271,6 +271,21 @@ def test_an_automation_says_where_its_results_go(rota_command: Rota, kept: Peer)
     assert "Goes to inbox The team (slack) threads/gone" in shown
 
 
+def test_an_automation_is_found_by_what_people_call_it(rota_command: Rota, kept: Peer) -> None:
+    answers: dict[str, Any] = kept.automations.answers
+    [one] = answers["ListAutomations"].automations
+    for command, rpc in (("runs", "ListRuns"), ("slots", "ListSlots"), ("automation", "GetAutom")):
+        done = rota_command(command, one.display_name.upper())
+        assert done.exit_code == 0, done.output
+        called, request = kept.automations.calls[-1]
+        assert called.startswith(rpc)
+        assert one.name in (getattr(request, "parent", ""), getattr(request, "name", ""))
+    assert "no automation is called 'Nothing so'" in rota_command("runs", "Nothing so").stderr
+    answers["ListAutomations"].automations.add().CopyFrom(one)
+    said = " ".join(rota_command("runs", one.display_name).stderr.split())
+    assert f"2 automations are called {one.display_name!r}: give one of the ids news" in said
+
+
 def test_slots_say_what_became_of_them(rota_command: Rota, kept: Peer) -> None:
     done = rota_command("slots", "news")
     assert "Tue 2026-11-24 09:00  SKIPPED_PAUSED  It was paused." in done.stdout

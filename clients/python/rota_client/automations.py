@@ -1,5 +1,6 @@
 """Calls about automations, slots and runs, with short names and retries."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +13,10 @@ from rota_client.names import complete_name, resource_id, run_name, slot_name, t
 from rota_client.pager import MAX_PAGE, Pager
 from rota_client.streams import StreamPosition, follow
 
+# What the service takes as an id, or - for all.
+_ID: Final = re.compile(r"[a-z0-9-]{1,63}")
+# Half a character: what is no UTF-8 on the command line. Nothing is called so.
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
 _QUEUE: Final = automation_v1.BackfillSlotsRequestOverlap.QUEUE
 _GOING_ON: Final = (automation_v1.RunState.PENDING, automation_v1.RunState.RUNNING)
 
@@ -28,6 +33,27 @@ class Automations:
         name = complete_name(self.workspace, "automations", name)
         request = automation_v1.GetAutomationRequest(name=name)
         return await self._calls.unary(self.automations.get_automation, request)
+
+    async def find_automation(self, given: str) -> str:
+        """Returns the whole name of an automation, by its id, its name or its display name.
+
+        NotFound when none or several have the display name; ids are tried first.
+        """
+        if "/" in given or _ID.fullmatch(given) or _HALF.search(given):
+            return complete_name(self.workspace, "automations", given)
+        called = [
+            one.name
+            async for one in self.list_automations()
+            if one.display_name.casefold() == given.casefold()
+        ]
+        if len(called) == 1:
+            return called[0]
+        if not called:
+            raise NotFound(f"no automation is called {given!r}, and it is no id")
+        raise NotFound(
+            f"{len(called)} automations are called {given!r}: give one of the ids "
+            + ", ".join(map(resource_id, called))
+        )
 
     def list_automations(
         self, *, filter_: str = "", page_token: str = ""

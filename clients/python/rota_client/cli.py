@@ -258,17 +258,20 @@ def automations(
 def automation(context: typer.Context, name: str, as_json: Json = False) -> None:
     """Show an automation: what it does, when it fires and where its results go."""
     if as_json:
-        print_message(
-            run_call(context, lambda rota: rota.get_automation(name)), tables.automation, as_json
-        )
+        found = run_call(context, lambda rota: _get_automation(rota, name))
+        print_message(found, tables.automation, as_json)
         return
     shown, goes_to = run_call(context, lambda rota: _read_automation(rota, name))
     print_message(shown, partial(tables.automation, goes_to=goes_to), as_json)
 
 
+async def _get_automation(rota: RotaClient, given: str) -> Automation:
+    return await rota.get_automation(await rota.find_automation(given))
+
+
 async def _read_automation(rota: RotaClient, name: str) -> tuple[Automation, Sequence[str]]:
     """Reads an automation, and the words for where its results go."""
-    found = await rota.get_automation(name)
+    found = await _get_automation(rota, name)
     if found.definition is None:
         return found, []
     names = list_targets(json_format.to_dict(found.definition))
@@ -287,6 +290,7 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
+    automation = run_call(context, lambda rota: rota.find_automation(automation))
     print_list(
         context,
         "runs",
@@ -346,6 +350,7 @@ def slots(
     as_json: Json = False,
 ) -> None:
     """List the slots of an automation, with their outcomes."""
+    automation = run_call(context, lambda rota: rota.find_automation(automation))
     print_list(
         context,
         "slots",
