@@ -302,8 +302,7 @@ def _choose(place: str, found: Sequence[re.Match[str]]) -> str:
         if len(only) == 1:
             return str(only[0]["name"])
     raise SeveralPlaces(
-        f"{SEVERAL}{place}”: {_list_titles(usable)}. Which one is meant? Its name will do, or “the "
-        "first”."
+        f"{SEVERAL}{place}”: {_list_titles(usable)}. Say its name, or “the first”: which is meant?"
     )
 
 

@@ -64,7 +64,7 @@ _TURN = re.compile(
 )
 _SKIP = re.compile(
     rf"{_PLEASE}skip\s+(?:(?P<one>the\s+next\s+(?:one|run|time))|(?:the\s+next\s+(?:run|time|slot)"
-    r"\s+of|(?P<day>today|tomorrow)['’]?s?)\s+(?P<name>.+?))(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    r"\s+of|(?P<day>today|tomorrow)['’]?s?|the\s+next)\s+(?P<name>.+?))(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
 )
 _UNSKIP = re.compile(
@@ -102,6 +102,12 @@ _DELETE = re.compile(rf"{_PLEASE}delete\s+(?P<name>.+?)[.!?\s]*$", re.I)
 _INBOX = re.compile(
     rf"{_PLEASE}(?:what(?:['’]s|\s+is|\s+has)?\s+(?:came\s+in|come\s+in|arrived|new\s+in\s+my\s+inbox)"
     r"|(?:show|list)\s+(?:me\s+)?my\s+inbox|what(?:['’]s|\s+is)\s+(?P<unread>unread))"
+    r"(?:\s+(?P<span>today|yesterday|this\s+week))?[?.!\s]*$",
+    re.I,
+)
+_FAILURES = re.compile(
+    rf"{_PLEASE}(?:what(?:['’]s|\s+has|\s+have)?\s+failed|(?:did|has)\s+(?:anything|something)\s+fail(?:ed)?"
+    r"|(?:which|what)\s+(?:runs?|automations?)\s+(?:have\s+|has\s+)?failed)"
     r"(?:\s+(?P<span>today|yesterday|this\s+week))?[?.!\s]*$",
     re.I,
 )
@@ -306,11 +312,16 @@ def _delete_call(text: str) -> ManagementCall | None:
     return ManagementCall(tool=DELETE_TOOL, arguments={"automation": _name(found["name"])})
 
 
+def is_about_failures(text: str) -> bool:
+    """Returns whether a sentence asks which runs failed."""
+    return bool(_FAILURES.search(text))
+
+
 def _inbox_call(text: str, now: datetime) -> ManagementCall | None:
-    found = _INBOX.search(text)
+    found = _INBOX.search(text) or _FAILURES.search(text)
     if found is None:
         return None
-    arguments = {"state": "unread"} if found["unread"] else {}
+    arguments = {"state": "unread"} if found.groupdict().get("unread") else {}
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     match " ".join((found["span"] or "").casefold().split()):
         case "today":

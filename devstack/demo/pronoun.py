@@ -8,8 +8,13 @@ from devstack.demo.request import Message
 
 WHICH: Final = "Which automation do you mean?"
 _IT: Final = frozenset({"it", "this", "that", "this one", "that one", "this automation"})
-# the head of a result of a run, and the names in answers of this model
-_NAMES: Final = re.compile(r"^> Automation: (?P<result>.+)$|“(?P<said>[^”\n]{1,200})”", re.M)
+# the head of a result of a run, and the names of automations in answers of this model
+_NAMES: Final = re.compile(
+    r"^> Automation: (?P<result>.+)$"
+    r"|(?:\bautomation |\bof |^)“(?P<said>[^”\n]{1,200})”"
+    r"(?! is in your inbox)(?(said)(?=[,.:]| (?:is|at|goes|skips|runs)\b| \())",
+    re.M,
+)
 
 
 def is_pronoun(name: str) -> bool:

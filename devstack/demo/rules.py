@@ -10,7 +10,12 @@ from typing import Any
 from devstack.demo import drafter, reviser, run_result
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
 from devstack.demo.delivery import SEVERAL, choose_place, is_delivery
-from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
+from devstack.demo.management import (
+    LIST_TOOL,
+    MANAGEMENT_TOOLS,
+    is_about_failures,
+    parse_management_call,
+)
 from devstack.demo.pronoun import WHICH, find_last_named, is_pronoun
 from devstack.demo.request import (
     CHAT_TOOLS,
@@ -63,7 +68,8 @@ _DONE = {
     "deleted": "is deleted",
     "rolled_back": "is as it was before",
 }
-_SAID = re.compile(rf"“([^”]+)” (?:is saved|{'|'.join(_DONE.values())})\b")
+_SEVERAL_AUTOMATIONS = re.compile(r"automation: .*, so ask which is meant: (?P<those>.+)$", re.S)
+_RESOURCE = re.compile(r"; workspaces/[^)\s]+")
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
 )
@@ -100,7 +106,8 @@ def _title(request: Request) -> str:
 
 def _chat(request: Request, now: datetime) -> Reply:
     if results := request.tool_results:
-        return Reply(text=" ".join(_acknowledge(result) for result in results))
+        asked = strip_directives(request.asked)
+        return Reply(text=" ".join(_acknowledge(result, asked) for result in results))
     asked = _with_place_before(request, strip_directives(request.asked))
     if calls := _calls_by_directive(request):
         return Reply(calls=calls)
@@ -108,7 +115,7 @@ def _chat(request: Request, now: datetime) -> Reply:
         asked_for = tuple(_call(DELEGATE_TOOL, task) for task in tasks)
         return Reply(calls=asked_for if request.parallel else asked_for[:1])
     here = drafter.read_local_time(request.system, now)
-    last = _last_automation(request)
+    last = find_last_named(request.messages)
     if found := parse_management_call(asked, request.tools, here, last):
         if found.question:
             return Reply(text=found.question)
@@ -133,14 +140,6 @@ def _chat(request: Request, now: datetime) -> Reply:
         calls = tuple(_create_call(when, hidden) for when in whens)
         return Reply(calls=calls if request.parallel else calls[:1])
     return _ask_or_talk(request, asked, [reading for _, reading in readings])
-
-
-def _last_automation(request: Request) -> str:
-    """Returns the automation that the conversation was about last, by its name; empty: none."""
-    said = (
-        found for m in request.messages if m.role == "assistant" for found in [_SAID.search(m.text)]
-    )
-    return next((found[1] for found in reversed(list(said)) if found), "")
 
 
 def _without_automations(request: Request, asked: str, here: datetime) -> str:
@@ -239,7 +238,7 @@ def _call(name: str, arguments: dict[str, Any]) -> ToolCall:
     return ToolCall(name=name, arguments=json.dumps(arguments, ensure_ascii=False))
 
 
-def _acknowledge(result: Message) -> str:
+def _acknowledge(result: Message, asked: str) -> str:
     try:
         said = json.loads(result.text)
     except ValueError:
@@ -256,7 +255,7 @@ def _acknowledge(result: Message) -> str:
         case {"status": "traced", "explanation": str(explanation)}:
             return explanation
         case {"status": "inbox", **rest}:
-            return _describe_inbox(rest)
+            return _describe_failures(rest) if is_about_failures(asked) else _describe_inbox(rest)
         case {"status": "done", "subagent": str(subagent), "answer": str(answer)}:
             return f"The {subagent} says: {answer}"
         case {"now": _, "local": str(local), "weekday": str(weekday)}:
@@ -273,7 +272,9 @@ def _acknowledge(result: Message) -> str:
             told = _sentence(issues)
             field, _, missing = told.partition(": ")
             if told.startswith(SEVERAL):
-                return f"{told}."
+                return told
+            if several := _SEVERAL_AUTOMATIONS.match(told):
+                return f"Which one do you mean: {_RESOURCE.sub('', several['those'])}?"
             if field in ("automation", "moment", "version", "result", "start", "day"):
                 return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
@@ -320,6 +321,14 @@ def _describe_inbox(found: dict[Any, Any]) -> str:
     ]
     lines = [*items, *runs] or ["Nothing came then."]
     return f"{found['unread_in_all']} unread in your inbox.\n" + "\n".join(lines)
+
+
+def _describe_failures(found: dict[Any, Any]) -> str:
+    items = [one for one in found["items"] if one["kind"] == "run_failed"]
+    runs = [one for one in found["other_runs"] if one["state"] == "failed"]
+    lines = [f"{one['subject']}, {one['time']}: {one['first_line']}" for one in items]
+    lines += [f"{one['display_name']}, {one['time']}: {one['first_line']}" for one in runs]
+    return "\n".join(["These failed:", *lines] if lines else ["Nothing failed then."])
 
 
 def _describe_destinations(destinations: Sequence[dict[str, Any]]) -> str:

@@ -19,6 +19,9 @@ def answer_question(request: Request, asked: str) -> str:
         return ""
     _, _, quoted = told[-1].partition("\n")
     head, _, body = _LINE.sub("", quoted).partition("\n\n")
-    subject = re.search(r"^Subject: (.*)$", head, re.M)
-    named = f" “{subject[1]}”" if subject and subject[1] else ""
-    return f"[demo] I only read it out. The last result here,{named}, says: {body.strip()[:500]}"
+    automation, subject = (
+        re.search(rf"^{line}: (.+)$", head, re.M) for line in ("Automation", "Subject")
+    )
+    of = f" of “{automation[1]}”" if automation else ""
+    named = f", “{subject[1]}”," if subject else ""
+    return f"[demo] I only read it out. The last result here{of}{named} says: {body.strip()[:500]}"

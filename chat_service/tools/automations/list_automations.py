@@ -42,12 +42,17 @@ def _shown(one: AutomationView) -> dict[str, Any]:
         "automation": one.name,
         "display_name": one_line(one.display_name, 200),
         "state": one.state,
-        "schedule": one_line("; ".join(map(_in_words, one.triggers)) or "no schedule", 500),
+        "schedule": describe_triggers(one.triggers),
         "next_fires": next_fires(one.triggers) if fires else [],
         "last_run": one.last_run or "none yet",
         **({"resumes": one.resume_time.isoformat()} if one.resume_time else {}),
         **({"skipped": skipped[:SKIPPED]} if skipped else {}),
     }
+
+
+def describe_triggers(triggers: Sequence[TriggerView]) -> str:
+    """Returns the schedules in words, in at most 500 characters."""
+    return one_line("; ".join(map(_in_words, triggers)) or "no schedule", 500)
 
 
 def _in_words(trigger: TriggerView) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import AutomationView
 from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.automations.list_automations import describe_triggers
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument
 from shared import errors, resources
@@ -59,7 +60,7 @@ def _only(called: str, found: Sequence[AutomationView], more: bool) -> Automatio
     if len(meant) == 1:
         return meant[0]
     if meant:
-        several = f"{called!r} may be any of these, so ask which is meant: {_names(meant)}"
+        several = f"{called!r} may be any of these, so ask which is meant: {_tell_apart(meant)}"
         raise refuse_argument("automation", several)
     there = _names(found) if found else "there are none"
     those = f"the newest {len(found):,}" if more else "those there are"
@@ -86,6 +87,17 @@ def _plain(text: str) -> str:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", _plain(text))
+
+
+def _tell_apart(found: Sequence[AutomationView]) -> str:
+    """Returns each with its schedule and state, and its resource name at the end."""
+    shown = [
+        f"“{one_line(one.display_name, 80)}” ({one_line(describe_triggers(one.triggers), 120)}, "
+        f"{one.state}; {one.name})"
+        for one in found[:SHOWN]
+    ]
+    more = len(found) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _names(found: Sequence[AutomationView]) -> str:

@@ -93,6 +93,32 @@ async def test_directives_stay_out_of_the_intent_but_for_the_drafters(
             "I need to know more: give a date and a time of day.",
         ),
         (
+            {
+                "status": "invalid",
+                "issues": [
+                    "automation: 'joke' may be any of these, so ask which is meant: “A joke” (At "
+                    "09:00, active; workspaces/w/automations/1), “A joke” (At 10:00, paused; "
+                    "workspaces/w/automations/2)"
+                ],
+            },
+            "Which one do you mean: “A joke” (At 09:00, active), “A joke” (At 10:00, paused)?",
+        ),
+        (
+            {
+                "status": "invalid",
+                "issues": ["Several destinations fit “email”: “a” (email). Which one is meant?"],
+            },
+            "Several destinations fit “email”: “a” (email). Which one is meant?",
+        ),
+        (
+            {"status": "unchanged", "display_name": "News", "message": "It is like that."},
+            "“News” is like that already, so there is nothing to change.",
+        ),
+        (
+            {"status": "saved", "display_name": "News", "not_sent": ["It is not sent to Slack."]},
+            "“News” is saved. It is not sent to Slack.",
+        ),
+        (
             {"status": "error", "message": "The service is away."},
             "I am sorry, that went wrong: The service is away.",
         ),
@@ -112,3 +138,43 @@ async def test_what_came_of_a_call_is_acknowledged_and_not_tried_again(
     message = await ask(client, "", messages=history, tools=[CREATE])
     assert message.content == expected
     assert not message.tool_calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (
+            "what failed?",
+            "These failed:\nNews failed, Monday 09:00: No model\nWeather, Monday 10:00: Timeout",
+        ),
+        ("did anything fail today?", "These failed:"),
+        ("which runs failed this week?", "These failed:"),
+        ("what came in today?", "1 unread in your inbox.\nNews failed"),
+    ],
+)
+async def test_what_failed_is_told_without_the_rest(
+    client: openai.AsyncOpenAI, asked: str, expected: str
+) -> None:
+    tool = {"type": "function", "function": {"name": "list_inbox", "parameters": {}}}
+    calling = await ask(client, "", messages=user(asked), tools=[CREATE, tool])
+    (call,) = calling.tool_calls
+    assert call.function.name == "list_inbox"
+    items = [
+        {"kind": "run_failed", "subject": "News failed", "first_line": "No model"},
+        {"kind": "result", "subject": "A joke", "first_line": "Ha"},
+    ]
+    runs = [
+        {"display_name": "Weather", "state": "failed", "first_line": "Timeout"},
+        {"display_name": "Bread", "state": "succeeded", "first_line": "Warm"},
+    ]
+    found = {
+        "status": "inbox",
+        "unread_in_all": 1,
+        "items": [{**one, "time": "Monday 09:00"} for one in items],
+        "other_runs": [{**one, "time": "Monday 10:00"} for one in runs],
+    }
+    told = {"role": "tool", "tool_call_id": call.id, "content": json.dumps(found)}
+    history = [*user(asked), calling.model_dump(exclude_none=True), told]
+    message = await ask(client, "", messages=history, tools=[CREATE, tool])
+    assert message.content.startswith(expected)
+    assert ("A joke" in message.content) == ("came in" in asked)

@@ -77,6 +77,7 @@ TOOLS: list[Any] = [
             {"automation": "Morning news", "until": "2026-11-26T14:00:00+01:00"},
         ),
         ("skip the next run of Morning news", "skip_next_slot", {"automation": "Morning news"}),
+        ("skip the next Morning news", "skip_next_slot", {"automation": "Morning news"}),
         (
             "please skip tomorrow's Morning news because of a holiday",
             "skip_next_slot",

@@ -21,7 +21,33 @@ SPOKEN = [
 ]
 
 
-@pytest.mark.parametrize("before", [[RESULT], SPOKEN, [*SPOKEN, RESULT]])
+READ_OUT = {
+    "role": "assistant",
+    "content": "[demo] I only read it out. The last result here of “Morning news”, “Another” "
+    "name, says: A reader of “Bread” is well.",
+}
+TRACED = {
+    "role": "assistant",
+    "content": "“Another” is in your inbox. It is of a run of the automation “Morning news”.",
+}
+# quotes that name no automation
+ASIDE = {
+    "role": "assistant",
+    "content": "Hello! Try “in two minutes tell me a joke”. I know “delete NAME”.",
+}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [RESULT],
+        SPOKEN,
+        [*SPOKEN, RESULT],
+        [RESULT, *SPOKEN[:1], READ_OUT],
+        [RESULT, *SPOKEN[:1], TRACED],
+        [RESULT, *SPOKEN[:1], ASIDE],
+    ],
+)
 @pytest.mark.parametrize(
     ("text", "tool", "more"),
     [
@@ -32,6 +58,16 @@ SPOKEN = [
         ("don't skip it after all", "unskip_slots", {}),
         ("roll back to the version before", "roll_back_automation", {}),
         ("change it to 10:30", "update_automation", {"change": "Run it 10:30."}),
+        (
+            "send it to my mail too",
+            "update_automation",
+            {"change": "send it to my mail too"},
+        ),
+        (
+            "send it to Discord and to my phone too, only when it changes",
+            "update_automation",
+            {"change": "send it to Discord and to my phone too, only when it changes"},
+        ),
     ],
 )
 async def test_it_is_what_was_named_last(

@@ -15,7 +15,10 @@ async def test_the_newest_result_is_read_out(client: openai.AsyncOpenAI, text: s
     older = RESULT.replace("Trains", "Ships")
     history = [*user(older), *user(RESULT), *user(text)]
     message = await ask(client, "", messages=history, tools=[CREATE])
-    assert "“News of Monday”, says: Trains are late.\n\nNothing else." in message.content
+    assert (
+        "The last result here of “News”, “News of Monday”, says: Trains are late.\n\nNothing else."
+        in message.content
+    )
     assert not message.tool_calls
 
 

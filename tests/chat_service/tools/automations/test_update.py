@@ -134,7 +134,10 @@ async def test_a_name_that_fits_several_is_asked_about(bench: Bench, news: str) 
     assert news in issue
     assert other in issue
     assert not bench.demo.controls.log("drafter")
-    assert "ask which is meant" in text_of(events)
+    assert "At 18:30, Europe/Paris, active;" in issue
+    said = text_of(events)
+    assert said.startswith("Which one do you mean: “Summarise the news of sports” (At 18:30, ")
+    assert "workspaces/" not in said
 
 
 async def test_the_whole_name_wins_over_a_part_of_another(bench: Bench, news: str) -> None:
