@@ -191,6 +191,8 @@ async def test_a_change_is_shown_field_by_field_with_the_fires_before_and_after(
     page: Page,
 ) -> None:
     await approved(page)
+    # What is typed now is the next message.
+    await expect(page.get_by_label("Message", exact=True)).to_be_focused()
     card = await asked(page, f"move {NAME} to 10:30")
     await expect(card.get_by_role("heading", name=f"Change {NAME}")).to_be_visible()
     cron = card.get_by_role("definition").filter(has_text="0 9 * * 1-5")

@@ -1,6 +1,7 @@
 /** Starts the page. */
 import { render } from "preact";
 import { App } from "./App.js";
+import { keepFocus } from "./lib/focus.js";
 import { startClock } from "./lib/now.js";
 import { drawTexts } from "./ui/text.js";
 import "./style/base.css";
@@ -12,4 +13,5 @@ import "./style/inbox.css";
 
 drawTexts();
 startClock();
+keepFocus();
 render(<App />, document.getElementById("page")!);

@@ -6,7 +6,7 @@ import { onLeave, workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Skeleton, ProblemNotice } from "../ui/parts.js";
 import { cacheImage } from "./images.js";
-import { Composer } from "./Composer.js";
+import { Composer, nextField } from "./Composer.js";
 import { EMPTY, mergeDrafts } from "./draft.js";
 import { models, UNTITLED } from "./models.js";
 import { loadPending as onItsWay } from "./outbox.js";
@@ -161,7 +161,7 @@ function Log({ turns, children }: { turns: TurnView[]; children: preact.Componen
     atEnd.current = here.scrollHeight - here.scrollTop - here.clientHeight < 80;
   };
   return (
-    <div class="log" ref={log} onScroll={scrolled} role="log" aria-live="off" aria-label="Messages" tabIndex={0}>
+    <div class="log" ref={log} data-next={nextField()} onScroll={scrolled} role="log" aria-live="off" aria-label="Messages" tabIndex={0}>
       <div class="column">{children}</div>
     </div>
   );

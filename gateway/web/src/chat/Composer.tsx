@@ -10,6 +10,11 @@ import { models, TEXT_ONLY, loadModels } from "./models.js";
 import { ToolChoice } from "./ToolChoice.js";
 import type { State } from "./turn.js";
 
+/** Where one goes on in a chat. None on a narrow screen, where a keyboard would come up. */
+export function nextField(): string | undefined {
+  return matchMedia("(min-width: 800px)").matches ? "#message" : undefined;
+}
+
 export function Composer(props: {
   thread: string;
   draft: Draft;
@@ -36,7 +41,7 @@ export function Composer(props: {
     here.style.height = `${Math.min(here.scrollHeight, 220)}px`;
   }, [draft.text]);
   useLayoutEffect(() => {
-    if (matchMedia("(min-width: 800px)").matches) field.current?.focus();
+    if (nextField()) field.current?.focus();
   }, []);
   const attach = async (files: File[]) => {
     const { fresh, refused } = await props.attach(files);
@@ -87,7 +92,7 @@ export function Composer(props: {
             aria-describedby="keys"
             {...mentions.marks}
           />
-          <div class="bar">
+          <div class="bar" data-next={nextField()}>
             <Attach done={(files) => void attach(files)} />
             <button type="button" class="bare" aria-label="Mention an automation or a thread" title="Mention (@)" onMouseDown={(event) => event.preventDefault()} onClick={mentions.begin}>@</button>
             <ToolChoice without={without} leave={leave} />
