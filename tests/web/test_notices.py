@@ -95,7 +95,7 @@ async def test_a_refusal_is_shown_at_its_field_and_nothing_typed_is_lost(browser
         "NoticeSettingsService/GetNoticeSettings": lambda _: settings(),
         "NoticeSettingsService/UpdateNoticeSettings": lambda _: refusal(3, said, fault),
     }
-    page, _ = await stubbed(browser, answers, where="#/notices")
+    page, stub = await stubbed(browser, answers, where="#/notices")
     screen = page.get_by_role("region", name="Notices")
     await screen.get_by_label("Hold notices until the end of these hours").check()
     zone = screen.get_by_label("Time zone")
@@ -103,7 +103,19 @@ async def test_a_refusal_is_shown_at_its_field_and_nothing_typed_is_lost(browser
     await screen.get_by_role("button", name="Save").click()
     await expect(zone).to_have_attribute("aria-invalid", "true")
     await expect(screen.locator("#notices-time_zone-help")).to_have_text(said)
+    await expect(screen.get_by_text(said)).to_have_count(1)
     await expect(zone).to_have_value("Nowhere")
+    # Without a day there are no quiet hours; that is said, and nothing is sent.
+    days = screen.get_by_role("group", name="They begin on")
+    for day in await days.get_by_role("checkbox").all():
+        await day.uncheck()
+    await expect(days.get_by_role("alert")).to_have_text(
+        "Choose a day, or turn the quiet hours off."
+    )
+    await screen.get_by_role("button", name="Save").click()
+    await expect(days.get_by_label("Mon")).to_be_focused()
+    await expect(days.get_by_role("checkbox", checked=True)).to_have_count(0)
+    assert len(stub.seen("NoticeSettingsService/UpdateNoticeSettings")) == 1
 
 
 async def test_a_link_opens_its_workspace_and_the_very_run(browser: Browser) -> None:
@@ -140,3 +152,6 @@ async def test_a_link_to_a_workspace_of_others_says_so(browser: Browser) -> None
     )
     await expect(page).to_have_url(re.compile("#/chat$"))
     assert stub.seen("AutomationService/GetRun") == []
+    # It stands until the next screen.
+    await page.get_by_role("link", name="Models").click()
+    await expect(page.get_by_role("alert")).to_have_count(0)

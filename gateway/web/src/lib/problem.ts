@@ -3,7 +3,7 @@ import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.js";
 import { formatPath, parsePath } from "./json.js";
-import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 export interface Violation {
   /** Path in the payload, such as `definition.plan[0].config.prompt`. */
@@ -31,7 +31,7 @@ export function problemOf(thrown: unknown): Problem {
   return {
     code: error.code,
     reason: info?.reason ?? "",
-    message: worded(error.code, error.rawMessage),
+    message: worded(error.code, error.rawMessage) + retryText(Number(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds ?? 0n)),
     violations: error
       .findDetails(BadRequestSchema)
       .flatMap((each) => each.fieldViolations)
@@ -61,6 +61,13 @@ export function isPassing(status: Status | undefined): boolean {
   // The provider refused the key, the account or the request itself.
   const isRefused = [info?.metadata.account, info?.metadata.request].includes("refused");
   return !isRefused && PASSING.includes(info?.reason ?? "");
+}
+
+/** Nothing for a few seconds. */
+function retryText(seconds: number): string {
+  if (seconds < 30) return "";
+  const time = new Date(Date.now() + seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  return ` It can be tried again at ${time}.`;
 }
 
 function worded(code: Code, message: string): string {

@@ -72,14 +72,15 @@ export function AddDestination() {
           <TextField id="destination-display_name" name="display_name" label="Name" help="Left out: where it is" wrong={wrong("display_name")} maxLength={100} />
           <div class="field">
             <label for="destination-whose">Whose</label>
-            <select id="destination-whose" name="whose" aria-describedby="destination-whose-help">
-              <option value="">shared</option>
-              <option value="mine">mine alone</option>
+            {/* An address of a person first for that person alone. */}
+            <select key={kind.name === "email" ? "mine" : "shared"} id="destination-whose" name="whose" aria-describedby="destination-whose-help">
+              {(kind.name === "email" ? ["mine", ""] : ["", "mine"]).map((each) => <option key={each} value={each}>{each ? "mine alone" : "shared"}</option>)}
             </select>
             <span id="destination-whose-help" class="help">Every editor's automations deliver to a shared one, only yours to your own</span>
           </div>
           {kind.name === "webhook" && <div class="field tick"><label><input type="checkbox" name="include_output" value="yes" />Send the output as it is, beside the text</label></div>}
         </div>
+        <p class="faint">{kind.hint}</p>
         {kind.name === "webhook" && <p><Copy text={secret} what="Copy the signing secret" /></p>}
         {untold && <ProblemNotice problem={problem} />}
         <p><button type="submit" class="primary" disabled={busy} aria-busy={busy}><Icon name="plus" />Add</button></p>

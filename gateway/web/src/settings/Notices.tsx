@@ -46,10 +46,15 @@ function draftOf(held: NoticeSettings): Draft {
     etag: held.etag,
     places: new Map(KINDS.map(([kind]) => [kind, routes.get(kind) ?? [INBOX]])),
     isQuiet: held.quietHours !== undefined,
-    quiet: held.quietHours ?? evening,
+    quiet: withDays(held.quietHours ?? evening),
     interval: Number(held.failureInterval?.seconds ?? 0),
     delay: Number(held.approvalDelay?.seconds ?? 0),
   };
+}
+
+/** No days are all of them. */
+function withDays(quiet: QuietHours): QuietHours {
+  return quiet.days.length ? quiet : { ...quiet, days: DAYS.map(([day]) => day) };
 }
 
 export function Notices() {
@@ -66,7 +71,9 @@ export function Notices() {
     }
   };
   useEffect(() => void load(), [name]);
+  const dayless = draft?.isQuiet && !draft.quiet.days.length ? "Choose a day, or turn the quiet hours off." : undefined;
   const save = async (said: Draft) => {
+    if (dayless) return document.querySelector<HTMLElement>("#notices-days input")?.focus();
     setBusy(true);
     blame(undefined);
     try {
@@ -96,9 +103,9 @@ export function Notices() {
         {draft ? (
           <form class="form" onSubmit={(event) => { event.preventDefault(); void save(draft); }}>
             <Places draft={draft} keep={keep} />
-            <Quiet draft={draft} keep={keep} wrong={(field) => wrongOf(problem, `quiet_hours.${field}`)} />
+            <Quiet draft={draft} keep={keep} wrong={(field) => (field === "days" ? dayless : undefined) ?? wrongOf(problem, field)} />
             <Pace draft={draft} keep={keep} />
-            {problem && <ProblemNotice problem={problem} again={() => void load()} />}
+            {problem && !isTold(problem, draft) && <ProblemNotice problem={problem} again={() => void load()} />}
             <p><button type="submit" class="primary" disabled={busy} aria-busy={busy}><Icon name="check" />Save</button></p>
           </form>
         ) : problem ? <ProblemNotice problem={problem} again={() => void load()} /> : <Skeleton rows={6} what="Loading your notices" />}
@@ -107,8 +114,16 @@ export function Notices() {
   );
 }
 
+const QUIET = ["start", "end", "time_zone", "days"];
+
 function wrongOf(problem: Problem | undefined, field: string): string | undefined {
-  return problem?.violations.find((each) => each.field === `notice_settings.${field}`)?.description;
+  return problem?.violations.find((each) => each.field === `notice_settings.quiet_hours.${field}`)?.description;
+}
+
+/** Whether each fault stands at its field. */
+function isTold(problem: Problem, { isQuiet }: Draft): boolean {
+  const here = QUIET.filter((field) => isQuiet && wrongOf(problem, field)).length;
+  return here > 0 && here === problem.violations.length && !problem.more;
 }
 
 interface Part {
@@ -151,7 +166,7 @@ function Places({ draft, keep }: Part) {
 function Quiet({ draft, keep, wrong }: Part & { wrong: (field: string) => string | undefined }) {
   const { quiet } = draft;
   const change = (changed: Partial<QuietHours>) => keep({ ...draft, quiet: { ...quiet, ...changed } });
-  const turn = (day: Day, on: boolean) => change({ days: DAYS.map(([each]) => each).filter((each) => (each === day ? on : begins(quiet, each))) });
+  const turn = (day: Day, on: boolean) => change({ days: DAYS.map(([each]) => each).filter((each) => (each === day ? on : quiet.days.includes(each))) });
   return (
     <section class="panel">
       <h2>Quiet hours</h2>
@@ -163,22 +178,17 @@ function Quiet({ draft, keep, wrong }: Part & { wrong: (field: string) => string
             <Text name="end" label="Until" type="time" value={quiet.end} set={(end) => change({ end })} wrong={wrong("end")} />
             <Text name="time_zone" label="Time zone" type="text" value={quiet.timeZone} set={(timeZone) => change({ timeZone })} wrong={wrong("time_zone")} />
           </div>
-          <fieldset class="field tools">
+          <fieldset id="notices-days" class="field tools">
             <legend>They begin on</legend>
             {DAYS.map(([day, words]) => (
-              <label key={day}><input type="checkbox" checked={begins(quiet, day)} onChange={(event) => turn(day, event.currentTarget.checked)} />{words}</label>
+              <label key={day}><input type="checkbox" checked={quiet.days.includes(day)} onChange={(event) => turn(day, event.currentTarget.checked)} />{words}</label>
             ))}
-            {wrong("days") && <span class="error">{wrong("days")}</span>}
+            {wrong("days") && <span class="error" role="alert">{wrong("days")}</span>}
           </fieldset>
         </>
       )}
     </section>
   );
-}
-
-/** No days are all of them. */
-function begins(quiet: QuietHours, day: Day): boolean {
-  return !quiet.days.length || quiet.days.includes(day);
 }
 
 function Pace({ draft, keep }: Part) {

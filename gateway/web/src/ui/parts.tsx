@@ -68,6 +68,8 @@ export function TextPrompt(props: {
   kind?: string;
   disabled?: boolean;
   moment?: string;
+  /** What the field holds when it is opened. */
+  text?: string;
   /** Words for why it can't be done any more. */
   over?: string | undefined;
   /** Called when the form opens and closes. */
@@ -79,14 +81,15 @@ export function TextPrompt(props: {
   done: (text: string, at?: Date) => void | Promise<Problem | undefined>;
 }) {
   const [open, toggle] = useState(false);
+  const [text, write] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, blame] = useState<Problem>();
   const show = (next: boolean) => {
+    if (next && props.text !== undefined) write(props.text);
     toggle(next);
     blame(undefined);
     props.opened?.(next);
   };
-  const [text, write] = useState("");
   const [when, setWhen] = useState("");
   const momentId = useId();
   const id = useId();
