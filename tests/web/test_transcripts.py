@@ -67,8 +67,41 @@ async def test_runs_of_the_workspace_are_listed_and_filtered(page: Page, stack: 
     await expect(row).to_have_count(1)
     await row.click()
     await expect(page.get_by_role("heading", name=re.compile("^Run of"))).to_be_visible()
-    await page.go_back()
+    # Back to where one came from, as it was; so it is after a reload.
+    await page.get_by_role("main").get_by_role("link", name="Runs", exact=True).click()
     await expect(page.get_by_label("Automation")).to_have_value(re.compile("."))
+    await page.reload()
+    await expect(row).to_have_count(1)
+    await expect(page.get_by_label("Automation")).to_have_value(re.compile("."))
+
+
+async def test_the_filters_of_runs_are_those_of_the_address(browser: Browser) -> None:
+    broken = {"name": RUN, "state": "FAILED", "error": {"message": "it broke at noon"}}
+    names = [f"workspaces/w/automations/{name}" for name in ("tea", "news", "jokes")]
+    made = {"state": "ACTIVE", "create_time": "2026-11-23T08:00:00Z"}
+    same = [{**made, "name": name, "display_name": "Tell me"} for name in names]
+    page, stub = await stubbed(
+        browser,
+        {
+            "AutomationService/ListRuns": lambda _: message(
+                ap.ListRunsResponse, {"runs": [broken]}
+            ),
+            "AutomationService/ListAutomations": lambda _: message(
+                ap.ListAutomationsResponse, {"automations": same}
+            ),
+        },
+        where="#/runs?state=FAILED&span=day&automation=tea",
+    )
+    row = page.get_by_role("main").get_by_role("listitem")
+    await expect(row).to_contain_text("it broke at noon")
+    asked = stub.seen("AutomationService/ListRuns")[-1].filter
+    assert re.fullmatch(r'state = FAILED AND automation = "tea" AND create_time >= "\S+"', asked)
+    # Automations of one name are told apart.
+    chosen = page.get_by_role("combobox", name="Automation").locator("option:checked")
+    await expect(chosen).to_have_text(re.compile("^Tell me .made Mon 23 Nov, 09:00, active.$"))
+    await page.get_by_label("State").select_option("Any")
+    await expect(page).to_have_url(re.compile(r"#/runs\?automation=tea&span=day$"))
+    await page.context.close()
 
 
 def message(kind: Any, value: dict[str, Any]) -> Any:

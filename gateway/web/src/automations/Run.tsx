@@ -1,13 +1,13 @@
 /** One live run: its steps, their outputs and its result. */
 import { toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Run, StepResult } from "../gen/rota/automation/v1/automation_pb.js";
 import { useQuery } from "../lib/query.js";
 import { backoff, sleep } from "../lib/network.js";
 import { isTransient, problemOf, errorText } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
-import { href } from "../lib/router.js";
+import { href, previousAddress } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { isObject, pretty } from "../lib/json.js";
 import { dateOf, moment, relative, span } from "../lib/time.js";
@@ -24,10 +24,12 @@ export function RunDetail({ automation, run: id }: { automation: string; run: st
   const { value: run, problem, again } = useQuery(() => automations.getRun({ name }), name, 5000);
   const doing = useWatched(name, run !== undefined && !hasEnded(run.state), again);
   const slot = run && dateOf(run.slotTime);
+  const back = useMemo(cameFrom, []);
   return (
     <section class="screen" aria-label="Run">
       <header class="screen-head">
-        <a class="back" href={href("automations", automation)}><Icon name="back" />{run?.definitionSnapshot?.name || "Automation"}</a>
+        <a class="back" href={back?.[0] ?? href("automations", automation)}><Icon name="back" />{back?.[1] ?? (run?.definitionSnapshot?.name || "Automation")}</a>
+        {back && <a class="faint" href={href("automations", automation)}>{run?.definitionSnapshot?.name || "Automation"}</a>}
         <h1>{slot ? `Run of ${moment(slot)}` : "Run"}</h1>
         {run && <Badge tone={look(RUN, run.state)[1]}>{look(RUN, run.state)[0]}</Badge>}
       </header>
@@ -40,6 +42,15 @@ export function RunDetail({ automation, run: id }: { automation: string; run: st
       </div>
     </section>
   );
+}
+
+/** The screen that one came from, if it is another list than that of the automation, and its name. */
+function cameFrom(): [string, string] | undefined {
+  const address = previousAddress();
+  if (/^#\/runs\b/.test(address)) return [address, "Runs"];
+  if (/^#\/inbox\b/.test(address)) return [address, "Inbox"];
+  if (/^#\/chat\/./.test(address)) return [address, "Thread"];
+  return undefined;
 }
 
 /** Loads the run again at each event; returns the progress of each step. */

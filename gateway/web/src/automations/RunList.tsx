@@ -1,37 +1,42 @@
 /** The runs of all automations of the workspace, filtered by state, automation and time. */
-import { signal } from "@preact/signals";
-import { Run_State as State } from "../gen/rota/automation/v1/automation_pb.js";
+import { useMemo } from "preact/hooks";
+import { type Automation, Run_State as State } from "../gen/rota/automation/v1/automation_pb.js";
 import { readAll } from "../lib/pages.js";
 import { useList, useQuery } from "../lib/query.js";
 import { automations, idOf } from "../lib/rpc.js";
-import { href } from "../lib/router.js";
-import { onLeave, workspace } from "../lib/session.js";
+import { href, query, replaceQuery } from "../lib/router.js";
+import { workspace } from "../lib/session.js";
+import { dateOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Empty, ProblemNotice, Skeleton } from "../ui/parts.js";
 import { RunRow } from "./RunRow.js";
-import { RUN } from "./states.js";
+import { AUTOMATION, look, RUN } from "./states.js";
 
 const HOUR = 3_600_000;
-const SPANS: [string, number][] = [["the last hour", HOUR], ["the last day", 24 * HOUR], ["the last week", 7 * 24 * HOUR], ["the last 30 days", 30 * 24 * HOUR]];
+/** As the address has a span, in words, and in milliseconds. */
+const SPANS: [string, string, number][] = [
+  ["hour", "the last hour", HOUR], ["day", "the last day", 24 * HOUR], ["week", "the last week", 7 * 24 * HOUR], ["month", "the last 30 days", 30 * 24 * HOUR],
+];
 
+/** What the address says. */
 interface Chosen {
   state: string;
   automation: string;
   span: string;
-  /** When the span was chosen, so that the pages of the list are those of one filter. */
-  since: string;
 }
 
-const NOTHING: Chosen = { state: "", automation: "", span: "", since: "" };
-/** Stays while a run is looked at. */
-const chosen = signal(NOTHING);
-
-onLeave(() => (chosen.value = NOTHING));
+function chosenIn({ state = "", automation = "", span = "" }: Record<string, string>): Chosen {
+  const isState = Object.keys(RUN).some((number) => State[Number(number)] === state);
+  return { state: isState ? state : "", automation: /^[\w-]+$/.test(automation) ? automation : "", span: SPANS.some(([key]) => key === span) ? span : "" };
+}
 
 export function RunList() {
   const parent = `${workspace.value}/automations/-`;
-  const filter = filterOf(chosen.value);
+  const chosen = chosenIn(query.value);
+  // Once for a span, so that the pages of the list are those of one filter.
+  const since = useMemo(() => sinceOf(chosen.span), [chosen.span]);
+  const filter = filterOf(chosen, since);
   const list = useList(
     async (pageToken) => {
       const page = await automations.listRuns({ parent, pageSize: 50, pageToken, filter });
@@ -46,7 +51,7 @@ export function RunList() {
       <header class="screen-head"><h1>Runs</h1></header>
       <div class="scroll">
         <div class="column">
-          <Filters />
+          <Filters chosen={chosen} />
           {problem && <ProblemNotice problem={problem} again={() => void list.refresh()} />}
           {!value && !problem && <Skeleton rows={5} what="Loading runs" />}
           {value?.length === 0 && !list.hasMore.value && <None filtered={filter !== ""} />}
@@ -62,13 +67,13 @@ function None({ filtered }: { filtered: boolean }) {
   if (!filtered) return <Empty icon="play" title="No runs yet">An automation that fires leaves one here.</Empty>;
   return (
     <Empty icon="play" title="No such runs">
-      <button type="button" class="link" onClick={() => (chosen.value = NOTHING)}>Show all of them</button>
+      <button type="button" class="link" onClick={() => replaceQuery({})}>Show all of them</button>
     </Empty>
   );
 }
 
-function Filters() {
-  const { state, automation, span } = chosen.value;
+function Filters({ chosen }: { chosen: Chosen }) {
+  const { state, automation, span } = chosen;
   const parent = workspace.value;
   const { value: known } = useQuery(
     () => readAll(async (pageToken) => {
@@ -78,7 +83,7 @@ function Filters() {
     parent,
     30_000,
   );
-  const choose = (change: Partial<Chosen>) => (chosen.value = { ...chosen.value, ...change });
+  const choose = (change: Partial<Chosen>) => replaceQuery({ ...chosen, ...change });
   return (
     <div class="filters">
       <label>
@@ -92,14 +97,14 @@ function Filters() {
         Automation
         <select value={automation} onChange={(event) => choose({ automation: event.currentTarget.value })}>
           <option value="">All</option>
-          {(known ?? []).map((each) => <option key={each.name} value={idOf(each.name)}>{each.displayName}</option>)}
+          {(known ?? []).map((each) => <option key={each.name} value={idOf(each.name)}>{nameAmong(each, known ?? [])}</option>)}
         </select>
       </label>
       <label>
         Since
-        <select value={span} onChange={(event) => choose(begun(event.currentTarget.value))}>
+        <select value={span} onChange={(event) => choose({ span: event.currentTarget.value })}>
           <option value="">Ever</option>
-          {SPANS.map(([words]) => <option key={words} value={words}>{words}</option>)}
+          {SPANS.map(([key, words]) => <option key={key} value={key}>{words}</option>)}
         </select>
       </label>
       <a class="faint" href={href("automations")}><Icon name="clock" />Automations</a>
@@ -107,12 +112,19 @@ function Filters() {
   );
 }
 
-function begun(span: string): Pick<Chosen, "span" | "since"> {
-  const length = SPANS.find(([words]) => words === span)?.[1];
-  return { span, since: length ? new Date(Date.now() - length).toISOString() : "" };
+/** With when it was made where others have the same name. */
+function nameAmong(it: Automation, all: Automation[]): string {
+  if (all.filter((each) => each.displayName === it.displayName).length < 2) return it.displayName;
+  const made = dateOf(it.createTime);
+  return `${it.displayName} (${[made && `made ${moment(made)}`, look(AUTOMATION, it.state)[0].toLowerCase()].filter(Boolean).join(", ")})`;
 }
 
-function filterOf({ state, automation, since }: Chosen): string {
+function sinceOf(span: string): string {
+  const length = SPANS.find(([key]) => key === span)?.[2];
+  return length ? new Date(Date.now() - length).toISOString() : "";
+}
+
+function filterOf({ state, automation }: Chosen, since: string): string {
   return [
     state && `state = ${state}`,
     automation && `automation = "${automation}"`,

@@ -1,5 +1,6 @@
 /** A run in a list: how it ended, how long it took, what it cost and its first line. */
 import type { Run } from "../gen/rota/automation/v1/automation_pb.js";
+import { errorText } from "../lib/problem.js";
 import { resourceHref } from "../lib/router.js";
 import { dateOf, nearby, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
@@ -21,6 +22,7 @@ export function RunRow({ run, named }: { run: Run; named?: boolean }) {
           <span>{slot && nearby(slot)}{run.backfill && <span class="faint"> · run afterwards</span>}</span>
           {run.failedDeliveryCount > 0 && <span class="error">{sent(run.failedDeliveryCount)} not delivered</span>}
           {run.retryingDeliveryCount > 0 && <span class="faint">{sent(run.retryingDeliveryCount)} not delivered yet; tried again</span>}
+          {run.error && <span class="error clip">{errorText(run.error)}</span>}
           {run.outputSnippet && <span class="faint clip">{run.outputSnippet}</span>}
         </span>
         <span class="faint">{[took, costText(run.usage)].filter(Boolean).join(" · ")}</span>

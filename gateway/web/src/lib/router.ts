@@ -13,13 +13,31 @@ addEventListener("click", (event) => {
   arrived();
 });
 
+/** The address before the present one, from `#` on. Empty at first. */
+let before = "";
+
 function arrived(): void {
+  if (hash.value !== location.hash) before = hash.value;
   hash.value = location.hash;
 }
 
+export function previousAddress(): string {
+  return before;
+}
+
 export const route = computed(() =>
-  hash.value.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent),
+  hash.value.replace(/^#\/?/, "").replace(/\?.*$/s, "").split("/").filter(Boolean).map(decodeURIComponent),
 );
+
+/** What the address has after `?`, such as the filters of a list. */
+export const query = computed(() => Object.fromEntries(new URLSearchParams(/\?(.*)$/s.exec(hash.value)?.[1] ?? "")));
+
+/** Changes the part after `?` of the present address; empty values are left out. */
+export function replaceQuery(values: Record<string, string>): void {
+  const given = new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+  history.replaceState(null, "", location.hash.replace(/\?.*$/s, "") + (given && `?${given}`));
+  hash.value = location.hash;
+}
 
 export function href(...parts: string[]): string {
   return `#/${parts.map(encodeURIComponent).join("/")}`;
@@ -36,8 +54,10 @@ export function replace(...parts: string[]): void {
   arrived();
 }
 
-/** Returns the page's address of an automation or a run. */
+/** Returns the page's address of an automation, a run or a destination. */
 export function resourceHref(name: string): string | undefined {
+  const place = /\/destinations\/([^/]+)/.exec(name);
+  if (place) return href("destinations", place[1]!);
   const found = /\/automations\/([^/]+)(?:\/runs\/([^/]+))?/.exec(name);
   if (!found) return undefined;
   return found[2] ? href("automations", found[1]!, "runs", found[2]) : href("automations", found[1]!);
