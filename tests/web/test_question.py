@@ -1,12 +1,16 @@
 """The card of a question that a server asks: what it asks, and the form of the answer."""
 
 from google.protobuf.json_format import MessageToDict
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, Page, expect
 from rota.chat.v1 import chat_pb2 as chat
 
 from tests.web.stub import Answers, stubbed
 
 NAME = "workspaces/w/approvals/a"
+
+
+def card_of(page: Page) -> Locator:
+    return page.locator(f'[data-approval="{NAME}"]')
 
 
 async def test_a_question_is_answered_in_its_form(browser: Browser) -> None:
@@ -44,7 +48,7 @@ async def test_a_question_is_answered_in_its_form(browser: Browser) -> None:
         "ChatService/DecideApproval": lambda _: decided,
     }
     page, stub = await stubbed(browser, answers, where="#/approvals/a")
-    card = page.locator(f'[data-approval="{NAME}"]')
+    card = card_of(page)
     for text in ("desk asks you something", "How many seats?", "Take care.", "With a table"):
         await expect(card).to_contain_text(text)
     answer = card.get_by_role("button", name="Answer", exact=True)
@@ -54,6 +58,16 @@ async def test_a_question_is_answered_in_its_form(browser: Browser) -> None:
     await answer.click()
 
     await expect(card).to_contain_text("Approved")
+    await expect(page.get_by_text("It was decided elsewhere")).to_have_count(0)
     (request,) = stub.seen("ChatService/DecideApproval")
     assert MessageToDict(request.decision.edit.payload) == {"class": "second", "seats": 2.0}
+    await page.context.close()
+
+    # Another tab decides it while it is edited here.
+    page, _ = await stubbed(browser, answers, where="#/approvals/a")
+    await card_of(page).get_by_label("Seats").fill("3")
+    answers["ChatService/GetApproval"] = lambda _: decided
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    told = page.get_by_text("It was decided elsewhere meanwhile. Your changes were not saved.")
+    await expect(told).to_be_visible()
     await page.context.close()

@@ -33,11 +33,23 @@ export function ApprovalCard({ approval: given, decided }: { approval: Approval;
   const [mine, hold] = useState<Approval>();
   // What the service said last wins; a decision is never undone.
   const approval = given.state === State.PENDING ? (mine ?? given) : given;
-  if (approval.state !== State.PENDING) return <Decided approval={approval} />;
-  return <Pending approval={approval} hold={hold} decided={decided} />;
+  const [isEdited, mark] = useState(false);
+  if (approval.state === State.PENDING) return <Pending approval={approval} hold={hold} decided={decided} mark={mark} />;
+  return (
+    <>
+      {isEdited && <p class="banner" role="status"><Icon name="warning" />It was decided elsewhere meanwhile. Your changes were not saved.</p>}
+      <Decided approval={approval} />
+    </>
+  );
 }
 
-function Pending({ approval, hold, decided }: { approval: Approval; hold: (approval: Approval) => void; decided: () => void }) {
+function Pending({ approval, hold, decided, mark }: {
+  approval: Approval;
+  hold: (approval: Approval) => void;
+  decided: () => void;
+  /** Told whether something of the card is changed and not decided. */
+  mark: (isEdited: boolean) => void;
+}) {
   const original = approval.payload ?? {};
   const schema = useSchema(approval);
   const asks = approval.actionType === "question";
@@ -67,6 +79,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const outdated = [...Object.keys(typed), ...told.map((each) => each.field)].some((field) => /^definition\.triggers/.test(field));
   const come = overdue(approval);
   const isTyped = Object.keys(typed).length > 0;
+  useEffect(() => mark(altered || isTyped), [altered, isTyped]);
 
   const decide = async (decision: Choice, said: string) => {
     setBusy(true);
@@ -79,6 +92,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         decision: { approval: name, payloadDigest, decision },
       });
       announce(said);
+      mark(false);
       hold(answer);
       decided();
     } catch (thrown) {
