@@ -10,8 +10,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import destination_pb2 as dp
 from rota.chat.v1 import chat_pb2
 
-from tests.web.acts import go_to
-from tests.web.stub import Answers, refusal, stubbed
+from tests.web.stub import URL, Answers, refusal, stubbed
 
 D: Final = "DestinationService/"
 NAME: Final = "workspaces/w/destinations/phone"
@@ -46,7 +45,11 @@ async def test_one_is_added_with_the_fields_of_its_kind(browser: Browser) -> Non
     )
     await expect(page.get_by_text("None yet. Results reach")).to_be_visible()
     await expect(page.get_by_label("Address", exact=True)).to_be_visible()
+    # A person's address is first for that person alone.
+    await expect(page.get_by_label("Whose", exact=True)).to_have_value("mine")
     await page.get_by_label("Kind", exact=True).select_option("ntfy")
+    await expect(page.get_by_label("Whose", exact=True)).to_have_value("")
+    await expect(page.get_by_text("Choose a topic that nobody guesses")).to_be_visible()
     topic = page.get_by_label("Topic", exact=True)
     await expect(topic).to_have_attribute("type", "password")
     await topic.fill(SECRET)
@@ -107,9 +110,11 @@ async def test_one_is_tested_verified_and_removed(browser: Browser) -> None:
     await mine.get_by_role("button", name="Test My phone", exact=True).click()
     await expect(mine.get_by_text("It was not taken: it answered 404.")).to_be_visible()
     await mine.get_by_role("button", name="Send a code to My phone", exact=True).click()
+    await expect(mine).to_contain_text("A code was sent.")
     await mine.get_by_label("Code", exact=True).fill("K7QF2M9X")
     await mine.get_by_role("button", name="Verify", exact=True).click()
     await expect(mine).to_contain_text("Verified by ada")
+    await expect(mine).not_to_contain_text("A code was sent.")
     (given,) = stub.seen(f"{D}VerifyDestination")
     assert (given.name, given.code) == (NAME, "K7QF2M9X")
     await expect(mine.get_by_label("Code", exact=True)).to_have_count(0)
@@ -131,10 +136,19 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     )
     page, stub = await stubbed(
         browser,
-        {**listing(paused, others), f"{D}EnableDestination": lambda _: phone()},
-        where="#/chat",
+        {
+            **listing(paused, others),
+            f"{D}EnableDestination": lambda _: phone(),
+            f"{D}UpdateDestination": lambda asked: asked.destination,
+        },
+        where="#/workspaces/w/destinations/nope",
     )
-    await go_to(page, "Destinations")
+    await expect(page.get_by_text("There is no destination “nope”, or it is not")).to_be_visible()
+    # As the link of a notice leads to it.
+    await page.goto(f"{URL}/#/{NAME}")
+    await expect(page.locator(".destination[aria-current]")).to_be_focused()
+    await expect(page.locator(".destination[aria-current]")).to_contain_text("My phone")
+    await expect(page.get_by_text("There is no destination")).to_have_count(0)
     mine = page.get_by_role("listitem").filter(has_text="My phone")
     await expect(mine).to_contain_text("Paused: it is gone: it answered 404")
     await mine.get_by_role("button", name="Enable My phone", exact=True).click()
@@ -146,6 +160,17 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     await expect(page.locator("#announcer")).to_have_text(said)
     (_, asked) = stub.seen(f"{D}EnableDestination")
     assert asked.send_missed is True
+    await mine.get_by_role("button", name="Rename").click()
+    name = mine.get_by_label("A new name for My phone")
+    await expect(name).to_have_value("My phone")
+    await name.fill("Pocket")
+    await name.press("Enter")
+    await expect(page.locator("#announcer")).to_have_text("It is called Pocket now.")
+    (renamed,) = stub.seen(f"{D}UpdateDestination")
+    assert (renamed.destination.display_name, renamed.update_mask.paths) == (
+        "Pocket",
+        ["display_name"],
+    )
     team = page.get_by_role("listitem").filter(has_text="The team")
     await expect(team).to_contain_text("Shared")
     await expect(team.get_by_role("button")).to_have_count(0)

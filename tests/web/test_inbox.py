@@ -6,12 +6,16 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from rota.automation.v1 import automation_pb2 as ap
+from rota.automation.v1 import destination_pb2 as dp
+from rota.automation.v1 import inbox_pb2 as ib
 
 from automation_service.inbox.items import InboxItemKind
 from tests.web.acts import ended, go_to, say
 from tests.web.conftest import Open
 from tests.web.site import Site
+from tests.web.stub import stubbed
 
 HOSTILE: Final = """<script>window.hit = 1</script><img src=x onerror="window.hit = 2">
 
@@ -89,6 +93,63 @@ async def test_what_comes_is_counted_opened_and_read(
     await page.get_by_role("button", name="Mark as unread").click()
     await expect(page.locator(".inbox-row.unread")).to_have_count(1)
     await expect(page).to_have_title("(1) Rota")
+
+
+async def test_an_item_names_what_it_is_about_and_fits_a_narrow_window(browser: Browser) -> None:
+    item = ib.InboxItem(
+        name="workspaces/w/inboxItems/i",
+        subject="A destination is paused",
+        body="It is gone.",
+        format="text",
+        state=ib.InboxItem.UNREAD,
+        automation="workspaces/w/automations/news",
+        destination="workspaces/w/destinations/hook",
+    )
+    listed = ib.ListInboxItemsResponse(inbox_items=[item], unread_count=1)
+    news = ap.Automation(
+        name=item.automation,
+        display_name="Morning news",
+        description="What is new.",
+        state=ap.Automation.ACTIVE,
+        notes=["Nothing reaches one.", "Nothing reaches two."],
+    )
+    hook = dp.Destination(name=item.destination, display_name="Our Slack")
+    page, _ = await stubbed(
+        browser,
+        {
+            "InboxService/ListInboxItems": lambda _: listed,
+            "InboxService/GetInboxItem": lambda _: item,
+            "AutomationService/GetAutomation": lambda _: news,
+            "AutomationService/ListAutomations": lambda _: ap.ListAutomationsResponse(
+                automations=[news]
+            ),
+            "DestinationService/ListDestinations": lambda _: dp.ListDestinationsResponse(
+                destinations=[hook]
+            ),
+        },
+        where="#/automations",
+        width=360,
+    )
+    # What is wrong with an automation stands beside what it is for.
+    line = page.get_by_role("link").filter(has_text="What is new.")
+    await expect(line).to_contain_text("Nothing reaches one.")
+    await expect(line).to_contain_text("Nothing reaches two.")
+    # What is unread is seen with the menu closed.
+    await page.get_by_role("banner").get_by_label("1 unread").click()
+    mark, title = page.locator(".inbox-mark"), page.locator(".inbox-row .row-title")
+    beside, subject = await mark.bounding_box(), await title.bounding_box()
+    assert beside is not None
+    assert subject is not None
+    assert subject["y"] < beside["y"] + beside["height"] < subject["y"] + 3 * subject["height"]
+    await title.click()
+    await expect(page.get_by_role("link", name="Morning news")).to_have_attribute(
+        "href", "#/automations/news"
+    )
+    await expect(page.get_by_role("link", name="Our Slack")).to_have_attribute(
+        "href", "#/destinations/hook"
+    )
+    await expect(page.locator(".inbox-body .plain-text")).to_have_text("It is gone.")
+    await page.context.close()
 
 
 async def test_a_hostile_item_is_only_text(open_page: Open, stack: Site, workspace: str) -> None:

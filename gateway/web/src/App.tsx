@@ -9,7 +9,7 @@ import { Chat } from "./chat/Chat.js";
 import { Inbox } from "./inbox/Inbox.js";
 import { Item } from "./inbox/Item.js";
 import { announcement } from "./lib/announce.js";
-import { isShownAt, markItems, otherUnread, unread, watchInbox } from "./lib/inbox.js";
+import { isShownAt, markItems, otherUnread, unread, unreadCount, watchInbox } from "./lib/inbox.js";
 import { pendingCount, watchLists } from "./lib/lists.js";
 import { followLink } from "./lib/links.js";
 import { online } from "./lib/network.js";
@@ -34,8 +34,10 @@ function Signed() {
   useEffect(watchLists, []);
   useEffect(() => watchInbox(notifyOf), []);
   useSeen();
+  useFaultOnce();
   useLayoutEffect(followLink, [route.value]);
   const pending = pendingCount();
+  const news = unreadCount.value;
   const waiting = waitingCount(pending, otherUnread.value);
   useEffect(() => {
     document.title = waiting ? `(${waiting}) Rota` : "Rota";
@@ -51,7 +53,10 @@ function Signed() {
           <Icon name="menu" />
         </button>
         <span class="brand">Rota</span>
-        {pending && <a class="count" href="#/approvals" aria-label={`${pending} approvals wait`}>{pending}</a>}
+        <span class="top-counts">
+          {news > 0 && <a class="count news" href="#/inbox" aria-label={`${news} unread`}><Icon name="mail" />{news}</a>}
+          {pending && <a class="count" href="#/approvals" aria-label={`${pending} approvals wait`}><Icon name="inbox" />{pending}</a>}
+        </span>
       </header>
       <Sidebar />
       <main id="main" tabIndex={-1}>
@@ -69,6 +74,16 @@ function Signed() {
       <div class="unseen" aria-live="polite" role="status" id="announcer">{announcement.value}</div>
     </div>
   );
+}
+
+/** What is wrong with a link stands until the next screen is opened. */
+function useFaultOnce(): void {
+  const told = useRef("");
+  // Before the link is followed, which opens a screen itself.
+  useLayoutEffect(() => {
+    if (told.current && told.current === linkFault.value) linkFault.value = "";
+    told.current = linkFault.value;
+  }, [route.value]);
 }
 
 /** Pending approvals and unread items together; empty for none. */
@@ -114,7 +129,7 @@ function Screen() {
     case "inbox":
       return id ? <Item key={id} id={id} /> : <Inbox />;
     case "destinations":
-      return <Destinations />;
+      return <Destinations id={id} />;
     case "models":
       return <Models />;
     case "notices":

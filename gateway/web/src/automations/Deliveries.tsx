@@ -7,7 +7,7 @@ import { threads } from "../lib/lists.js";
 import { useQuery } from "../lib/query.js";
 import { deliveries, idOf, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
-import { dateOf, moment, span } from "../lib/time.js";
+import { dateOf, exactly, moment, span } from "../lib/time.js";
 import { destinations, watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
@@ -51,13 +51,17 @@ function Row({ one, again }: { one: Delivery; again: () => void }) {
         <span class="faint">{one.state === State.RETRYING && next ? `next try ${moment(next)}` : one.subject}</span>
       </p>
       {one.error && <p class="error">{one.error}</p>}
-      {one.attemptCount > 0 && (
-        <button type="button" class="quiet small" aria-expanded={open} onClick={() => toggle(!open)}>
-          {one.attemptCount === 1 ? "1 attempt" : `${one.attemptCount} attempts`}
-        </button>
-      )}
-      {one.state === State.FAILED && (
-        <button type="button" class="quiet small" onClick={() => void retry()}><Icon name="play" />Send again</button>
+      {(one.attemptCount > 0 || one.state === State.FAILED) && (
+        <p class="acts">
+          {one.attemptCount > 0 && (
+            <button type="button" class="quiet small" aria-expanded={open} onClick={() => toggle(!open)}>
+              {one.attemptCount === 1 ? "1 attempt" : `${one.attemptCount} attempts`}
+            </button>
+          )}
+          {one.state === State.FAILED && (
+            <button type="button" class="quiet small" onClick={() => void retry()}><Icon name="play" />Send again</button>
+          )}
+        </p>
       )}
       {open && <Attempts name={one.name} />}
       {problem && <ProblemNotice problem={problem} />}
@@ -77,7 +81,7 @@ function Attempts({ name }: { name: string }) {
         const answer = each.error || (took ? "sent" : "no answer is known");
         return (
           <li key={each.attempt} value={each.attempt}>
-            {start && moment(start)}: {[each.statusCode || "", answer].filter(Boolean).join(" ")}{start && end ? `, ${span(start, end)}` : ""}
+            {start && exactly(start)}: {[each.statusCode || "", answer].filter(Boolean).join(" ")}{start && end ? `, ${span(start, end)}` : ""}
           </li>
         );
       })}
@@ -93,5 +97,5 @@ function Place({ name }: { name: string }) {
   }
   const found = destinations.items.value?.find(isIt);
   if (!found) return <strong>{idOf(name)}</strong>;
-  return <span><strong>{found.displayName || idOf(name)}</strong>{found.host !== found.displayName && <span class="faint"> {found.host}</span>}</span>;
+  return <span><a href={href("destinations", idOf(name))}>{found.displayName || idOf(name)}</a>{found.host !== found.displayName && <span class="faint"> {found.host}</span>}</span>;
 }

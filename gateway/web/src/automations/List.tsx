@@ -62,8 +62,9 @@ function Row({ it }: { it: Automation }) {
         <span class="row-main">
           <span class="row-title">{it.displayName}</span>
           <span class="faint clip">
-            {it.pauseNote || it.resumeTime ? pauseText(it) : it.notes[0] || it.description || "No description"}
+            {it.pauseNote || it.resumeTime ? pauseText(it) : it.description || "No description"}
           </span>
+          {it.notes.map((note) => <span key={note} class="row-note"><Icon name="warning" />{note}</span>)}
         </span>
         <span class="row-side">
           {next

@@ -1,16 +1,17 @@
 /** One inbox item, with its text and what it is about. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type InboxItem, InboxItem_State as State } from "../gen/rota/automation/v1/inbox_pb.js";
 import { look } from "../automations/states.js";
 import { markItems } from "../lib/inbox.js";
 import { pretty } from "../lib/json.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { useQuery } from "../lib/query.js";
-import { idOf, inbox } from "../lib/rpc.js";
+import { automations, idOf, inbox } from "../lib/rpc.js";
 import { go, href, resourceHref } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, moment } from "../lib/time.js";
+import { destinations, watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { Badge, Facts, ProblemNotice, Skeleton } from "../ui/parts.js";
@@ -64,19 +65,30 @@ function About({ item }: { item: InboxItem }) {
       rows={[
         ["Came", came && moment(came)],
         ["Run", item.run && link(resourceHref(item.run), "Open the run")],
-        ["Automation", item.automation && link(resourceHref(item.automation), idOf(item.automation))],
+        ["Automation", item.automation && <AutomationName name={item.automation} />],
         ["Approval", item.approval && link(href("approvals", idOf(item.approval)), "Open the approval")],
         ["Thread", item.thread && link(href("chat", idOf(item.thread)), "Open the thread")],
-        ["Destination", item.destination && (link(resourceHref(item.destination), idOf(item.destination)) ?? idOf(item.destination))],
+        ["Destination", item.destination && <DestinationName name={item.destination} />],
       ]}
     />
   );
 }
 
+function AutomationName({ name }: { name: string }) {
+  const { value } = useQuery(() => automations.getAutomation({ name }), name, 60_000);
+  return <a href={resourceHref(name)}>{value?.displayName || "Open the automation"}</a>;
+}
+
+function DestinationName({ name }: { name: string }) {
+  useEffect(watchDestinations, []);
+  return <a href={resourceHref(name)}>{destinations.items.value?.find((each) => each.name === name)?.displayName || idOf(name)}</a>;
+}
+
 /** The text is anybody's: it is drawn as elements, and nothing in it is loaded or carried out. */
 function Body({ item }: { item: InboxItem }) {
   if (item.format === "markdown") return <Markdown text={item.body} />;
-  return <pre tabIndex={0}>{item.format === "json" ? asJson(item.body) : item.body}</pre>;
+  if (item.format === "json") return <pre tabIndex={0}>{asJson(item.body)}</pre>;
+  return <div class="prose"><p class="plain-text">{item.body}</p></div>;
 }
 
 function asJson(text: string): string {

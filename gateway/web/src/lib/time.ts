@@ -24,6 +24,11 @@ export function moment(date: Date, place = zone): string {
   return `${dated(date, place)}, ${clock(date, place)}`;
 }
 
+/** As `moment`, with seconds: attempts follow one another within a minute. */
+export function exactly(date: Date): string {
+  return `${moment(date)}:${String(date.getSeconds()).padStart(2, "0")}`;
+}
+
 const NEAR = 300 * 86_400_000;
 
 function dated(date: Date, place = zone): string {

@@ -1,15 +1,15 @@
 /** Destinations: where results go. The page sends their secrets and never shows them. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { describeUsers } from "../automations/users.js";
 import { Destination_State as State, type Destination } from "../gen/rota/automation/v1/destination_pb.js";
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { destinations as service, idOf, requestId } from "../lib/rpc.js";
-import { claims } from "../lib/session.js";
+import { claims, workspace } from "../lib/session.js";
 import { dateOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
-import { Badge, ProblemNotice, Skeleton, type Tone } from "../ui/parts.js";
+import { Badge, ProblemNotice, Skeleton, TextPrompt, type Tone } from "../ui/parts.js";
 import { AddDestination } from "./AddDestination.js";
 import { destinations, watchDestinations } from "./destinations.js";
 import { labelOf } from "./destinationKinds.js";
@@ -22,9 +22,16 @@ const STATES: Record<State, [Tone, string]> = {
   [State.UNVERIFIED]: ["wait", "Not verified"],
 };
 
-export function Destinations() {
+/** `id`: the one that a link leads to. */
+export function Destinations({ id }: { id?: string | undefined }) {
   useEffect(watchDestinations, []);
   const found = destinations.items.value;
+  const sought = id && `${workspace.value}/destinations/${id}`;
+  const isMissing = !!sought && found !== undefined && !found.some((each) => each.name === sought);
+  const hasMore = destinations.hasMore.value;
+  useEffect(() => {
+    if (isMissing && hasMore) void destinations.more();
+  }, [isMissing, hasMore, found?.length]);
   return (
     <section class="screen" aria-label="Destinations">
       <header class="screen-head"><h1>Destinations</h1></header>
@@ -34,8 +41,9 @@ export function Destinations() {
             <h2>Where results go</h2>
             {destinations.problem.value && <ProblemNotice problem={destinations.problem.value} again={() => void destinations.refresh()} />}
             {!found && !destinations.problem.value && <Skeleton what="Loading destinations" />}
+            {isMissing && !hasMore && <p class="error" role="status">There is no destination “{id}”, or it is not for you.</p>}
             {found?.length === 0 && <p class="faint">None yet. Results reach your inbox and your threads without one.</p>}
-            {found && found.length > 0 && <ul class="rows tight">{found.map((each) => <One key={each.name} destination={each} />)}</ul>}
+            {found && found.length > 0 && <ul class="rows tight">{found.map((each) => <One key={each.name} destination={each} isSought={each.name === sought} />)}</ul>}
             <More list={destinations} what="destinations" />
           </section>
           <AddDestination />
@@ -45,7 +53,13 @@ export function Destinations() {
   );
 }
 
-function One({ destination }: { destination: Destination }) {
+function One({ destination, isSought }: { destination: Destination; isSought: boolean }) {
+  const line = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (!isSought) return;
+    line.current?.scrollIntoView({ block: "center" });
+    line.current?.focus({ preventScroll: true });
+  }, [isSought]);
   const [sure, ask] = useState(false);
   const [warning, warn] = useState("");
   const [busy, setBusy] = useState(false);
@@ -69,10 +83,22 @@ function One({ destination }: { destination: Destination }) {
     const { error } = await service.testDestination({ name, requestId: requestId() });
     say(error ? `It was not taken: ${error}.` : "It was taken.");
   });
+  useEffect(() => say(""), [destination.verifyTime?.seconds]);
   const send = () => attempt(async () => {
     const { error } = await service.testDestination({ name, verify: true, requestId: requestId() });
     say(error ? `No code was sent: ${error}.` : "A code was sent. Enter it below.");
   });
+  const rename = async (text: string): Promise<Problem | undefined> => {
+    try {
+      const renamed = await service.updateDestination({ destination: { name, etag: destination.etag, displayName: text.trim() }, updateMask: { paths: ["display_name"] }, requestId: requestId() });
+      announce(`It is called ${renamed.displayName} now.`);
+    } catch (thrown) {
+      return problemOf(thrown);
+    } finally {
+      void destinations.refresh();
+    }
+    return undefined;
+  };
   const enable = (sendMissed: boolean) => attempt(async () => {
     await service.enableDestination({ name, etag: destination.etag, sendMissed, requestId: requestId() });
     announce(sendMissed ? `${displayName} takes results again, and what it missed.` : `${displayName} takes results again.`);
@@ -91,7 +117,7 @@ function One({ destination }: { destination: Destination }) {
     });
   };
   return (
-    <li>
+    <li ref={line} class={isSought ? "destination sought" : "destination"} tabIndex={isSought ? -1 : undefined} aria-current={isSought ? "location" : undefined}>
       <div class="row still">
         <span class="row-main">
           <span class="row-title">{displayName}</span>
@@ -104,7 +130,7 @@ function One({ destination }: { destination: Destination }) {
         <span class="badges"><Badge tone={tone}>{label}</Badge></span>
       </div>
       {manages(destination) && (
-        <p class="acts">
+        <div class="acts">
           <button type="button" class="quiet small" disabled={busy} aria-busy={busy} onClick={() => void test()} aria-label={`Test ${displayName}`}>{busy ? "Please wait…" : "Test"}</button>
           {!destination.verifyTime && <button type="button" class="quiet small" disabled={busy} onClick={() => void send()} aria-label={`Send a code to ${displayName}`}>Send a code</button>}
           {state === State.PAUSED && <button type="button" class="quiet small" disabled={busy} onClick={() => void enable(false)} aria-label={`Enable ${displayName}`}><Icon name="play" />Enable</button>}
@@ -112,7 +138,8 @@ function One({ destination }: { destination: Destination }) {
           <button type="button" class={sure ? "quiet danger small" : "quiet small"} disabled={busy} onBlur={() => ask(false)} onClick={remove} aria-label={sure ? `Really remove ${displayName}` : `Remove ${displayName}`}>
             <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
           </button>
-        </p>
+          <TextPrompt label="Rename" icon="pencil" question={`A new name for ${displayName}`} act="Rename" kind="quiet small" text={displayName} done={rename} />
+        </div>
       )}
       {sure && warning && <p role="status">{warning}</p>}
       {said && <p role="status">{said}</p>}

@@ -28,7 +28,8 @@ export function ResultBody({ text, format }: { text: string; format: ResultForma
 
 function Formatted({ text, format }: { text: string; format: ResultFormat }) {
   if (format === "markdown") return <Markdown text={text} />;
-  return <pre tabIndex={0} dir="auto">{format === "json" ? readable(text) : text}</pre>;
+  if (format === "json") return <pre tabIndex={0} dir="auto">{readable(text)}</pre>;
+  return <div class="prose"><p class="plain-text">{text}</p></div>;
 }
 
 /** Returns whole lines, as far as there are any. */
