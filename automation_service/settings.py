@@ -106,7 +106,9 @@ class AutomationSettings(ServiceSettings):
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
     local_destinations: bool = Field(
-        False, description="allow local addresses and http for destinations"
+        False,
+        description="allow local addresses, http and other hosts than a service's own for"
+        " destinations; `make run` sets it to `true`",
     )
     page_url: str = Field(
         "",
