@@ -4,7 +4,7 @@ Nothing passes as it came: HTML is text, an image is a link, and a link leads to
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -22,6 +22,10 @@ MAX_URL: Final = 2_000
 MAX_CHARACTERS: Final = 256 * 1024
 # Markup that a paragraph may have. One that has more is text: to read it costs its square.
 MAX_MARKS: Final = 2_000
+# Of all paragraphs the squares together: those that follow are text.
+MAX_SQUARES: Final = 2 * MAX_MARKS**2
+# Cells of all tables of a text together: each costs as much as a word of markup.
+MAX_CELLS: Final = 8_000
 # Lines of Markdown. What has more is text: each block has its cost.
 MAX_LINES: Final = 4_000
 # Of a block that is cut at least so much is worth to be shown.
@@ -144,7 +148,7 @@ def _parser() -> MarkdownIt:
 
 
 def _parse(source: str) -> Iterator[SyntaxTreeNode | str]:
-    """Yields the blocks; those with too much markup as text."""
+    """Yields the blocks; those with too much markup, or too many cells, as text."""
     for part in _split(source):
         if part.is_dense:
             yield part.text
@@ -159,14 +163,15 @@ class _Part:
 
 
 def _split(source: str) -> Iterator[_Part]:
-    """Yields the source as it is, unless a paragraph of it is dense with markup."""
+    """Yields the source as it is, unless paragraphs of it cost more than there is for them."""
     paragraphs = re.split(r"(\n[ \t]*\n)", source)
-    if not any(_is_dense(part) for part in paragraphs):
+    dense = [*_find_dense(paragraphs)]
+    if not any(dense):
         yield _Part(source, False)
         return
     kept = ""
-    for part in paragraphs:
-        if not _is_dense(part):
+    for part, is_dense in zip(paragraphs, dense, strict=True):
+        if not is_dense:
             kept += part
             continue
         if kept.strip():
@@ -177,8 +182,25 @@ def _split(source: str) -> Iterator[_Part]:
         yield _Part(kept, False)
 
 
-def _is_dense(paragraph: str) -> bool:
-    return len(paragraph) > MAX_MARKS and sum(1 for _ in _MARKS.finditer(paragraph)) > MAX_MARKS
+def _find_dense(paragraphs: Sequence[str]) -> Iterator[bool]:
+    """Yields for each paragraph whether it costs more than the others before it have left."""
+    squares, cells = MAX_SQUARES, MAX_CELLS
+    for paragraph in paragraphs:
+        marks = sum(1 for _ in _MARKS.finditer(paragraph))
+        asked = _count_cells(paragraph)
+        is_dense = marks > MAX_MARKS or marks**2 > squares or asked > cells
+        if not is_dense:
+            squares -= marks**2
+            cells -= asked
+        yield is_dense
+
+
+def _count_cells(paragraph: str) -> int:
+    """Returns the cells of a paragraph if it is a table: a short row is filled up."""
+    if "|" not in paragraph:
+        return 0
+    lines = paragraph.strip("\n").split("\n")
+    return len(lines) * max(line.count("|") for line in lines) if len(lines) > 1 else 0
 
 
 def _write(node: SyntaxTreeNode | str, format: MessageFormat, dialect: Dialect) -> WrittenBlock:

@@ -154,3 +154,30 @@ def test_no_text_takes_long_to_read(body: str) -> None:
     document = read_document(body, "markdown", characters=256 * 1024)
     write_document(document, HYPERTEXT, limit=600_000)
     assert time.process_time() - start < 5
+
+
+def _table(rows: int, columns: int, filled: int) -> str:
+    head = "|" + "a|" * columns + "\n|" + "-|" * columns + "\n"
+    return head + ("|" + "b|" * filled + "\n") * (rows - 2)
+
+
+@pytest.mark.parametrize(
+    "body", [_table(1_000, 9, 9), _table(100, 100, 1), "> " + _table(1_000, 9, 9)], ids=len
+)
+def test_a_table_beyond_the_limit_is_plain_text(body: str) -> None:
+    small = _table(200, 9, 9)
+    document = read_document(f"{small}\n\n{body}\n\n{small}\n\n**b**", "markdown", characters=10**6)
+    kinds = ["text" if isinstance(node, str) else node.type for node in document.nodes]
+    assert kinds == ["table", "text", "table", "paragraph"]
+
+
+def test_tables_together_have_no_more_cells_than_one() -> None:
+    document = read_document(f"{_table(200, 9, 9)}\n\n" * 9, "markdown", characters=10**6)
+    assert [isinstance(node, str) for node in document.nodes] == [False] * 4 + [True] * 5
+
+
+def test_paragraphs_together_have_a_limit_of_markup() -> None:
+    paragraph = "![a" * 450 + "\n\n"
+    document = read_document(paragraph * 20 + "**b**", "markdown", characters=10**6)
+    kinds = [isinstance(node, str) for node in document.nodes]
+    assert kinds == [False] * 9 + [True] * 11 + [False]
