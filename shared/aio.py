@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -51,6 +53,17 @@ class Notifier:
 def _resolve(waiter: "asyncio.Future[bool]", notified: bool) -> None:
     if not waiter.done():
         waiter.set_result(notified)
+
+
+T = TypeVar("T")
+
+
+def find_of_loop(kept: WeakKeyDictionary[asyncio.AbstractEventLoop, T], make: Callable[[], T]) -> T:
+    """Returns what is kept for the running loop, made when it is first asked for."""
+    loop = asyncio.get_running_loop()
+    if loop not in kept:
+        kept[loop] = make()
+    return kept[loop]
 
 
 # Of work that is quick by itself, so much is done in one turn of a loop: about five milliseconds,
@@ -102,16 +115,72 @@ _SHARES: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, TurnShare]] = WeakKe
 
 async def take_turn(cost: int, *, by: str) -> None:
     """Takes `cost` from the TurnShare of the loop, in a turn that has something left."""
-    loop = asyncio.get_running_loop()
-    if (share := _SHARES.get(loop)) is None:
-        share = _SHARES[loop] = TurnShare()
-    await share.take(cost, by=by)
+    await find_of_loop(_SHARES, TurnShare).take(cost, by=by)
 
 
 # Work that takes longer waits for a lock or for a slow database: it gives its slot to others.
 SLOT_SECONDS: Final = 0.05
 
-T = TypeVar("T")
+
+class ThreadShare:
+    """Threads for one kind of work, of which nobody takes more than a share at once.
+
+    Work that hangs keeps its thread, also when its caller has left. What finds no thread free, or
+    the share of `by` in use, waits in order; those who wait take turns.
+    """
+
+    def __init__(self, name: str, *, threads: int, share: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = threads
+        self._share = share
+        self._held: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def run(self, work: Callable[[], T], *, by: str) -> T:
+        """Returns what `work` does, or raises it. `by` is whose it is."""
+        await self._take(by)
+        loop = asyncio.get_running_loop()
+
+        def end(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._release, by)
+
+        begun = self._threads.submit(copy_context().run, work)
+        begun.add_done_callback(end)
+        return await asyncio.wrap_future(begun)
+
+    async def _take(self, by: str) -> None:
+        if self._free and self._held[by] < self._share:
+            self._hold(by)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turns = self._waiting.setdefault(by, deque())
+        turns.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                turns.remove(turn)
+            else:  # it came at the same moment
+                self._release(by)
+            raise
+
+    def _hold(self, by: str) -> None:
+        self._free -= 1
+        self._held[by] += 1
+
+    def _release(self, by: str) -> None:
+        self._free += 1
+        self._held[by] -= 1
+        for waiter in [*self._waiting]:
+            turns = self._waiting[waiter]
+            if self._free and turns and self._held[waiter] < self._share:
+                self._hold(waiter)
+                turns.popleft().set_result(None)
+                self._waiting.move_to_end(waiter)
+            if not turns:
+                del self._waiting[waiter]
+        self._held += Counter()  # only those that hold something
 
 
 class BackgroundTasks:

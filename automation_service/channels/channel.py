@@ -12,7 +12,7 @@ from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import ChannelSettings, SmtpServer
 from shared.clock import Clock, SystemClock
-from shared.security.egress import Address, NotPublic, Resolve, is_public, resolve
+from shared.security.egress import Address, NotPublic, Resolve, is_public, look_up_for, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,8 @@ class Channel:
         self, settings: ChannelSettings, message: ChannelMessage, ports: ChannelPorts
     ) -> ChannelAnswer:
         """Sends one message. Every failure of the service is an answer with an error."""
-        return await attempt(self.transmit(settings, message, ports), ports.seconds)
+        with look_up_for(message.workspace):
+            return await attempt(self.transmit(settings, message, ports), ports.seconds)
 
 
 async def attempt(sent: Awaitable[ChannelAnswer], seconds: float) -> ChannelAnswer:

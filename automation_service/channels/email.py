@@ -1,6 +1,5 @@
 """E-mail: one mail of text and HTML, which loads nothing."""
 
-import asyncio
 import html
 import re
 from datetime import UTC
@@ -8,6 +7,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 from typing import Final
 
 from automation_service.channels.answer import ChannelAnswer
@@ -15,7 +15,7 @@ from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.dialect import PLAIN
 from automation_service.channels.document import read_subject
 from automation_service.channels.hypertext import HYPERTEXT, clean_html
-from automation_service.channels.layout import layout_blocks
+from automation_service.channels.layout import layout_blocks, write_in_thread
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import EmailSettings
 from automation_service.channels.smtp import send_mail
@@ -34,7 +34,9 @@ async def transmit(
     """The Message-ID comes from the delivery, so that many servers show a repeat once."""
     if ports.smtp is None:
         return ChannelAnswer(error="there is no mail server: the operator has named none")
-    mail = await asyncio.to_thread(write_mail, message, settings.address, ports.smtp.sender)
+    mail = await write_in_thread(
+        message, partial(write_mail, message, settings.address, ports.smtp.sender)
+    )
     return await send_mail(ports.smtp, settings.address, mail, ports)
 
 

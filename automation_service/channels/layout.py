@@ -1,6 +1,10 @@
 """A message as one text: subject, body, and a link to the whole of it."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from automation_service.channels.dialect import Dialect
 from automation_service.channels.document import (
@@ -11,25 +15,36 @@ from automation_service.channels.document import (
     write_blocks,
 )
 from automation_service.channels.message import ChannelMessage
+from shared.aio import ThreadShare, find_of_loop
 from shared.registries.actions.deliver import MAX_SUBJECT
 
 CUT = "The rest was cut."
 OPEN = "Open in Rota"
 READ_ALL = "Read all of it in Rota"
+# Messages that are written at once, and those of one workspace.
+WRITERS: Final = 2
+WRITERS_OF_WORKSPACE: Final = 1
+_THREADS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadShare]] = WeakKeyDictionary()
+
+T = TypeVar("T")
 
 
 async def write_message(message: ChannelMessage, dialect: Dialect, *, limit: int) -> str:
     """Returns subject and body in a dialect, at most `limit` by its count."""
-    return await asyncio.to_thread(layout_text, message, dialect, limit=limit)
+    return await write_in_thread(message, partial(layout_text, message, dialect, limit=limit))
 
 
 async def write_body(
     message: ChannelMessage, dialect: Dialect, *, limit: int, linked: bool = True
 ) -> str:
     """Returns the body alone; without `linked` the service shows the link elsewhere."""
-    return await asyncio.to_thread(
-        layout_text, message, dialect, limit=limit, titled=False, linked=linked
-    )
+    work = partial(layout_text, message, dialect, limit=limit, titled=False, linked=linked)
+    return await write_in_thread(message, work)
+
+
+async def write_in_thread(message: ChannelMessage, work: Callable[[], T]) -> T:
+    """Writes a message in one of the threads for that, of which a workspace has one at a time."""
+    return await find_of_loop(_THREADS, _open_threads).run(work, by=message.workspace)
 
 
 def layout_text(
@@ -74,3 +89,7 @@ def _write_endings(message: ChannelMessage, dialect: Dialect, *, linked: bool) -
         return "", dialect.paragraph(rest)
     whole = dialect.paragraph(dialect.link(dialect.text(OPEN), link))
     return whole, dialect.paragraph(f"{rest} {dialect.link(dialect.text(READ_ALL), link)}")
+
+
+def _open_threads() -> ThreadShare:
+    return ThreadShare("writer", threads=WRITERS, share=WRITERS_OF_WORKSPACE)

@@ -1,7 +1,7 @@
 """Matrix: an event in a room. Its transaction id is the delivery's, so it is there once."""
 
-import asyncio
 import json
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.dialect import Dialect
 from automation_service.channels.http import HttpAnswer, later, post_json
 from automation_service.channels.hypertext import HYPERTEXT, clean_html
-from automation_service.channels.layout import layout_text
+from automation_service.channels.layout import layout_text, write_in_thread
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import MatrixSettings
 
@@ -38,7 +38,7 @@ PLAIN_BYTES: Final = PlainBytes()
 async def transmit(
     settings: MatrixSettings, message: ChannelMessage, ports: ChannelPorts
 ) -> ChannelAnswer:
-    payload = await asyncio.to_thread(write_event, message)
+    payload = await write_in_thread(message, partial(write_event, message))
     room = quote(settings.room_id, safe="")
     url = (
         f"{settings.homeserver.rstrip('/')}/_matrix/client/v3/rooms/{room}"

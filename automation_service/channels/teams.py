@@ -1,8 +1,8 @@
 """Microsoft Teams: a workflow that posts what a webhook gets, an adaptive card."""
 
-import asyncio
 import json
 import re
+from functools import partial
 from typing import Any, Final
 
 from automation_service.channels.answer import ChannelAnswer
@@ -10,7 +10,7 @@ from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.dialect import Dialect, utf16_size
 from automation_service.channels.document import WrittenBlock, read_subject
 from automation_service.channels.http import HttpAnswer, post_json
-from automation_service.channels.layout import OPEN, layout_blocks, message_link
+from automation_service.channels.layout import OPEN, layout_blocks, message_link, write_in_thread
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import TeamsSettings
 from shared.registries.actions.deliver import MAX_SUBJECT
@@ -69,7 +69,7 @@ CARD_MARKDOWN: Final = CardMarkdown()
 async def transmit(
     settings: TeamsSettings, message: ChannelMessage, ports: ChannelPorts
 ) -> ChannelAnswer:
-    card = await asyncio.to_thread(write_card, message)
+    card = await write_in_thread(message, partial(write_card, message))
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,

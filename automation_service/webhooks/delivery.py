@@ -19,6 +19,7 @@ from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
 from shared import errors
 from shared.db import database
+from shared.security.egress import look_up_for
 from shared.telemetry import logs, metrics
 
 # Messages in progress of a workspace: a slow endpoint delays only its own.
@@ -98,7 +99,8 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
             return ChannelAnswer(error="its secret can't be read")
         body = tried.body.encode()
         headers = build_signed_headers(tried.id, body, secrets, seconds=int(now.timestamp()))
-        return await self.sender.send(webhook.uri, body, headers)
+        with look_up_for(tried.workspace):
+            return await self.sender.send(webhook.uri, body, headers)
 
     async def _end(
         self, tried: WebhookDelivery, status: WebhookDeliveryStatus, response: ChannelAnswer

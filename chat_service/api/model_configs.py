@@ -30,6 +30,7 @@ from shared.json_path import join_path
 from shared.rpc import struct
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
+from shared.security.egress import look_up_for
 from shared.security.secretbox import DecryptionError
 from shared.settings import SECRET_KEYS
 from shared.validation.violations import describe_fault
@@ -173,7 +174,8 @@ class ModelConfigServicer(ResourceServicer):
             bundle = self.model_loader.bundle_of(row)
         probe = ModelProbe(model=bundle)
         async with self.model_tests.run(user, request.name, probe.meter, bundle.config):
-            report = await probe.run()
+            with look_up_for(workspace):
+                report = await probe.run()
         used = convert.usage(accounting.add_calls({}, probe.meter.usage()))
         if row is None:
             shown = convert.file_model(bundle.config, workspace)

@@ -26,6 +26,7 @@ from chat_service.turns.telemetry import SegmentTelemetry, outcome_name
 from shared import errors
 from shared.clock import Clock
 from shared.db import database
+from shared.security.egress import look_up_for
 from shared.telemetry import logs
 
 # How often the database may refuse the end of a turn before what it said is cleaned, and left out.
@@ -111,7 +112,8 @@ class SegmentRun:
     async def _run(self, flow: Flow, on_end: Callable[["SegmentRun"], None]) -> None:
         try:
             self._lost_watch = asyncio.create_task(self._cancel_when_lost())
-            await self._run_flow(flow)
+            with look_up_for(self.segment.turn.workspace_id):
+                await self._run_flow(flow)
         finally:
             self._stop_lost_watch()
             if self.log.lost.is_set():

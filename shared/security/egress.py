@@ -4,11 +4,16 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import httpx2
 
+from shared.aio import ThreadShare, find_of_loop
 from shared.http.transport import HttpTransport
 from shared.security import body_decoder
 
@@ -32,6 +37,13 @@ _REFUSED: Final = (
     ipaddress.IPv4Network("192.88.99.0/24"),
     ipaddress.IPv6Network("fec0::/10"),
 )
+
+
+# Names that are looked up at once, and those of one workspace.
+LOOKUPS: Final = 64
+LOOKUPS_OF_WORKSPACE: Final = 4
+_LOOKUPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadShare]] = WeakKeyDictionary()
+_LOOKED_UP_FOR: Final[ContextVar[str]] = ContextVar("looked_up_for", default="")
 
 
 def is_public(address: Address) -> bool:
@@ -60,11 +72,30 @@ def names_inner(host: str) -> bool:
         return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
 
 
+@contextmanager
+def look_up_for(workspace: str) -> Iterator[None]:
+    """Names are looked up for a workspace meanwhile, with its share of the threads."""
+    token = _LOOKED_UP_FOR.set(workspace)
+    try:
+        yield
+    finally:
+        _LOOKED_UP_FOR.reset(token)
+
+
 async def resolve(host: str, port: int) -> list[Address]:
-    """Every address of a host. Raises OSError when it has none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Every address of a host. Raises OSError when it has none.
+
+    A name server that hangs keeps a thread for as long as the machine waits for it, whatever the
+    caller does: it delays the workspace that `look_up_for` names, and no other.
+    """
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    threads = find_of_loop(_LOOKUPS, _open_threads)
+    found = await threads.run(look_up, by=_LOOKED_UP_FOR.get())
     return list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
+
+
+def _open_threads() -> ThreadShare:
+    return ThreadShare("lookup", threads=LOOKUPS, share=LOOKUPS_OF_WORKSPACE)
 
 
 class NotPublic(httpx2.ConnectError):

@@ -1,7 +1,9 @@
 """Mail over real SMTP: how it is secured, what it holds, and what each answer means."""
 
+import asyncio
 import dataclasses
 import ssl
+import threading
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SmtpServer, read_settings
-from tests.automation_service.channels.messages import ID, LINK, MESSAGE, PORTS, message
+from tests.automation_service.channels.messages import ID, LINK, MESSAGE, PORTS, message, settings
+from tests.support.receivers import receivers
 from tests.support.smtp_server import PASSWORD, MailServer, smtp_server
 
 
@@ -132,3 +135,33 @@ async def test_nobody_there_is_an_answer(tmp_path: Path) -> None:
     async with smtp_server(tmp_path) as mail:
         pass
     assert await send(mail) == ChannelAnswer(error="the mail server can't be reached")
+
+
+async def test_mails_that_take_long_to_write_delay_only_their_workspace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, gate = threading.Semaphore(0), threading.Event()
+
+    def write(*_: Any) -> bytes:
+        begun.release()
+        gate.wait(30)
+        return b""
+
+    monkeypatch.setattr("automation_service.channels.email.write_mail", write)
+    server = SmtpServer(host="127.0.0.1", port=9, security="none", sender="rota@rota.example")
+    address = read_settings("email", {"address": "anna@example.org"}, local=True)
+    ports = dataclasses.replace(PORTS, smtp=server, seconds=30)
+    slow = [
+        asyncio.create_task(CHANNELS["email"].send(address, MESSAGE, ports)) for _ in range(100)
+    ]
+    try:
+        assert await asyncio.to_thread(begun.acquire, timeout=30)
+        async with receivers("ntfy") as service:
+            other = message(workspace="workspaces/other")
+            assert (await CHANNELS["ntfy"].send(settings(service), other, ports)).is_success
+        assert not begun.acquire(blocking=False)
+    finally:
+        gate.set()
+        for task in slow:
+            task.cancel()
+        await asyncio.wait(slow)
