@@ -13,7 +13,7 @@ from shared.definition.destination_names import INBOX, THREAD, is_destination, i
 
 DELIVER: Final = "deliver"
 UNTITLED: Final = "Untitled thread"
-_HERE: Final = "this conversation"
+HERE: Final = "this conversation"
 _OF_AUTHOR: Final = "the inbox of whom it runs for"
 _OF_OTHERS: Final = "a personal destination of another member"
 _UNKNOWN: Final = "a destination that is gone, or another member's own"
@@ -121,13 +121,21 @@ async def describe_difference(
     Each has its `destination`, kind, name and host, as a card does of what it delivers to.
     """
     names = [*list_payload_destinations(before), *list_payload_destinations(after)]
-    step = {"action": DELIVER, "config": {"to": names}}
-    both = {"definition": {"plan": [step]}}
-    titles = await run.deps.thread_titles(run.context.runtime.workspace, list_threads(both))
-    here = thread_of(run.context.runtime.turn_name)
-    known = {one.name: one for one in await find_destinations(run, both)}
-    described = {name: _describe(name, known, here, titles, _OF_OTHERS) for name in names}
+    described = await describe_names(run, names)
     return [{**one, **_moved(one, described)} for one in difference]
+
+
+async def describe_names(run: AgentRun, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Returns what a card says of each destination, by its name."""
+    step = {"action": DELIVER, "config": {"to": list(names)}}
+    payload = {"definition": {"plan": [step]}}
+    titles = await run.deps.thread_titles(run.context.runtime.workspace, list_threads(payload))
+    here = thread_of(run.context.runtime.turn_name)
+    known = {one.name: one for one in await find_destinations(run, payload)}
+    return {
+        name: _describe(name, known, here, titles, _UNKNOWN)
+        for name in list_payload_destinations(payload)
+    }
 
 
 def _moved(change: Json, described: Mapping[str, dict[str, str]]) -> dict[str, Any]:
@@ -193,7 +201,7 @@ def _describe(
     if name == INBOX:
         return {"destination": name, "kind": INBOX, "display_name": _OF_AUTHOR}
     if name == thread:
-        return {"destination": name, "kind": THREAD, "display_name": _HERE}
+        return {"destination": name, "kind": THREAD, "display_name": HERE}
     if is_thread(name):
         title = titles.get(name, "") or UNTITLED
         return {"destination": name, "kind": THREAD, "display_name": title}

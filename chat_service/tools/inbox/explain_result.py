@@ -11,13 +11,14 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.ports import AutomationView
 from chat_service.runtime.result_ports import InboxItemView, ResultRunView, SentResult
 from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.automations.deliveries import HERE, describe_names
 from chat_service.tools.automations.list_automations import next_fires
 from chat_service.tools.automations.lookup import find_automation
-from chat_service.tools.automations.moment import format_for
+from chat_service.tools.automations.moment import format_for, format_local
 from chat_service.tools.results import ResultReport, ToolOutcome, refuse_argument
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared import errors
-from shared.definition.destination_names import INBOX
+from shared.definition.destination_names import INBOX, THREAD
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.description import describe
 
@@ -142,6 +143,12 @@ async def _report(run: AgentRun, item: InboxItemView | None, found: ResultRunVie
     deliveries = await run.deps.retry.peer.call(
         lambda: automations.results.list_deliveries(**asker, run=found.name, limit=MAX_DELIVERIES)
     )
+    places = {
+        name: _in_words_of(one)
+        for name, one in (
+            await describe_names(run, [one.destination for one in deliveries])
+        ).items()
+    }
     author = revision.author if revision else ""
     name = one_line(found.display_name, 200)
     trigger = _trigger(found)
@@ -150,7 +157,7 @@ async def _report(run: AgentRun, item: InboxItemView | None, found: ResultRunVie
         _cause(run, found, trigger),
         f"The version that ran is {found.revision}"
         + (f", made by {'you' if author == context.user else author}" if author else ""),
-        _where(deliveries, context.turn_name.partition("/turns/")[0]),
+        _where(deliveries, places),
         _how_to_stop(name, automation),
     ]
     return ResultReport(
@@ -161,7 +168,9 @@ async def _report(run: AgentRun, item: InboxItemView | None, found: ResultRunVie
         slot=_when(run, found),
         run_state=found.state,
         made_by=author,
-        deliveries=[{"destination": one.destination, "state": one.state} for one in deliveries],
+        deliveries=[
+            {"to": places[one.destination], "state": _say_state(one)} for one in deliveries
+        ],
         explanation=" ".join(f"{one}." for one in sentences if one),
     )
 
@@ -190,15 +199,25 @@ def _in_words(trigger: Mapping[str, Any]) -> str:
         return str(trigger.get("type", ""))
 
 
-def _where(deliveries: Sequence[SentResult], thread: str) -> str:
+def _in_words_of(place: Mapping[str, str]) -> str:
+    name, kind = place["display_name"], place["kind"]
+    if kind == INBOX:
+        return "the inbox of who made it"
+    if kind == THREAD:
+        return name if name == HERE else f"the conversation “{name}”"
+    about = ", ".join(filter(None, (kind, place.get("host"))))
+    return f"“{name}” ({about})" if about else name
+
+
+def _where(deliveries: Sequence[SentResult], places: Mapping[str, str]) -> str:
     if not deliveries:
         return "It delivered nothing: its output is in the run"
-    places = {INBOX: "the inbox of who made it", thread: "this conversation"}
-    told = [
-        f"{places.get(one.destination, one.destination)} ({_DELIVERED.get(one.state, one.state)})"
-        for one in deliveries
-    ]
+    told = [f"{places[one.destination]} ({_say_state(one)})" for one in deliveries]
     return f"Its plan delivers to {', '.join(told)}"
+
+
+def _say_state(one: SentResult) -> str:
+    return _DELIVERED.get(one.state, one.state)
 
 
 def _how_to_stop(name: str, automation: AutomationView | None) -> str:
@@ -209,9 +228,10 @@ def _how_to_stop(name: str, automation: AutomationView | None) -> str:
     coming = next_fires(automation.triggers)
     if not coming:
         return "It has no time left, so no more of it comes"
+    moment, _, zone = coming[0].rpartition(" ")
     return (
-        f"It runs next at {coming[0]}. To stop it, pause or delete “{name}”, skip its next time, "
-        "or change where it delivers"
+        f"It runs next on {format_local(moment, zone)}. To stop it, pause or delete “{name}”, "
+        "skip its next time, or change where it delivers"
     )
 
 

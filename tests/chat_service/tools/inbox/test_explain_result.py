@@ -5,12 +5,21 @@ from datetime import UTC, datetime
 
 import pytest
 
+from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.result_ports import InboxItemView, ResultRunView, SentResult
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
 
 SLOT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 THREAD = "workspaces/dev/threads/t"
+TEAM = DestinationView(
+    name="workspaces/dev/destinations/d1",
+    display_name="Team",
+    kind="slack",
+    host="hooks.slack.com",
+    state="active",
+)
+GONE = "workspaces/dev/destinations/d2"
 TRIGGER = {
     "trigger_id": "t1",
     "type": "schedule",
@@ -57,8 +66,11 @@ async def news(bench: Bench) -> str:
     results.items = [one_item(name, THREAD)]
     results.deliveries = [
         SentResult(name=f"{name}/runs/r1/deliveries/{n}", destination=to, state=state, subject="")
-        for n, (to, state) in enumerate([("inbox", "sent"), (THREAD, "sent"), ("x", "failed")])
+        for n, (to, state) in enumerate(
+            [("inbox", "sent"), (THREAD, "sent"), (TEAM.name, "failed"), (GONE, "pending")]
+        )
     ]
+    bench.automations.destinations = [TEAM]
     return name
 
 
@@ -80,9 +92,12 @@ async def test_the_newest_of_this_conversation_is_traced_to_who_made_it(
         "news”. Its schedule (At 09:00 on Monday through Friday, Europe/Paris) came to Friday, "
         "2026-11-20 09:00 (Europe/Paris); the run is succeeded. The version that ran is 1, made "
         "by you. Its plan delivers to the inbox of who made it (sent), this conversation (sent), "
-        "x (given up). It runs next at 2026-11-23T09:00:00+01:00 Europe/Paris. To stop it, pause "
-        "or delete “Summarise the news”, skip its next time, or change where it delivers."
+        "“Team” (slack, hooks.slack.com) (given up), a destination that is gone, or another "
+        "member's own (not sent yet). It runs next on Monday, 2026-11-23 09:00 (Europe/Paris). To "
+        "stop it, pause or delete “Summarise the news”, skip its next time, or change where it "
+        "delivers."
     )
+    assert "workspaces/" not in str(result.output["deliveries"])
     assert "made by you" in text_of(events)
 
 
