@@ -4,14 +4,20 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from chat_service.runtime.ports import PreviewView, SlotView
 from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.automations.moment import format_for
 from shared.clock import rfc3339
 from shared.schedule import zones
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import slots_after
 
 SHOWN: Final = 5
+_INSTANT: Final = timedelta(microseconds=1)
+_MINUTE: Final = len("2026-11-23T09:00")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,41 @@ def show_slot(
         "utc_offset": f"{int(offset.total_seconds())}s",
         "dst_note": "",
     }
+
+
+def note_pause(
+    run: AgentRun, payload: Mapping[str, Any], preview: Mapping[str, Any], end: datetime | None
+) -> dict[str, Any]:
+    """Returns the preview of an automation that is paused, until `end` or until it is resumed.
+
+    With an end, its slots are the first from then on.
+    """
+    if end is None:
+        note = "It is paused, so it does not fire until it is resumed."
+        return {**preview, "notes": [*preview["notes"], note]}
+    note = f"It is paused until {format_for(run, end)}, and fires from then on by itself."
+    slots = [slot for trigger in enabled_schedules(payload) for slot in _slots_from(trigger, end)]
+    slots = sorted(slots, key=lambda slot: datetime.fromisoformat(slot["fire_time"]))[:SHOWN]
+    return {**preview, "slots": slots, "notes": [*preview["notes"], note]}
+
+
+def _slots_from(trigger: Mapping[str, Any], start: datetime) -> list[dict[str, Any]]:
+    """Returns the first slots of a schedule that don't fire before `start`."""
+    config = ScheduleTriggerConfig.model_validate(trigger["config"])
+    most = min(SHOWN, config.max_fires or SHOWN)
+    fires = (slot for slot in slots_after(config, start - _INSTANT) if not slot.skipped)
+    return [
+        {
+            **show_slot(
+                trigger["trigger_id"],
+                trigger["config"],
+                fire_time=slot.fire_time,
+                local_time=slot.local_time[:_MINUTE],
+            ),
+            "dst_note": slot.dst_note,
+        }
+        for slot in islice(fires, most)
+    ]
 
 
 def show_fires(preview: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.deliveries import describe_difference
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
-from chat_service.tools.automations.preview import build_preview, show_fires, zones_of
+from chat_service.tools.automations.preview import build_preview, note_pause, show_fires, zones_of
 from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import refuse_argument
 from chat_service.tools.string_tool import Argument, Texts
@@ -129,7 +129,7 @@ async def _proposal(run: AgentRun, found: AutomationView, revision: RevisionView
     was = await build_preview(run, found.payload, "", known_zones=known)
     preview = await build_preview(run, after, "", known_zones=known)
     if found.state == "paused":
-        preview["notes"].append("It is paused, so it does not fire until it is resumed.")
+        preview = note_pause(run, after, preview, found.resume_time)
     payload = {"name": found.name, "etag": found.etag, "revision": revision.number}
     back = f"Roll {found.display_name} back to version {revision.number}"
     return Proposal(

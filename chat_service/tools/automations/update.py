@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from langchain_core.tools import BaseTool
@@ -18,6 +19,7 @@ from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import (
     build_preview,
     enabled_schedules,
+    note_pause,
     show_fires,
     zones_of,
 )
@@ -67,7 +69,8 @@ async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
         case {"payload": payload, "before": before, "state": state, **more}:
             if not _list_changes(before, payload):
                 raise ToolStopped(_describe_no_change(before, more))
-            shown = await _shown(run, texts["change"], payload, before, state)
+            pause = str(more.get("pause_end", "")) if state == "paused" else None
+            shown = await _shown(run, texts["change"], payload, before, pause)
             conflicts = _conflicts(run, texts["change"], payload)
             return replace(shown, context={**shown.context, **draft_warnings(more, conflicts)})
         case {"issues": issues}:
@@ -104,14 +107,19 @@ def _conflicts(run: AgentRun, change: str, payload: Mapping[str, Any]) -> list[s
 
 
 async def _shown(
-    run: AgentRun, change: str, payload: Mapping[str, Any], before: Mapping[str, Any], state: str
+    run: AgentRun,
+    change: str,
+    payload: Mapping[str, Any],
+    before: Mapping[str, Any],
+    pause: str | None,
 ) -> Proposal:
     after = _without_held(payload)
     was = await build_preview(run, before, change, known_zones=zones_of(before))
     preview = await build_preview(run, after, change, known_zones=zones_of(before))
     basis = await read_basis(run, after)
-    if state == "paused":
-        preview["notes"].append("It is paused, so it does not fire until it is resumed.")
+    if pause is not None:
+        end = datetime.fromisoformat(pause) if pause else None
+        preview = note_pause(run, after, preview, end)
     return Proposal(
         summary=summary(f"Change {before['display_name']}", preview["summary"]),
         payload=payload,

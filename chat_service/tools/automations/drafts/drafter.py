@@ -379,7 +379,7 @@ def _texts(found: Sequence[str]) -> list[str]:
 
 @task
 async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dict[str, Any]:
-    """Returns what `draft` does with "before" and "state", or the outcome that ends the tool.
+    """Returns what `draft` does, "before", "state" and "pause_end", or what ends the tool.
 
     A checkpointed step that also reads the automation: a draft and its etag belong to one
     revision. Raises TURN_ERRORS.
@@ -419,7 +419,8 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
         return asdict(ToolFailed(message=drawn["error"]))
     if "payload" not in drawn:
         return {"status": "invalid", **drawn}
-    return {**drawn, "before": dict(found.payload), "state": found.state}
+    end = found.resume_time.isoformat() if found.resume_time else ""
+    return {**drawn, "before": dict(found.payload), "state": found.state, "pause_end": end}
 
 
 def _asked(payload: Mapping[str, Any], change: str) -> str:

@@ -1,6 +1,7 @@
 """Rolling back by talking: a card shows what would differ, and that version is current again."""
 
 from copy import deepcopy
+from datetime import UTC, datetime
 
 import pytest
 
@@ -54,6 +55,19 @@ async def test_the_card_shows_what_would_differ_and_pins_the_version(
     assert draft.context["consequences"]["runs_per_month"] > 0
     assert draft.summary.startswith("Roll Summarise the news back to version 1: At 09:00")
     assert cron(bench, news) == "30 10 * * 1-5"
+
+
+async def test_a_pause_that_ends_by_itself_shows_the_times_after_it(
+    bench: Bench, news: str
+) -> None:
+    one = held(bench, news)
+    one.state, one.resume_time = "paused", datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+    _, draft = await asked(bench, "roll back the news to the version before")
+
+    (note,) = [one for one in draft.preview["notes"] if "paused" in one]
+    assert note.startswith("It is paused until Tuesday, 2026-11-24 10:30 (Europe/Paris)")
+    assert draft.preview["slots"][0]["fire_time"] >= "2026-11-24T09:30:00Z"
 
 
 async def test_an_approved_one_is_current_again(bench: Bench, news: str) -> None:

@@ -1,6 +1,7 @@
 """Editing by talking: a change in words, shown as what differs, saved as it was approved."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -229,6 +230,24 @@ async def test_the_drafter_sees_the_current_revision_and_its_own_conventions(
     assert "Weekday news from Le Monde" not in seen.system
     assert '"cron":"0 9 * * 1-5"' in seen.asked
     assert seen.asked.endswith("The change: Run it 10:30.")
+
+
+async def test_a_pause_that_ends_by_itself_shows_the_times_after_it(
+    bench: Bench, news: str
+) -> None:
+    held(bench, news).state = "paused"
+    held(bench, news).resume_time = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+    _, draft = await asked(bench, "change the news to 10:30")
+
+    assert (
+        "It is paused until Tuesday, 2026-11-24 10:30 (Europe/Paris), and fires from then on by "
+        "itself." in draft.preview["notes"]
+    )
+    assert [slot["local_time"] for slot in draft.preview["slots"][:2]] == [
+        "2026-11-24T10:30",
+        "2026-11-25T10:30",
+    ]
 
 
 async def test_a_paused_automation_may_be_changed_and_the_card_says_so(
