@@ -118,6 +118,7 @@ class DeliveryWorker(OutboxWorker[Delivery]):
             attempt = tried.attempts - tried.earlier_attempts
             wait = RETRY.backoff(attempt, answer.retry_after)
         state = DeliveryState.FAILED if answer.error else DeliveryState.SENT
+        superseded = 0
         async with database.transaction(self.db) as connection:
             if wait is not None:
                 state = DeliveryState.RETRYING
@@ -138,6 +139,8 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                     error=answer.error,
                     now=now,
                 )
+            if stored and state is DeliveryState.SENT:
+                superseded = await rows.end_older(connection, tried, now)
             if stored and recipient is not None:
                 is_known = await recipient.record(connection, tried, answer, now, ends=wait is None)
                 if not is_known and tried.earlier_attempts:
@@ -161,3 +164,5 @@ class DeliveryWorker(OutboxWorker[Delivery]):
         )
         if stored:
             metrics.count("rota.deliveries", outcome=state.value)
+        if superseded:
+            metrics.count("rota.deliveries", superseded, outcome=DeliveryState.FAILED.value)

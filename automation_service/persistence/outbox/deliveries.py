@@ -31,6 +31,8 @@ CHANGED: Final = "changed"
 NO_THREAD: Final = (
     "there is no such thread; the result is in the inbox of whom the automation acted for"
 )
+# The error of one whose destination took what its step gave later.
+SUPERSEDED: Final = "the destination took a newer result of the step first"
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
 # Of the newest that a destination missed.
@@ -212,6 +214,7 @@ class DeliveryAttempt:
 # destination is skipped, and so is a workspace with as many busy ones. $6 and $7 name them.
 # `waiting` reads one entry of ix_deliveries_due for each destination, however many deliveries wait.
 # Those that wait for the longest come first, of each workspace one before a second of any.
+# What a step delivers when it changed is sent one after the other, of what is due the oldest first.
 _CLAIM: Final = """
 with recursive busy as (
   select * from unnest($6::text[], $7::text[]) as b(workspace_id, destination)
@@ -238,6 +241,17 @@ with recursive busy as (
     select d.id from automation.deliveries d
      where d.workspace_id = lanes.workspace_id and d.destination = lanes.destination
        and d.state in ('pending', 'retrying') and d.next_attempt_time <= $1
+       and not (d.condition = 'changed' and exists (
+         select from automation.deliveries s
+          where s.workspace_id = d.workspace_id and s.destination = d.destination
+            and s.state in ('pending', 'retrying') and s.condition = 'changed'
+            and s.automation_id = d.automation_id and s.step_id = d.step_id and s.id <> d.id
+            and case when s.next_attempt_time <= $1
+                  then (s.create_time, s.id) < (d.create_time, d.id)
+                  else exists (
+                    select from automation.delivery_attempts t
+                     where t.delivery_id = s.id and t.attempt = s.attempts and t.end_time is null)
+                end))
      order by d.next_attempt_time limit $3 for no key update skip locked) f
 ), claimed as (
   update automation.deliveries d
@@ -296,7 +310,7 @@ async def end(
     """Ends a delivery. False when another attempt has started or it has ended.
 
     Of one that failed, its destination had last what it took before. One that was sent again is
-    what it had last, unless the destination had a later one since.
+    what it had last, unless a later one waits.
     """
     values = {"state": state, "next_attempt_time": None, "end_time": now}
     if not await _write(connection, tried, values, status_code, error, now):
@@ -309,6 +323,41 @@ async def end(
         else:
             await delivery_digests.confirm(connection, tried.id)
     return True
+
+
+async def end_older(connection: AsyncConnection, sent: Delivery, now: datetime) -> int:
+    """Fails what waits of the same step and destination and is older than what was taken.
+
+    Only of a step that delivers what changed: what its destination has last is the newest it gave.
+    Returns their number.
+    """
+    if sent.condition != CHANGED or sent.automation_id is None:
+        return 0
+    columns = deliveries.c
+    older = (
+        sa.select(columns.id)
+        .where(
+            columns.workspace_id == sent.workspace,
+            columns.destination == sent.destination,
+            columns.automation_id == sent.automation_id,
+            columns.step_id == sent.step_id,
+            columns.condition == CHANGED,
+            sa.tuple_(columns.create_time, columns.id) < sa.tuple_(sent.create_time, sent.id),
+            DELIVERY_WAITS,
+        )
+        # Whoever ends one holds it and waits for the digest that is locked here.
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    ended = {
+        "state": DeliveryState.FAILED,
+        "error": SUPERSEDED,
+        "next_attempt_time": None,
+        "end_time": now,
+    }
+    answer = await connection.execute(
+        sa.update(deliveries).where(columns.id.in_(older)).values(ended)
+    )
+    return int(answer.rowcount)
 
 
 async def postpone(
@@ -339,8 +388,9 @@ async def send_missed_again(
 ) -> int:
     """Makes the deliveries due that a destination missed, from the oldest on. Returns their number.
 
-    Those are what failed since it last took one, of what was made since a moment. Of a step that
-    delivers what changed, one that is as the one before it is left out. Notices neither count nor
+    Those are what failed since the last attempt began that it took, of what was made since a
+    moment. Of a step that delivers what changed, one that is as the one before it is left out, and
+    one that a newer one came before. Notices neither count nor
     are sent: their people found them in the inbox.
     """
     of_it = (
@@ -348,8 +398,13 @@ async def send_missed_again(
         deliveries.c.destination == destination,
         deliveries.c.source == RESULT,
     )
-    taken = sa.select(sa.func.max(deliveries.c.end_time)).where(
-        *of_it, deliveries.c.state == DeliveryState.SENT
+    last = (delivery_attempts.c.delivery_id == deliveries.c.id) & (
+        delivery_attempts.c.attempt == deliveries.c.attempts
+    )
+    taken = (
+        sa.select(sa.func.max(delivery_attempts.c.start_time))
+        .select_from(deliveries.join(delivery_attempts, last))
+        .where(*of_it, deliveries.c.state == DeliveryState.SENT)
     )
     before = sa.func.lag(deliveries.c.content_digest).over(
         partition_by=(deliveries.c.automation_id, deliveries.c.step_id),
@@ -366,8 +421,9 @@ async def send_missed_again(
             *of_it,
             deliveries.c.state == DeliveryState.FAILED,
             deliveries.c.create_time >= since,
+            deliveries.c.error != SUPERSEDED,
             deliveries.c.end_time
-            > sa.func.coalesce(taken.scalar_subquery(), sa.text("'-infinity'::timestamptz")),
+            >= sa.func.coalesce(taken.scalar_subquery(), sa.text("'-infinity'::timestamptz")),
         )
         .subquery("failed")
     )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.tables import automations, deliveries, delivery_digests
 
 
@@ -54,7 +55,7 @@ async def take_back(connection: AsyncConnection, delivery: UUID) -> None:
 async def put(connection: AsyncConnection, delivery: UUID) -> None:
     """Has a delivery that was sent again be what its destination had last.
 
-    Of two, that is the one that was made later.
+    Unless a later one waits, which is to be what it has last.
     """
     source = sa.select(
         deliveries.c.automation_id,
@@ -72,7 +73,9 @@ async def put(connection: AsyncConnection, delivery: UUID) -> None:
     there: sa.ColumnElement[UUID] = sa.literal_column("delivery_digests.delivery_id")
     made = sa.select(deliveries.c.create_time).where(deliveries.c.id == delivery)
     later = sa.select(kept.c.id).where(
-        kept.c.id == there, kept.c.create_time > made.scalar_subquery()
+        kept.c.id == there,
+        kept.c.create_time > made.scalar_subquery(),
+        kept.c.state.in_((DeliveryState.PENDING, DeliveryState.RETRYING)),
     )
     await connection.execute(
         had.on_conflict_do_update(

@@ -13,7 +13,12 @@ from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.deliveries.test_recipients import PLACE, worker_of
-from tests.automation_service.deliveries.test_worker import listed, rota, send  # noqa: F401
+from tests.automation_service.deliveries.test_worker import (  # noqa: F401
+    listed,
+    rota,
+    send,
+    stub,
+)
 from tests.automation_service.runs.test_executor import plan, step
 from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support.agents import FakeAgent, answer
@@ -122,6 +127,77 @@ async def test_of_what_changed_each_text_comes_once_and_the_last_is_what_it_had(
     assert await states(rota, name) == [SENT, SENT, FAILED, SENT, UNCHANGED]
 
 
+async def test_of_what_changed_an_older_retry_does_not_come_after_a_newer_result(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: FakeAgent,
+    phone: ServiceReceiver,
+) -> None:
+    speaking(agent, "green", "red", "red", "red")
+    await create(rota, destination_id="place", ntfy=at(phone))
+    name = (await rota.create(plan(step("news"), tell(PLACE, only="changed")))).name
+    worker = worker_of(rota, clock)
+    phone.fail_next(503)
+    await again(rota, clock, name, 1)
+    await send(worker)
+    # As after further attempts.
+    later = "next_attempt_time = next_attempt_time + interval '5 min'"
+    await execute(rota.url, f"update deliveries set {later}")
+    await again(rota, clock, name, 2)
+    await send(worker)
+    assert await states(rota, name) == [FAILED, SENT]
+    green = (await listed(rota, f"{name}/runs/-"))[-1]
+    assert green.error == deliveries.SUPERSEDED
+    await enable(rota, PLACE, send_missed=True)
+    assert await send(worker) == 0
+    await again(rota, clock, name, 3)
+    assert (await states(rota, name))[-1] == UNCHANGED
+    # What a person sends again is what it has last.
+    await retry(rota, green.name)
+    await send(worker)
+    await again(rota, clock, name, 4)
+    await send(worker)
+    assert await states(rota, name) == [SENT, SENT, UNCHANGED, SENT]
+    assert [one.text.splitlines()[0] for one in phone.accepted] == ["red", "green", "red"]
+
+
+async def test_of_what_changed_one_after_the_other_is_sent_the_oldest_first(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: FakeAgent,
+    phone: ServiceReceiver,
+) -> None:
+    speaking(agent, "green", "red")
+    await create(rota, destination_id="place", ntfy=at(phone))
+    name = (await rota.create(plan(step("news"), tell(PLACE, only="changed")))).name
+    for count in (1, 2):
+        await again(rota, clock, name, count)
+    worker = worker_of(rota, clock)
+    assert await worker.send_due() == 1
+    # Another process leaves the second alone while the first is tried.
+    assert await worker_of(rota, clock).send_due() == 0
+    await worker.wait_until_idle()
+    assert await send(worker) == 1
+    assert [one.text.splitlines()[0] for one in phone.accepted] == ["green", "red"]
+
+
+async def test_what_failed_while_another_was_taken_is_missed(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    phone: ServiceReceiver,
+) -> None:
+    name = await deliver(rota, clock, phone, *["did: do it"] * 2, dead_at=2)
+    # The first was tried since before the second failed, and was taken after it.
+    for statement in (
+        "update deliveries set end_time = end_time + interval '5 min' where state = 'sent'",
+        "update deliveries set end_time = end_time + interval '1 min' where state = 'failed'",
+    ):
+        await execute(rota.url, statement)
+    await enable(rota, PLACE, send_missed=True)
+    await send(worker_of(rota, clock))
+    assert await states(rota, name) == [SENT, SENT]
+
+
 @dataclass(slots=True)
 class Late:
     """Recipients whose answers come after a change."""
@@ -204,6 +280,11 @@ async def test_of_what_changed_a_new_place_gets_the_first_result(
         await update(rota, PLACE, "ntfy", ntfy=at(other))
         assert [await run_again(4), await run_again(5)] == [SENT, UNCHANGED]
         assert (len(phone.accepted), len(other.accepted)) == (1, 1)
+
+
+async def retry(rota: Running, delivery: str) -> None:  # noqa: F811
+    request = dp.RetryDeliveryRequest(name=delivery)
+    await stub(rota).RetryDelivery(request, metadata=rota.keys.user_headers())
 
 
 def at(phone: ServiceReceiver) -> Any:
