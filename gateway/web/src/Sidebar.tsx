@@ -12,6 +12,7 @@ import { chat, idOf, requestId } from "./lib/rpc.js";
 import { go, href, route } from "./lib/router.js";
 import { claims, openWorkspace, signOut, workspace } from "./lib/session.js";
 import { dateOf, day } from "./lib/time.js";
+import { ForEditors } from "./ui/ForEditors.js";
 import { Icon, type IconName } from "./ui/Icon.js";
 import { More } from "./ui/More.js";
 import { Skeleton } from "./ui/parts.js";
@@ -34,7 +35,7 @@ export function Sidebar() {
           <button type="button" class="bare only-narrow" aria-label="Close the menu" onClick={close}><Icon name="cross" /></button>
         </div>
         <nav aria-label="Main">
-          <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
+          <ForEditors><a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a></ForEditors>
           <Place to="inbox" icon="mail" label="Inbox" count={unreadCount.value ? String(unreadCount.value) : ""} word="unread" />
           <Place to="approvals" icon="inbox" label="Approvals" count={pendingCount()} />
           <Place to="automations" icon="clock" label="Automations" />
@@ -131,9 +132,9 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
           : unreadThreads.value.has(thread.name) ? <span class="dot news" title="Unread"><span class="unseen">unread</span></span>
           : thread.openTurn ? <span class="dot busy" title="At work"><span class="unseen">at work</span></span> : null}
       </a>
-      <button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>
+      <ForEditors><button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>
         {sure ? "Delete?" : <Icon name="trash" />}
-      </button>
+      </button></ForEditors>
       {sure && warning && <p class="faint text" role="status">{warning}</p>}
       {problem && <p class="error" role="alert">{problem.message}</p>}
     </li>

@@ -7,6 +7,7 @@ import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
+import { mayAct } from "../lib/session.js";
 import { moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { ProblemNotice } from "../ui/parts.js";
@@ -29,7 +30,7 @@ export function Backfill({ it, slots, done }: { it: Automation; slots: Slot[]; d
   const [asking, ask] = useState<Slot[]>();
   const [problem, blame] = useState<Problem>();
   const able = slots.filter((slot) => canRun(it, slot)).sort((a, b) => Number(a.slotTime!.seconds - b.slotTime!.seconds)).slice(-MOST);
-  if (!asking && !able.length && !problem) return null;
+  if (!mayAct.value || (!asking && !able.length && !problem)) return null;
   const run = async (chosen: Slot[]) => {
     ask(undefined);
     blame(undefined);

@@ -7,6 +7,7 @@ import { threads } from "../lib/lists.js";
 import { useQuery } from "../lib/query.js";
 import { deliveries, idOf, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
+import { mayAct } from "../lib/session.js";
 import { dateOf, exactly, moment, span } from "../lib/time.js";
 import { destinations, watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
@@ -51,14 +52,14 @@ function Row({ one, again }: { one: Delivery; again: () => void }) {
         <span class="faint">{one.state === State.RETRYING && next ? `next try ${moment(next)}` : one.subject}</span>
       </p>
       {one.error && <p class="error">{one.error}</p>}
-      {(one.attemptCount > 0 || one.state === State.FAILED) && (
+      {(one.attemptCount > 0 || (one.state === State.FAILED && mayAct.value)) && (
         <p class="acts">
           {one.attemptCount > 0 && (
             <button type="button" class="quiet small" aria-expanded={open} onClick={() => toggle(!open)}>
               {one.attemptCount === 1 ? "1 attempt" : `${one.attemptCount} attempts`}
             </button>
           )}
-          {one.state === State.FAILED && (
+          {one.state === State.FAILED && mayAct.value && (
             <button type="button" class="quiet small" onClick={() => void retry()}><Icon name="play" />Send again</button>
           )}
         </p>

@@ -19,6 +19,7 @@ import { href } from "../lib/router.js";
 import { now } from "../lib/now.js";
 import { workspace, zone } from "../lib/session.js";
 import { dateOf, nearby } from "../lib/time.js";
+import { ForEditors } from "../ui/ForEditors.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { TextPrompt, Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
@@ -56,7 +57,7 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
     <>
       <div class="lead">
         {it.description && <p>{it.description}</p>}
-        <Verbs it={it} again={again} />
+        <ForEditors><Verbs it={it} again={again} /></ForEditors>
       </div>
       {(it.pauseNote || it.resumeTime) && <p class="banner"><Icon name="pause" />{pauseText(it)}</p>}
       {it.notes.map((note) => <p key={note} class="banner"><Icon name="warning" />{note}</p>)}

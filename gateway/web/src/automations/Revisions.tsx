@@ -8,6 +8,7 @@ import { pretty } from "../lib/json.js";
 import { useList, useQuery } from "../lib/query.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
+import { mayAct } from "../lib/session.js";
 import { dateOf, nearby } from "../lib/time.js";
 import { Diff } from "../ui/Diff.js";
 import { Icon } from "../ui/Icon.js";
@@ -81,7 +82,7 @@ function Change({ it, number, again }: { it: Automation; number: number; again: 
     <div class="change">
       <p class="faint">{number > 1 ? `What changed since revision ${number - 1}` : "As it was approved"}</p>
       {number > 1 ? <Diff before={value[0]} after={value[1]} /> : <pre tabIndex={0}>{value[1]}</pre>}
-      {number !== it.revision && it.state !== State.ARCHIVED && (
+      {number !== it.revision && it.state !== State.ARCHIVED && mayAct.value && (
         <button type="button" class="quiet small" onClick={() => void back()}>Make revision {number} current again</button>
       )}
       {refused && <ProblemNotice problem={refused} />}

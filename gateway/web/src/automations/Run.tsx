@@ -8,7 +8,7 @@ import { backoff, sleep } from "../lib/network.js";
 import { isTransient, problemOf, errorText } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { href, previousAddress } from "../lib/router.js";
-import { workspace } from "../lib/session.js";
+import { mayAct, workspace } from "../lib/session.js";
 import { isObject, pretty } from "../lib/json.js";
 import { dateOf, moment, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
@@ -117,7 +117,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
         {!run.stepResults.length && <p class="faint">None has begun.</p>}
         <ol class="results">{run.stepResults.map((step) => <Step key={step.stepId} step={step} doing={doing[step.stepId]} shown={isShown(run, step)} />)}</ol>
       </section>
-      {!hasEnded(run.state) && (
+      {!hasEnded(run.state) && mayAct.value && (
         <button type="button" class="quiet danger" onClick={() => void automations.cancelRun({ name: run.name, requestId: requestId() }).then(again, again)}>
           <Icon name="cross" />Cancel this run
         </button>

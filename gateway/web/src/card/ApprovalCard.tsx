@@ -7,7 +7,9 @@ import { changes, objectOf, same } from "../lib/json.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, requestId } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
+import { mayAct } from "../lib/session.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
+import { ForEditors } from "../ui/ForEditors.js";
 import { Icon } from "../ui/Icon.js";
 import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
 import { ApprovalBody, Others, Question, titleOf } from "./ApprovalBody.js";
@@ -53,7 +55,7 @@ function Pending({ approval, hold, decided, mark }: {
   const original = approval.payload ?? {};
   const schema = useSchema(approval);
   const asks = approval.actionType === "question";
-  const [editing, edit] = useState(asks);
+  const [editing, edit] = useState(asks && mayAct.value);
   const [sought, seek] = useState<{ field: string }>();
   const [payload, change] = useState<JsonValue>(original);
   const [typed, hear] = useState<Record<string, string>>({});
@@ -152,26 +154,28 @@ function Pending({ approval, hold, decided, mark }: {
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={more} show={show} />}
       <footer>
         {problem && !problem.violations.length && <div class="held"><ProblemNotice problem={problem} /></div>}
-        {come && <p class="held error" id={`${held}-come`} role="status">{come}</p>}
-        {inSight.length > 0 && <Held id={held} faults={inSight} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
-        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0 || come !== ""} aria-busy={busy || said.busy} aria-describedby={inSight.length ? held : come ? `${held}-come` : undefined} onClick={() => void approve()}>
-          <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
-        </button>
-        {schema && (
-          <button type="button" class="quiet" aria-pressed={editing} disabled={editing && faults.length > 0 && (altered || isTyped)} aria-describedby={editing && faults.length ? held : undefined} onClick={() => edit(!editing)}>
-            <Icon name="pencil" />{editing ? "Done editing" : "Edit"}
+        <ForEditors words="You are a viewer of this workspace: an editor decides this.">
+          {come && <p class="held error" id={`${held}-come`} role="status">{come}</p>}
+          {inSight.length > 0 && <Held id={held} faults={inSight} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
+          <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0 || come !== ""} aria-busy={busy || said.busy} aria-describedby={inSight.length ? held : come ? `${held}-come` : undefined} onClick={() => void approve()}>
+            <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
           </button>
-        )}
-        {(altered || isTyped) && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); setRound(round + 1); }}>Undo changes</button>}
-        <TextPrompt
-          label="Reject"
-          icon="cross"
-          question="Why not? The agent is told."
-          act="Reject"
-          kind="quiet danger"
-          disabled={busy}
-          done={(reason) => void decide({ case: "reject", value: { reason } }, "Rejected.")}
-        />
+          {schema && (
+            <button type="button" class="quiet" aria-pressed={editing} disabled={editing && faults.length > 0 && (altered || isTyped)} aria-describedby={editing && faults.length ? held : undefined} onClick={() => edit(!editing)}>
+              <Icon name="pencil" />{editing ? "Done editing" : "Edit"}
+            </button>
+          )}
+          {(altered || isTyped) && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); setRound(round + 1); }}>Undo changes</button>}
+          <TextPrompt
+            label="Reject"
+            icon="cross"
+            question="Why not? The agent is told."
+            act="Reject"
+            kind="quiet danger"
+            disabled={busy}
+            done={(reason) => void decide({ case: "reject", value: { reason } }, "Rejected.")}
+          />
+        </ForEditors>
       </footer>
     </section>
   );

@@ -2,7 +2,8 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { announce } from "../lib/announce.js";
 import { poll } from "../lib/network.js";
-import { onLeave, workspace } from "../lib/session.js";
+import { mayAct, onLeave, workspace } from "../lib/session.js";
+import { ForEditors } from "../ui/ForEditors.js";
 import { Icon } from "../ui/Icon.js";
 import { Skeleton, ProblemNotice } from "../ui/parts.js";
 import { cacheImage } from "./images.js";
@@ -70,12 +71,14 @@ export function Chat({ id }: { id: string }) {
         {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
         {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
         {model.hasEarlier.value && <Earlier model={model} />}
-        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} retry={n === last ? (failed) => void model.retry(failed) : undefined} />)}
+        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} retry={n === last && mayAct.value ? (failed) => void model.retry(failed) : undefined} />)}
         {model.refused.value && <ProblemNotice problem={model.refused.value} />}
         {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
       </Log>
       {model.readOnly.value ? (
         <p class="keys">An agent did this for a step of a run; nobody adds to it.</p>
+      ) : !mayAct.value ? (
+        <p class="keys">You are a viewer of this workspace: editors write here.</p>
       ) : (
         <Composer
           thread={model.name}
@@ -125,13 +128,15 @@ function Welcome({ pick }: { pick: (text: string) => void }) {
       <Icon name="spark" />
       <h2>What should happen, and when?</h2>
       <p>Say it in your own words. You see what would run and when before anything does.</p>
-      <ul>
-        {EXAMPLES.map((example) => (
-          <li key={example}>
-            <button type="button" onClick={() => { pick(example); document.getElementById("message")?.focus(); }}>{example}</button>
-          </li>
-        ))}
-      </ul>
+      <ForEditors>
+        <ul>
+          {EXAMPLES.map((example) => (
+            <li key={example}>
+              <button type="button" onClick={() => { pick(example); document.getElementById("message")?.focus(); }}>{example}</button>
+            </li>
+          ))}
+        </ul>
+      </ForEditors>
     </div>
   );
 }

@@ -3,7 +3,7 @@ import type { Approval, Thread } from "../gen/rota/chat/v1/chat_pb.js";
 import { List } from "./list.js";
 import { poll } from "./network.js";
 import { chat } from "./rpc.js";
-import { onLeave, workspace } from "./session.js";
+import { mayAct, onLeave, workspace } from "./session.js";
 
 const PAGE = 100;
 
@@ -29,8 +29,9 @@ export function watchLists(): () => void {
   }, 4000);
 }
 
-/** How many approvals wait; `100+` when there are more than are loaded. Empty: none. */
+/** How many approvals wait for the person, who may decide them; `100+` when there are more than are loaded. Empty: none. */
 export function pendingCount(): string {
+  if (!mayAct.value) return "";
   const count = pendingApprovals.items.value?.length ?? 0;
   return count ? `${count}${pendingApprovals.hasMore.value ? "+" : ""}` : "";
 }

@@ -1,6 +1,7 @@
 /** The services, over gRPC-Web. */
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { DeliveryService } from "../gen/rota/automation/v1/delivery_pb.js";
 import { DestinationService } from "../gen/rota/automation/v1/destination_pb.js";
@@ -8,7 +9,7 @@ import { InboxService } from "../gen/rota/automation/v1/inbox_pb.js";
 import { NoticeSettingsService } from "../gen/rota/automation/v1/notice_settings_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
-import { dropToken, scope, token } from "./session.js";
+import { dropToken, learnRole, scope, token } from "./session.js";
 
 const authorised: Interceptor = (next) => async (request) => {
   const [used, here] = [token.value, scope()];
@@ -24,6 +25,8 @@ const authorised: Interceptor = (next) => async (request) => {
     const refused = error.code === Code.Unauthenticated;
     if (refused && token.value === used) dropToken("That token is no longer taken. Sign in again.");
     if (here.aborted) throw thrown;
+    const role = error.code === Code.PermissionDenied && error.findDetails(ErrorInfoSchema)[0]?.metadata.role;
+    if (role) learnRole(role);
     if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) setOnline(false);
     throw thrown;
   }

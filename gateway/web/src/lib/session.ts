@@ -13,6 +13,8 @@ const LEFT = "rota.left.";
 export interface Claims {
   user: string;
   workspaces: string[];
+  /** The role in each of them. */
+  roles: Record<string, string>;
   zone: string;
   expires: number;
 }
@@ -45,6 +47,17 @@ export const workspace = computed(() => {
   const mine = claims.value?.workspaces ?? [];
   return `workspaces/${mine.includes(chosen.value) ? chosen.value : (mine[0] ?? "dev")}`;
 });
+
+/** The role that a service named when it refused a call: lower than that of the token. Empty: none did. */
+const toldRole = signal("");
+/** Whether the person is at least an editor here, as far as the token and the services say. */
+export const mayAct = computed(() => (toldRole.value || claims.value?.roles[workspace.value.slice("workspaces/".length)]) !== "viewer");
+
+export function learnRole(role: string): void {
+  toldRole.value = role;
+}
+
+onLeave(() => (toldRole.value = ""));
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
@@ -104,7 +117,7 @@ export function openWorkspace(id: string): void {
 function enter(given: string): void {
   const before = `${claims.value?.user} ${workspace.value}`;
   const change = () => {
-    refusal.value = "";
+    refusal.value = toldRole.value = "";
     chosen.value = sessionStorage.getItem(PLACE) ?? "";
     token.value = given;
   };
@@ -176,6 +189,7 @@ export function claimsOf(text: string): Claims | undefined {
     return {
       user: String(said.sub ?? ""),
       workspaces: Object.keys(said.workspaces ?? {}),
+      roles: said.workspaces ?? {},
       zone: String(said.zoneinfo ?? ""),
       expires: Number(said.exp ?? 0),
     };

@@ -5,8 +5,9 @@ import { Destination_State as State, type Destination } from "../gen/rota/automa
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { destinations as service, idOf, requestId } from "../lib/rpc.js";
-import { claims, workspace } from "../lib/session.js";
+import { claims, mayAct, workspace } from "../lib/session.js";
 import { dateOf, moment } from "../lib/time.js";
+import { ForEditors } from "../ui/ForEditors.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Badge, ProblemNotice, Skeleton, TextPrompt, type Tone } from "../ui/parts.js";
@@ -46,7 +47,7 @@ export function Destinations({ id }: { id?: string | undefined }) {
             {found && found.length > 0 && <ul class="rows tight">{found.map((each) => <One key={each.name} destination={each} isSought={each.name === sought} />)}</ul>}
             <More list={destinations} what="destinations" />
           </section>
-          <AddDestination />
+          <ForEditors words="Editors of the workspace add destinations."><AddDestination /></ForEditors>
         </div>
       </div>
     </section>
@@ -144,7 +145,7 @@ function One({ destination, isSought }: { destination: Destination; isSought: bo
       {sure && warning && <p role="status">{warning}</p>}
       {said && <p role="status">{said}</p>}
       {problem && <ProblemNotice problem={problem} />}
-      {destination.codeExpireTime && <Code destination={destination} />}
+      {destination.codeExpireTime && mayAct.value && <Code destination={destination} />}
     </li>
   );
 }
@@ -183,5 +184,5 @@ function whose(destination: Destination): string {
 
 /** Settings are shown only to whoever may change them. */
 function manages(destination: Destination): boolean {
-  return destination.settings.case !== undefined;
+  return mayAct.value && destination.settings.case !== undefined;
 }

@@ -10,6 +10,7 @@ import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, requestId } from "../lib/rpc.js";
 import { workspace } from "../lib/session.js";
+import { ForEditors } from "../ui/ForEditors.js";
 import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
 import { ModelTest } from "./ModelTest.js";
@@ -39,7 +40,7 @@ export function Models() {
             {!own.length && <p class="faint">None yet. Yours are seen and used by you alone, where you choose them under a message.</p>}
             {own.length > 0 && <ul class="rows tight">{own.map((each) => <Own key={each.name} model={each} />)}</ul>}
           </section>
-          <AddModel />
+          <ForEditors words="Editors of the workspace add models of their own."><AddModel /></ForEditors>
           {given.length > 0 && (
             <section class="panel">
               <h2>Of this service</h2>
@@ -83,12 +84,12 @@ function Own({ model }: { model: ModelConfig }) {
           {model.settings && <span class="faint text">{settingsText(model)}</span>}
           {model.extraHeaderNames.length > 0 && <span class="faint text">Headers {model.extraHeaderNames.join(", ")}</span>}
         </span>
-        <button type="button" class={sure ? "quiet danger small" : "quiet small"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really remove ${model.displayName}` : `Remove ${model.displayName}`}>
+        <ForEditors><button type="button" class={sure ? "quiet danger small" : "quiet small"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really remove ${model.displayName}` : `Remove ${model.displayName}`}>
           <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
-        </button>
+        </button></ForEditors>
       </div>
       {problem && <ProblemNotice problem={problem} />}
-      <ModelTest model={model} />
+      <ForEditors><ModelTest model={model} /></ForEditors>
     </li>
   );
 }
