@@ -269,9 +269,11 @@ async def reads_its_index(connection: AsyncConnection, name: str) -> None:
     index, ask = QUERIES[name]
     async with see_statements_of(connection) as statements:
         await ask(connection)
-    assert statements
-    for plan in await plans(connection, statements):
-        assert index in plan, plan
+    shown = await plans(connection, statements)
+    assert any(index in plan for plan in shown), shown
+    for plan in shown:
+        # A page of runs is read with what became of its deliveries.
+        assert index in plan or "ix_deliveries_run_id" in plan, plan
         # Of small or few rows PostgreSQL may read all; of these never.
         for table in ("automation_triggers", "automation_runs", "automation_slots", "deliveries"):
             assert f"Seq Scan on {table}" not in plan, plan
