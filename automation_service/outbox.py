@@ -34,8 +34,6 @@ RETRY: Final = RetryPolicy(
 )
 # Longer than an attempt takes. After it another process sends the messages of a dead one.
 LEASE: Final = timedelta(seconds=60)
-# What an attempt shows that ended by an error of the code; the log says which.
-FAULT: Final = "an internal error ended the attempt"
 # Lanes with messages in progress.
 MAX_LANES: Final = 20
 # How often the age of the oldest message is measured.

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
+
+# What an attempt shows that ended by an error of the code; the log says which.
+FAULT: Final = "an internal error ended the attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,14 @@ from typing import Any
 
 import httpx2
 
-from automation_service.channels.answer import ChannelAnswer
+from automation_service.channels.answer import FAULT, ChannelAnswer
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import ChannelSettings, SmtpServer
 from shared.clock import Clock, SystemClock
 from shared.security.egress import Address, NotPublic, Resolve, is_public, look_up_for, resolve
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,10 @@ class Channel:
 
 
 async def attempt(sent: Awaitable[ChannelAnswer], seconds: float) -> ChannelAnswer:
-    """Returns what becomes of an attempt; one that is not heard of is an answer with an error."""
+    """Returns what becomes of an attempt; one that is not heard of is an answer with an error.
+
+    So is one that an error of the code ends, since what a service answers may be anything.
+    """
     try:
         async with asyncio.timeout(seconds):
             return await sent
@@ -66,3 +72,6 @@ async def attempt(sent: Awaitable[ChannelAnswer], seconds: float) -> ChannelAnsw
         return ChannelAnswer(error="it is not on the open internet")
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError):
         return ChannelAnswer(error="it can't be reached")
+    except Exception as error:
+        log.error("channel_broken", exc_info=error)
+        return ChannelAnswer(error=FAULT)

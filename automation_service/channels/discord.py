@@ -88,10 +88,10 @@ def _execute_url(settings: DiscordSettings) -> str:
 
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     code = answer.status_code
-    if said := _GONE.get(answer.json.get("code", 0)):
+    if said := _GONE.get(int(answer.read_number("code"))):
         return ChannelAnswer.gone(f"Discord answered {code}: {said}", code)
     if code == 429:
-        return later("Discord", answer, answer.json.get("retry_after"))
+        return later("Discord", answer, answer.read_number("retry_after"))
     return None
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,14 +35,28 @@ class HttpAnswer:
     def is_success(self) -> bool:
         return 200 <= self.status_code < 300
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """An object, empty if the body is none."""
+    def read_text(self, *path: str) -> str:
+        """Returns the text at a path of the body's JSON, or nothing if there is none."""
+        found = self._find(path)
+        return found if isinstance(found, str) else ""
+
+    def read_number(self, *path: str) -> float:
+        """Returns the number at a path of the body's JSON, or 0 if there is none that is finite."""
+        found = self._find(path)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            return 0.0
+        with contextlib.suppress(OverflowError):
+            return float(found) if math.isfinite(found) else 0.0
+        return 0.0
+
+    def _find(self, path: Sequence[str]) -> Any:
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return None
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
 
 
 # Why a service refused, in our words and for good; None is for what the status says.
@@ -118,11 +133,11 @@ def judge(answer: HttpAnswer, service: str, explain: Explain) -> ChannelAnswer:
     )
 
 
-def later(service: str, answer: HttpAnswer, asked: object) -> ChannelAnswer:
+def later(service: str, answer: HttpAnswer, asked: float) -> ChannelAnswer:
     """Says that a service takes no more for now; `asked` are the seconds that its body names."""
     wait = answer.retry_after
-    if isinstance(asked, int | float) and 0 < asked < 1e9:
-        wait = max(wait, min(timedelta(seconds=float(asked)), MAX_RETRY_AFTER))
+    if 0 < asked < 1e9:
+        wait = max(wait, min(timedelta(seconds=asked), MAX_RETRY_AFTER))
     return ChannelAnswer(
         status_code=answer.status_code,
         error=f"{service} answered {answer.status_code}: it takes no more for now",

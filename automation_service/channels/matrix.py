@@ -71,11 +71,10 @@ def write_event(message: ChannelMessage) -> dict[str, Any]:
 
 
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
-    code, word = answer.status_code, answer.json.get("errcode")
+    code, word = answer.status_code, answer.read_text("errcode")
     if code == 429 or word == "M_LIMIT_EXCEEDED":
-        asked = answer.json.get("retry_after_ms")
-        return later("Matrix", answer, asked / 1_000 if isinstance(asked, int) else None)
-    if isinstance(word, str) and (said := _GONE.get(word)):
+        return later("Matrix", answer, answer.read_number("retry_after_ms") / 1_000)
+    if said := _GONE.get(word):
         return ChannelAnswer.gone(f"Matrix answered {code}: {said}", code)
     return None
 

@@ -37,7 +37,7 @@ async def transmit(
 
 
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
-    code, said = answer.status_code, answer.json
+    code = answer.status_code
     if code == 429:
         return ChannelAnswer(
             status_code=code,
@@ -45,7 +45,7 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
             retry_after=answer.retry_after,
         )
     for field, words in (("user", "the user key"), ("token", "the application's token")):
-        if said.get(field) == "invalid":
+        if answer.read_text(field) == "invalid":
             return ChannelAnswer.gone(f"Pushover answered {code}: it does not know {words}", code)
     return None
 

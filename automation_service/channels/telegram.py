@@ -84,7 +84,7 @@ async def transmit(
 
 
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
-    code, description = answer.status_code, str(answer.json.get("description", "")).lower()
+    code, description = answer.status_code, answer.read_text("description").lower()
     if code in (401, 404):
         return ChannelAnswer.gone(f"Telegram answered {code}: it knows no such bot", code)
     if code in (400, 403):
@@ -92,9 +92,7 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
             if words in description:
                 return ChannelAnswer.gone(f"Telegram answered {code}: {said}", code)
     if code == 429:
-        parameters = answer.json.get("parameters")
-        asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
-        return later("Telegram", answer, asked)
+        return later("Telegram", answer, answer.read_number("parameters", "retry_after"))
     return None
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from automation_service.channels.answer import ChannelAnswer
+from automation_service.channels.answer import FAULT, ChannelAnswer
 from automation_service.channels.channel import ChannelPorts
+from automation_service.channels.http import HttpAnswer, judge
 from automation_service.channels.message import TEST
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SETTINGS, read_settings
@@ -140,6 +142,34 @@ async def test_a_service_says_when_it_takes_more(
         answer = await send(service)
         assert not answer.is_permanent
         assert timedelta(seconds=29) <= answer.retry_after <= timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, *_ in LATER])
+@pytest.mark.parametrize("value", ["9" * 400, "[]", "{}", '"30"', "true", "null", "NaN", "-1e999"])
+@pytest.mark.parametrize("status", [400, 429])
+def test_whatever_a_service_answers_is_an_answer(kind: str, value: str, status: int) -> None:
+    fields = ("code", "retry_after", "retry_after_ms", "errcode", "description", "user")
+    body = ",".join(f'"{field}":{value}' for field in fields)
+    answer = _judge_body(kind, status, f'{{{body},"parameters":{{"retry_after":{value}}}}}')
+    assert answer.status_code == status
+    assert answer.retry_after == timedelta(0)
+    assert _judge_body(kind, status, f'{{"parameters":{value}}}').error
+    assert _judge_body(kind, status, value).error
+
+
+def _judge_body(kind: str, status: int, body: str) -> ChannelAnswer:
+    explain = getattr(import_module(f"automation_service.channels.{kind}"), "_explain", None)
+    said = HttpAnswer(status_code=status, body=body.encode(), retry_after=timedelta(0))
+    return judge(said, kind, explain or (lambda _: None))
+
+
+async def test_an_error_of_the_code_is_a_failed_attempt() -> None:
+    async def broken(*_: Any) -> ChannelAnswer:
+        raise ZeroDivisionError
+
+    channel = dataclasses.replace(CHANNELS["ntfy"], transmit=broken)
+    answer = await channel.send(read_settings("ntfy", {"topic": "t"}, local=True), MESSAGE, PORTS)
+    assert (answer.error, answer.is_permanent) == (FAULT, False)
 
 
 GONE = [
