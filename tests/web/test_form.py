@@ -344,7 +344,7 @@ async def test_a_card_names_where_the_result_goes(browser: Browser) -> None:
     items = section.get_by_role("listitem")
     await expect(items).to_have_text(
         [
-            re.compile(r"^the inbox of whom it runs for\s*inbox$"),
+            re.compile(r"^the inbox of whom it runs for\s*$"),
             re.compile(r"^Team\s*slack, hooks.slack.com$"),
         ]
     )
