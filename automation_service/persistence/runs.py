@@ -92,8 +92,7 @@ async def find(
     ).one_or_none()
     if row is None:
         return None
-    [found] = await _count_deliveries(connection, [_run(row, large=True)])
-    return replace(found, sessions=await _list_sessions(connection, run))
+    return replace(_run(row, large=True), sessions=await _list_sessions(connection, run))
 
 
 def _filter_columns(workspace: str) -> Mapping[str, Any]:
@@ -140,8 +139,7 @@ async def page(
     if after is not None:
         query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
     query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
-    found = [_run(row, large=False) for row in await connection.execute(query)]
-    return await _count_deliveries(connection, found)
+    return [_run(row, large=False) for row in await connection.execute(query)]
 
 
 async def find_automations(
@@ -156,7 +154,7 @@ async def find_automations(
     return set(await connection.scalars(query))
 
 
-async def _count_deliveries(connection: AsyncConnection, found: Sequence[Run]) -> list[Run]:
+async def add_delivery_counts(connection: AsyncConnection, found: Sequence[Run]) -> list[Run]:
     """Returns runs with the numbers of their deliveries that failed or are tried again."""
     if not found:
         return []

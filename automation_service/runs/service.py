@@ -37,9 +37,10 @@ class Runs:
         workspace, automation, run = parse_run_name(name)
         async with self.db.connect() as connection:
             found = await rows.find(connection, workspace, automation, run)
-        if found is None:
-            raise errors.ResourceNotFound(name)
-        return found
+            if found is None:
+                raise errors.ResourceNotFound(name)
+            [counted] = await rows.add_delivery_counts(connection, [found])
+        return counted
 
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
@@ -56,7 +57,7 @@ class Runs:
                 await automation_rows.get(connection, workspace, one)
             if unknown := asked - await rows.find_automations(connection, workspace, asked):
                 raise errors.invalid("filter", f"{min(unknown)!r} is no automation")
-            return await rows.page(
+            found = await rows.page(
                 connection,
                 workspace,
                 one,
@@ -64,6 +65,7 @@ class Runs:
                 after=page.after_time_and_id(),
                 filter_=wanted,
             )
+            return await rows.add_delivery_counts(connection, found)
 
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
         """Yields stored events after a sequence, then new ones until the run ends.
