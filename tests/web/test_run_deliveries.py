@@ -9,7 +9,7 @@ from rota.automation.v1 import delivery_pb2 as dp
 from rota.automation.v1 import destination_pb2 as destinations
 from rota.chat.v1 import chat_pb2 as cp
 
-from tests.web.stub import Answers, stubbed
+from tests.web.stub import Answers, refusal, stubbed
 
 RUN: Final = "workspaces/w/automations/news/runs/r1"
 MAIL: Final = "workspaces/w/destinations/01a22f94-0c77-7758-ab19-fa910d2d8feb"
@@ -74,4 +74,25 @@ async def test_a_list_of_runs_marks_what_did_not_arrive(browser: Browser) -> Non
     await expect(rows.nth(0)).to_contain_text("A result was not delivered")
     await expect(rows.nth(1)).to_contain_text("2 results were not delivered yet; tried again")
     await expect(rows.nth(2)).not_to_contain_text("not delivered")
+    await page.context.close()
+
+
+async def test_an_automation_says_which_of_its_places_are_not_there(browser: Browser) -> None:
+    to = [GONE, THREAD, "inbox"]
+    definition = {"plan": [{"step_id": "d", "action": "deliver", "config": {"to": to}}]}
+    one = {"name": "workspaces/w/automations/news", "display_name": "News", "state": "ACTIVE"}
+    found: Answers = {
+        "AutomationService/GetAutomation": lambda _: json_format.ParseDict(
+            {**one, "definition": definition}, ap.Automation()
+        ),
+        "ChatService/GetThread": lambda _: refusal(5, "there is no such thread"),
+        "DestinationService/ListDestinations": lambda _: destinations.ListDestinationsResponse(),
+    }
+    page, _ = await stubbed(browser, found, where="#/automations/news")
+    chips = page.locator(".chip")
+    for said in (
+        "gone: there is no such destination for you",
+        "A conversation: it is not there, or not for you",
+    ):
+        await expect(chips.filter(has_text=said)).to_have_count(1)
     await page.context.close()

@@ -5,7 +5,7 @@ import { isObject, objectOf } from "../lib/json.js";
 import { watchDestinations } from "../settings/destinations.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
-import { placeOf, useTitles } from "./destinations.js";
+import { type Place, placeOf, useTitles } from "./destinations.js";
 import { choice, label, WHILE_RUNNING } from "./labels.js";
 import { isEmpty, isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
 import { intervalOf, isInterval } from "./schedule.js";
@@ -79,7 +79,7 @@ function Delivery({ step, names, triggers }: { step: JsonObject; names: string[]
     <li>
       {textOf(config.body) ? <Template text={textOf(config.body)} triggers={triggers} /> : <p class="prompt">Sends what came before it.</p>}
       <p class="faint">
-        {names.map((name) => <span key={name} class="chip" title={name}>{placeOf(name).words}</span>)}
+        {names.map((name) => <span key={name} class="chip" title={name}>{chipOf(placeOf(name))}</span>)}
         {more.join(" · ")}
       </p>
       <Rest value={ofConfig} triggers={triggers} />
@@ -242,4 +242,8 @@ export function Warnings({ value }: { value: JsonValue | undefined }) {
   const list = (Array.isArray(value) ? value : value ? [value] : []).map((each) => (isObject(each) ? String(each.message ?? each.text ?? Object.values(each).join(": ")) : String(each)));
   if (!list.length) return null;
   return <div class="warnings">{list.map((each) => <p key={each} class="assumed"><Icon name="warning" />{each}</p>)}</div>;
+}
+
+function chipOf({ words, about, gone }: Place): string {
+  return gone && about ? `${words}: ${about}` : words;
 }

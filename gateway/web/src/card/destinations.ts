@@ -1,9 +1,11 @@
 /** Where a step delivers: each destination in words. */
+import { Code } from "@connectrpc/connect";
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Destination, type Destination_Kind as Kind, Destination_State as State } from "../gen/rota/automation/v1/destination_pb.js";
 import { UNTITLED } from "../chat/models.js";
 import { threads } from "../lib/lists.js";
+import { problemOf } from "../lib/problem.js";
 import { chat, idOf } from "../lib/rpc.js";
 import { claims, onLeave, scope } from "../lib/session.js";
 import { KINDS } from "../settings/destinationKinds.js";
@@ -45,14 +47,18 @@ export function placesFor(named: string[], thread: string): Place[] {
 export function placeOf(name: string, thread = ""): Place {
   if (name === INBOX) return { name, words: "Inbox", about: "of whom it runs for" };
   if (name === thread) return { name, words: "This conversation", about: "" };
-  if (isThread(name)) return { name, words: titleOf(name) ?? name, about: "conversation" };
+  if (isThread(name)) {
+    const title = titleOf(name);
+    if (title === "") return { name, words: "A conversation", about: "it is not there, or not for you", gone: true };
+    return { name, words: title ?? name, about: "conversation" };
+  }
   const found = usable().find((each) => each.name === name);
   const gone = !found && destinations.items.value !== undefined && !destinations.hasMore.value;
-  if (!found) return { name, words: name, about: gone ? "there is no such destination for you" : "", gone };
+  if (!found) return { name, words: gone ? idOf(name) : name, about: gone ? "there is no such destination for you" : "", gone };
   return { name, words: found.displayName || idOf(name), about: [wordOf(found.kind), found.host, STATES[found.state]].filter(Boolean).join(", ") };
 }
 
-/** Undefined while it is not known. */
+/** Undefined while it is not known; empty for one that is not there for this person. */
 function titleOf(name: string): string | undefined {
   const found = threads.items.value?.find((each) => each.name === name);
   return found ? found.displayName || UNTITLED : titles.value[name];
@@ -67,7 +73,9 @@ export function useTitles(names: string[]): void {
         (found) => {
           if (!here.aborted) titles.value = { ...titles.value, [name]: found.displayName || UNTITLED };
         },
-        () => {},
+        (thrown: unknown) => {
+          if (!here.aborted && problemOf(thrown).code === Code.NotFound) titles.value = { ...titles.value, [name]: "" };
+        },
       );
     }
   }, [names.join()]);
