@@ -28,6 +28,8 @@ from shared.telemetry import logs, metrics
 # People at once, and notices of each.
 MAX_PEOPLE: Final = 100
 MAX_NOTICES: Final = 500
+# People of whom chat_service is asked at once.
+MAX_CALLS: Final = 10
 # How long a notice waits when chat_service can't say whether its approval is still open.
 RETRY: Final = timedelta(seconds=30)
 # How long a notice waits that an error of the code stopped, and how often: about a day.
@@ -66,16 +68,31 @@ class NoticeDispatcher:
         await run_every(seconds, self.send_due, stop=stop, on_error=on_error)
 
     async def send_due(self) -> int:
-        """Sends due notices. Returns how many went out."""
+        """Sends due notices. Returns how many went out.
+
+        Whoever has no approval due comes first, since chat_service may take long to answer.
+        """
         async with self.db.connect() as connection:
             people = await notices.list_people(connection, self.clock.now(), MAX_PEOPLE)
         count = 0
-        for workspace, user in people:
-            try:
-                count += await self._send_of(workspace, user)
-            except Exception as error:  # noqa: BLE001 - others don't wait for one person
-                database.log_fault(log, "notices_failed", error)
-        return count
+        for workspace, user, has_approval in people:
+            if not has_approval:
+                count += await self._try_send_of(workspace, user)
+        calls = asyncio.Semaphore(MAX_CALLS)
+
+        async def ask(workspace: str, user: str) -> int:
+            async with calls:
+                return await self._try_send_of(workspace, user)
+
+        asked = [ask(workspace, user) for workspace, user, has_approval in people if has_approval]
+        return count + sum(await asyncio.gather(*asked))
+
+    async def _try_send_of(self, workspace: str, user: str) -> int:
+        try:
+            return await self._send_of(workspace, user)
+        except Exception as error:  # noqa: BLE001 - others don't wait for one person
+            database.log_fault(log, "notices_failed", error)
+            return 0
 
     async def _send_of(self, workspace: str, user: str) -> int:
         """Sends due notices of a person. One that an error of the code stops holds up no other."""

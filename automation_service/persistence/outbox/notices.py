@@ -211,16 +211,23 @@ async def add_of_destination(
 
 async def list_people(
     connection: AsyncConnection, now: datetime, limit: int
-) -> Sequence[tuple[str, str]]:
-    """Returns workspace and user of people with due notices."""
+) -> Sequence[tuple[str, str, bool]]:
+    """Returns workspace and user of people with due notices, and whether an approval is due."""
+    is_approval = notices.c.kind == NoticeKind.APPROVAL_WAITING
     query = (
-        sa.select(notices.c.workspace_id, notices.c.user_id)
+        sa.select(
+            notices.c.workspace_id,
+            notices.c.user_id,
+            sa.func.bool_or(is_approval).label("has_approval"),
+        )
         .where(_WAITS, notices.c.due_time <= now, _IS_KNOWN)
         .group_by(notices.c.workspace_id, notices.c.user_id)
         .order_by(sa.func.min(notices.c.due_time))
         .limit(limit)
     )
-    return [(row.workspace_id, row.user_id) for row in await connection.execute(query)]
+    return [
+        (row.workspace_id, row.user_id, row.has_approval) for row in await connection.execute(query)
+    ]
 
 
 async def lock_person(connection: AsyncConnection, workspace: str, user: str) -> bool:

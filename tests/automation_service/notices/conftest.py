@@ -1,5 +1,6 @@
 """A workspace with an automation, and a dispatcher whose places are looked at."""
 
+import asyncio
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,11 +30,14 @@ class Approvals:
     pending: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
     is_away: bool = False
+    gate: asyncio.Event | None = None  # calls wait for it
 
     async def find_pending(
         self, approvals: Sequence[str], *, workspace: str, user: str
     ) -> Set[str]:
         self.asked.append(list(approvals))
+        if self.gate is not None:
+            await self.gate.wait()
         if self.is_away:
             raise errors.PeerUnavailable("chat_service")
         return self.pending & set(approvals)

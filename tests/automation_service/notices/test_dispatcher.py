@@ -20,7 +20,7 @@ from shared.db import database
 from shared.definition.states import RunStatus
 from shared.schedule.quiet_hours import QuietHours
 from tests.automation_service.notices.conftest import AUTOMATION, Approvals, Told, claim
-from tests.support.automation import execute
+from tests.support.automation import execute, until
 
 APPROVAL: Final = f"workspaces/w/approvals/{UUID(int=3)}"
 MINUTE: Final = timedelta(minutes=1)
@@ -168,6 +168,26 @@ async def test_an_approval_waits_while_nobody_knows_whether_it_is_open(
     clock.advance(dispatchers.RETRY)
     await dispatcher.send_due()
     assert [one.subject for one in told.batches[-1]] == [APPROVAL]
+
+
+async def test_while_chat_service_hangs_it_is_asked_of_several_and_others_are_told(
+    rota: Rota, clock: ManualClock, dispatcher: NoticeDispatcher, told: Told, approvals: Approvals
+) -> None:
+    other = f"{APPROVAL[:-1]}4"
+    approvals.pending, approvals.gate = {APPROVAL, other}, asyncio.Event()
+    await rota.ask()
+    await rota.ask(other, user="ada")
+    clock.advance(MINUTE)
+    await rota.fail(author="bob")
+    sent = asyncio.create_task(dispatcher.send_due())
+    await until(lambda: _return(told.batches and len(approvals.asked) == 2))
+    assert [one.user for batch in told.batches for one in batch] == ["bob"]
+    approvals.gate.set()
+    assert await sent == 3
+
+
+async def _return(value: Any) -> Any:
+    return value
 
 
 async def test_what_comes_in_quiet_hours_comes_together_at_their_end(
