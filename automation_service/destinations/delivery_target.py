@@ -1,8 +1,9 @@
 """A destination as a delivery needs it, and what its results come to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,7 +29,6 @@ class OpenDestination:
     """A destination with its secrets, for the time of an attempt. `owner` is None if shared."""
 
     id: UUID
-    version: int
     kind: DestinationKind
     settings: ChannelSettings = field(repr=False)
     state: DestinationState
@@ -36,6 +36,8 @@ class OpenDestination:
     owner: str | None
     host: str
     create_time: datetime
+    # Its settings as they are stored: who has the same is where an attempt went.
+    stored: tuple[Mapping[str, Any], bytes | None] = field(repr=False)
 
 
 async def open_destination(
@@ -56,7 +58,6 @@ async def open_destination(
     values = secrets.split(found).values
     return OpenDestination(
         id=found.id,
-        version=found.version,
         kind=found.kind,
         # Addresses were checked when they were saved, and are again when they are resolved.
         settings=read_settings(found.kind.value, values, local=True),
@@ -65,6 +66,7 @@ async def open_destination(
         owner=found.owner,
         host=found.host,
         create_time=found.create_time,
+        stored=_stored(found),
     )
 
 
@@ -74,11 +76,11 @@ async def record_outcome(
     """Records what a delivery came to: taken without an error, or failed for good.
 
     It pauses a destination that is gone, or that refused MAX_FAILURES in a row. False when the
-    destination has changed since it was opened, or is deleted: then the outcome says nothing of
-    it, and nothing is recorded.
+    destination has other settings than when it was opened, has paused since or is deleted: then
+    the outcome says nothing of it, and nothing is recorded.
     """
-    found = await rows.lock_by_id(connection, tried.id)
-    if found is None or found.version != tried.version:
+    found = await _lock_same(connection, tried)
+    if found is None:
         return False
     if not error:
         if found.consecutive_failures or found.last_error:
@@ -101,9 +103,21 @@ async def record_outcome(
 
 
 async def record_error(connection: AsyncConnection, tried: OpenDestination, error: str) -> None:
-    """Has a destination show what is wrong with it, unless it has changed since it was opened."""
-    values = {"last_error": error[:MAX_ERROR]}
-    await rows.note(connection, tried.id, values, version=tried.version)
+    """Has a destination show what is wrong with it, unless that says nothing of it any more."""
+    if await _lock_same(connection, tried) is not None:
+        await rows.note(connection, tried.id, {"last_error": error[:MAX_ERROR]})
+
+
+async def _lock_same(connection: AsyncConnection, tried: OpenDestination) -> Destination | None:
+    """Locks what was opened; None if it is paused, or no attempt goes to the same place now."""
+    found = await rows.lock_by_id(connection, tried.id)
+    if found is None or found.state is DestinationState.PAUSED:
+        return None
+    return found if _stored(found) == tried.stored else None
+
+
+def _stored(found: Destination) -> tuple[Mapping[str, Any], bytes | None]:
+    return found.settings, found.secrets
 
 
 async def _pause(

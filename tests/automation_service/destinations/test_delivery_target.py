@@ -114,6 +114,19 @@ async def test_what_an_earlier_address_answers_late_says_nothing_of_the_new_one(
     assert (found.state, found.consecutive_failures, found.last_error) == (State.ACTIVE, 0, "")
 
 
+async def test_a_rename_and_another_pause_later_leave_what_an_attempt_says(
+    rota: Running, db: AsyncEngine
+) -> None:
+    name = (await create(rota)).name
+    tried = await opened(db, name)
+    await update(rota, name, "display_name", display_name="Telephone")
+    assert await outcome(db, tried)
+    async with db.begin() as connection:
+        await record_error(connection, tried, "it answered 503")
+    found = await get(rota, name)
+    assert (found.consecutive_failures, found.last_error) == (1, "it answered 503")
+
+
 async def test_an_automation_delivers_to_what_its_author_may_use(
     rota: Running, db: AsyncEngine
 ) -> None:
