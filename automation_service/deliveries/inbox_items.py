@@ -14,9 +14,14 @@ from shared.registries.actions.deliver import delivery_id
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
 
-async def add_to_inboxes(connection: AsyncConnection, sent: Sequence[NewDelivery]) -> None:
-    """Adds what is delivered to inboxes, in the transaction that stores the deliveries."""
-    await add_items(
+async def add_to_inboxes(
+    connection: AsyncConnection, sent: Sequence[NewDelivery]
+) -> Sequence[NewDelivery]:
+    """Adds what is delivered to inboxes, in the transaction that stores the deliveries.
+
+    Returns those of whom is no member any more, who have no inbox.
+    """
+    made = await add_items(
         connection,
         [
             NewInboxItem(
@@ -41,6 +46,7 @@ async def add_to_inboxes(connection: AsyncConnection, sent: Sequence[NewDelivery
             if one.user is not None
         ],
     )
+    return [one for one in sent if one.id not in made]
 
 
 async def add_to_thread(

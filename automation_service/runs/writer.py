@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.notices import events as notice_events
 from automation_service.persistence import retention, run_checkpoints, run_claims, run_endings
 from automation_service.persistence.enums import DeliveryState
+from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.outbox.deliveries import NewDelivery
 from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import Claim
@@ -26,12 +27,16 @@ from shared.telemetry import metrics
 MAX_BATCHED_CHARACTERS: Final = 64 << 10
 
 
-# Called in the transaction that stores deliveries to inboxes.
-AddToInboxes = Callable[[AsyncConnection, Sequence[NewDelivery]], Awaitable[None]]
+# Called in the transaction that stores deliveries to inboxes. Returns those that nobody has.
+AddToInboxes = Callable[
+    [AsyncConnection, Sequence[NewDelivery]], Awaitable[Collection[NewDelivery]]
+]
 
 
-async def _add_nothing(connection: AsyncConnection, sent: Sequence[NewDelivery]) -> None:
-    pass
+async def _add_nothing(
+    connection: AsyncConnection, sent: Sequence[NewDelivery]
+) -> Collection[NewDelivery]:
+    return ()
 
 
 class BatchWriter:
@@ -142,11 +147,15 @@ class BatchWriter:
                 return False
             new = {one.id: one for one in checkpoint.deliveries}
             sent = [new[one.id] for one in stored if one.state is DeliveryState.SENT]
-            if sent:
-                await self._add_to_inboxes(connection, sent)
+            lost = (
+                {one.id for one in await self._add_to_inboxes(connection, sent)} if sent else set()
+            )
+            if lost:
+                await deliveries.fail_without_inbox(connection, sorted(lost))
         for one in stored:
             if one.state is not DeliveryState.PENDING:
-                metrics.count("rota.deliveries", outcome=one.state.value)
+                state = DeliveryState.FAILED if one.id in lost else one.state
+                metrics.count("rota.deliveries", outcome=state.value)
         self._tell([log.claim.run])
         if any(one.state is DeliveryState.PENDING for one in stored):
             self._on_delivery()

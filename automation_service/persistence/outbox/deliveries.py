@@ -33,6 +33,8 @@ NO_THREAD: Final = (
 )
 # The error of one whose destination took what its step gave later.
 SUPERSEDED: Final = "the destination took a newer result of the step first"
+# The error of one to the inbox of who is no member any more.
+NO_INBOX: Final = "whom the automation acted for is no member of the workspace any more"
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
 # Of the newest that a destination missed.
@@ -371,6 +373,14 @@ async def postpone(
 ) -> bool:
     values = {"state": DeliveryState.RETRYING, "next_attempt_time": until}
     return await _write(connection, tried, values, status_code, error, now)
+
+
+async def fail_without_inbox(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Fails deliveries to an inbox, in the transaction that stored them as SENT."""
+    values = {"state": DeliveryState.FAILED, "error": NO_INBOX}
+    await connection.execute(sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(values))
+    for one in ids:
+        await delivery_digests.take_back(connection, one)
 
 
 async def send_again(connection: AsyncConnection, delivery: UUID, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.persistence.outbox.deliveries import NO_INBOX
 from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import PgQueuer
 from automation_service.runs.step_deliveries import build_deliveries
@@ -147,6 +148,22 @@ async def test_a_delivery_may_be_skipped_and_a_failure_may_be_delivered(
     [row] = await stored(rota.url)
     assert row["body"].startswith("The run failed at the step news: no such page (")
     assert row["step_id"] == "failed"
+
+
+async def test_whoever_is_removed_while_the_run_works_has_no_inbox_and_the_delivery_says_so(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    async def act(request: AgentTask) -> AgentResult:
+        await execute(rota.url, "update memberships set revoked_time = now()")
+        return answer("one")
+
+    agent.act = act
+    await rota.create(plan(step("news"), tell(only="changed")))
+    clock.set(FIRST)
+    [row] = await until(lambda: stored(rota.url))
+    assert (row["state"], row["error"], row["end_time"]) == ("failed", NO_INBOX, FIRST)
+    for table in ("inbox_items", "delivery_digests"):
+        assert await execute(rota.url, f"select * from {table}") == []
 
 
 async def test_a_run_without_a_delivery_costs_no_further_statement(
