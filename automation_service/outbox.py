@@ -36,7 +36,7 @@ RETRY: Final = RetryPolicy(
 LEASE: Final = timedelta(seconds=60)
 # Lanes with messages in progress.
 MAX_LANES: Final = 20
-# How often the age of the oldest message is measured.
+# How often the age of the oldest message is measured, and what waits beyond a limit ends.
 METRIC_INTERVAL: Final = timedelta(minutes=1)
 
 log = logs.logger(__name__)
@@ -89,6 +89,9 @@ class OutboxWorker(ABC, Generic[Message]):
     @abstractmethod
     def set_age(self, seconds: float) -> None:
         """Shows the age of the oldest message as a metric."""
+
+    async def end_surplus(self) -> None:
+        """Ends what waits beyond a limit. Nothing, for messages that have none here."""
 
     async def prepare(self) -> None:
         """Does what comes before the first message. Raises nothing."""
@@ -147,6 +150,7 @@ class OutboxWorker(ABC, Generic[Message]):
             and timedelta(0) <= now - self._measured_time < METRIC_INTERVAL
         ):
             return
+        await self.end_surplus()
         async with self.db.connect() as connection:
             since = await self.find_oldest(connection)
         age = max(now - since, timedelta(0)) if since else timedelta(0)

@@ -21,6 +21,10 @@ from shared.telemetry import logs, metrics
 # A slow destination delays no other, and those of a workspace none of another's.
 MAX_PER_DESTINATION: Final = 2
 MAX_PER_WORKSPACE: Final = 4
+# Deliveries that wait for one destination. Of more the oldest fail, so many at a time.
+MAX_WAITING: Final = 1_000
+MAX_ENDED: Final = 1_000
+TOO_MANY: Final = f"more than {MAX_WAITING:,} newer ones waited for the destination"
 
 log = logs.logger(__name__)
 
@@ -94,6 +98,12 @@ class DeliveryWorker(OutboxWorker[Delivery]):
 
     def find_lane(self, message: Delivery) -> tuple[str, str]:
         return message.workspace, message.destination
+
+    async def end_surplus(self) -> None:
+        async with self.db.connect() as connection:
+            surplus = await rows.list_surplus(connection, MAX_WAITING, MAX_ENDED)
+        for one in surplus:
+            await self._store(one, ChannelAnswer.refused(TOO_MANY), None)
 
     async def find_oldest(self, connection: AsyncConnection) -> datetime | None:
         return await rows.find_oldest_waiting(connection)

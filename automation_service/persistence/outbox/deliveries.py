@@ -383,6 +383,37 @@ async def fail_without_inbox(connection: AsyncConnection, ids: Sequence[UUID]) -
         await delivery_digests.take_back(connection, one)
 
 
+async def list_surplus(connection: AsyncConnection, most: int, limit: int) -> list[Delivery]:
+    """Lists the oldest of what waits for each destination beyond a number, but none in progress."""
+    columns = deliveries.c
+    place = (columns.workspace_id, columns.destination)
+    crowded = (
+        sa.select(*place)
+        .where(DELIVERY_WAITS)
+        .group_by(*place)
+        .having(sa.func.count() > most)
+        .subquery("crowded")
+    )
+    newest_first = (columns.create_time.desc(), columns.id.desc())
+    numbered = (
+        sa.select(
+            columns.id,
+            columns.attempts,
+            sa.func.row_number().over(partition_by=place, order_by=newest_first).label("number"),
+        )
+        .where(DELIVERY_WAITS, sa.tuple_(*place).in_(sa.select(crowded)))
+        .subquery("numbered")
+    )
+    tried = sa.select(delivery_attempts.c.attempt).where(
+        delivery_attempts.c.delivery_id == numbered.c.id,
+        delivery_attempts.c.attempt == numbered.c.attempts,
+        delivery_attempts.c.end_time.is_(None),
+    )
+    ids = sa.select(numbered.c.id).where(numbered.c.number > most, ~tried.exists())
+    query = sa.select(deliveries).where(columns.id.in_(ids)).order_by(columns.create_time)
+    return [_delivery(row) for row in await connection.execute(query.limit(limit))]
+
+
 async def send_again(connection: AsyncConnection, delivery: UUID, now: datetime) -> bool:
     """Makes a FAILED delivery due, with as many attempts as a new one. False for any other."""
     answer = await connection.execute(
@@ -613,6 +644,7 @@ async def _write(
         .where(
             delivery_attempts.c.delivery_id == tried.id,
             delivery_attempts.c.attempt == tried.attempts,
+            delivery_attempts.c.end_time.is_(None),
         )
         .values(end_time=now, status_code=status_code, error=error)
     )

@@ -13,6 +13,7 @@ from rota.automation.v1 import delivery_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.channels.answer import FAULT
+from automation_service.deliveries import worker as workers
 from automation_service.deliveries.worker import AttemptAnswer, DeliveryWorker
 from automation_service.outbox import LEASE, RETRY_DELAYS
 from automation_service.persistence.outbox.deliveries import Delivery
@@ -237,6 +238,31 @@ async def test_what_is_refused_for_good_is_not_tried_again(
     parent = made.name.partition("/runs/")[0] + "/runs/-"
     assert [d.name for d in await listed(rota, parent, f"destination = {SLACK}")] == [made.name]
     assert not await listed(rota, parent, "state = SENT")
+
+
+async def test_of_what_waits_for_a_destination_beyond_a_number_the_oldest_ends(
+    rota: Running,
+    clock: ManualClock,
+    endpoint: Receiver,
+    worker: DeliveryWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "MAX_WAITING", 2)
+    name = (await rota.create(plan(step("news"), tell(SLACK, TEAMS)))).name
+    endpoint.always(500)
+    for count in range(1, 4):
+        clock.set(FIRST + (count - 1) * MINUTE)
+        await rota.ended(name, count)
+        if count == 1:
+            await send(worker)
+    await worker.end_surplus()
+    parent = f"{name}/runs/-"
+    for place in (SLACK, TEAMS):
+        *newer, oldest = await listed(rota, parent, f"destination = {place}")
+        assert [one.state for one in newer] == [dp.Delivery.PENDING] * 2
+        assert (oldest.state, oldest.error) == (dp.Delivery.FAILED, workers.TOO_MANY)
+    [tried] = (await get(rota, oldest.name)).attempts
+    assert (tried.status_code, tried.error) == (500, "it answered 500")
 
 
 async def test_a_destination_that_hangs_delays_no_other(
