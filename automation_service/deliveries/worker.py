@@ -149,11 +149,11 @@ class DeliveryWorker(OutboxWorker[Delivery]):
                     error=answer.error,
                     now=now,
                 )
-            if stored and state is DeliveryState.SENT:
-                superseded = await rows.end_older(connection, tried, now)
             if stored and recipient is not None:
                 is_known = await recipient.record(connection, tried, answer, now, ends=wait is None)
-                if not is_known and tried.earlier_attempts:
+                if is_known and state is DeliveryState.SENT:
+                    superseded = await rows.end_older(connection, tried, now)
+                elif not is_known and tried.earlier_attempts:
                     await delivery_digests.forget(connection, tried.id)
             if stored and state is DeliveryState.FAILED:
                 await record_delivery_failed(connection, tried, answer.error, now)

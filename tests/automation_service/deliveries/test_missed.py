@@ -240,6 +240,29 @@ async def test_what_an_earlier_place_takes_late_the_new_one_has_not_had(
         assert (len(phone.accepted), len(other.accepted)) == (1, 1)
 
 
+async def test_what_an_earlier_place_takes_late_ends_nothing_that_waits_for_the_new_one(
+    rota: Running,  # noqa: F811
+    clock: ManualClock,
+    agent: FakeAgent,
+    phone: ServiceReceiver,
+) -> None:
+    speaking(agent, "green", "red")
+    await create(rota, destination_id="place", ntfy=at(phone))
+    name = (await rota.create(plan(step("news"), tell(PLACE, only="changed")))).name
+    worker = worker_of(rota, clock)
+    phone.fail_next(503)
+    await again(rota, clock, name, 1)
+    await send(worker)
+    later = "next_attempt_time = next_attempt_time + interval '5 min'"
+    await execute(rota.url, f"update deliveries set {later}")
+    await again(rota, clock, name, 2)
+    place = ntfy(server=phone.url, topic="another_topic", access_token="tk_secret")
+    of = cast(Recipients, worker.recipients)
+    worker.recipients = Late(of, lambda: update(rota, PLACE, "ntfy", ntfy=place))
+    await send(worker)
+    assert await states(rota, name) == [dp.Delivery.RETRYING, SENT]
+
+
 async def test_of_what_changed_a_text_that_was_not_taken_changes_nothing(
     rota: Running,  # noqa: F811
     clock: ManualClock,
