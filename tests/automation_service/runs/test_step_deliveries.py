@@ -73,7 +73,9 @@ async def test_a_result_is_stored_for_each_destination(rota: Running, clock: Man
     assert {row["user_id"] for row in rows.values()} == {"ada"}
     assert {row["output_step_id"] for row in rows.values()} == {"news"}
     assert (rows["inbox"]["state"], rows["inbox"]["end_time"]) == ("sent", FIRST)
-    [item] = await execute(rota.url, "select * from inbox_items where thread = ''")
+    [item] = await execute(
+        rota.url, "select * from inbox_items where kind = 'result' and thread = ''"
+    )
     assert (item["id"], item["user_id"], item["run"]) == (rows["inbox"]["id"], "ada", run.name)
 
 
