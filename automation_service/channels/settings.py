@@ -80,7 +80,7 @@ class ChannelSettings(BaseModel):
             elif not self._has_path(uri):
                 yield SettingsFault(field=field, description=f"must be {self.address_form}")
         for field, secret in reveal(self).items():
-            if field in _HEADER_FIELDS and secret and not re.match(_PRINTED, str(secret)):
+            if field in _HEADER_FIELDS and secret and not re.fullmatch(_PRINTED, str(secret)):
                 yield SettingsFault(field=field, description="must hold no blanks")
 
     def _has_path(self, uri: str) -> bool:
@@ -130,11 +130,11 @@ class SlackSettings(ChannelSettings):
 
 class DiscordSettings(ChannelSettings):
     hosts = ("discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com")
-    path = r"/api/(v\d+/)?webhooks/\d+/[^/]+/?"
+    path = r"/api/(v[0-9]+/)?webhooks/[0-9]+/[^/]+/?"
     address_form = "the address of a channel's webhook: https://discord.com/api/webhooks/…"
 
     webhook_url: SecretAddress
-    thread_id: str = Field("", pattern=r"^\d{0,20}$")
+    thread_id: str = Field("", pattern=r"^[0-9]{0,20}$")
 
     def addresses(self) -> Iterator[tuple[str, str]]:
         yield "webhook_url", self.webhook_url.get_secret_value()
@@ -158,7 +158,7 @@ class TelegramSettings(ChannelSettings):
 
     server: Address = "https://api.telegram.org"
     bot_token: SecretStr = Field(max_length=100)
-    chat_id: str = Field(pattern=r"^(-?\d{1,20}|@[A-Za-z]\w{3,63})$")
+    chat_id: str = Field(pattern=r"^(-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,63})$")
     message_thread_id: int = Field(0, ge=0, le=2**53)
 
     def addresses(self) -> Iterator[tuple[str, str]]:
@@ -166,7 +166,7 @@ class TelegramSettings(ChannelSettings):
 
     def faults(self, *, local: bool) -> Iterator[SettingsFault]:
         yield from super().faults(local=local)
-        if not re.fullmatch(r"\d{1,20}:[A-Za-z0-9_-]{10,70}", self.bot_token.get_secret_value()):
+        if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,70}", self.bot_token.get_secret_value()):
             yield SettingsFault(
                 field="bot_token", description="must be a bot's token, such as 123456789:AA…"
             )

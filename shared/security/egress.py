@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Final
@@ -64,12 +64,16 @@ def is_public(address: Address) -> bool:
 
 
 def names_inner(host: str) -> bool:
-    """Whether a host, unresolved, says that it is not on the open internet."""
+    """Whether a host, unresolved, says that it is not on the open internet.
+
+    An IPv4 address may be written in any way that a resolver reads: `127.1`, `0x7f000001`.
+    """
     name = host.strip("[]").rstrip(".").lower()
-    try:
+    with suppress(ValueError):
         return not is_public(ipaddress.ip_address(name))
-    except ValueError:
-        return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
+    with suppress(OSError, UnicodeError):
+        return not is_public(ipaddress.IPv4Address(socket.inet_aton(name)))
+    return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
 
 
 @contextmanager

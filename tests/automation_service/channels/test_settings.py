@@ -89,6 +89,11 @@ FAULTS = [
     ("webhook", {"secrets": [f"whsec_{'a' * 16}-{'a' * 16}"]}, "secrets"),
     ("webhook", {"uri": "https://10.0.0.1/"}, "uri"),
     ("webhook", {"uri": "https://a:b@example.org/"}, "uri"),
+    ("telegram", {"chat_id": "１２３"}, "chat_id"),
+    ("telegram", {"chat_id": "@cafés"}, "chat_id"),
+    ("telegram", {"bot_token": BOT_TOKEN.replace("1", "１")}, "bot_token"),
+    ("discord", {"thread_id": "１２３"}, "thread_id"),
+    ("matrix", {"access_token": "syt_x\n"}, "access_token"),
     ("email", {"address": "a@b\r\nBcc: c@d"}, "address"),
     ("email", {"address": "a@b, c@d"}, "address"),
     ("email", {"address": "<a@b>"}, "address"),
@@ -113,9 +118,12 @@ def test_a_fault_names_its_field_and_no_value(
         assert str(value) not in str(caught.value)
 
 
-def test_inner_addresses_are_named_as_such() -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "0x7f000001", "2130706433", "127.1", "0", "0x7f.1", "10.1", "127。1"]
+)
+def test_inner_addresses_are_named_as_such(host: str) -> None:
     with pytest.raises(SettingsRefused) as caught:
-        read_settings("webhook", PUBLIC["webhook"] | {"uri": "https://127.0.0.1/"}, local=False)
+        read_settings("webhook", PUBLIC["webhook"] | {"uri": f"https://{host}/"}, local=False)
     assert caught.value.faults[0].is_not_public
 
 
