@@ -98,8 +98,8 @@ class RenderedDeliverConfig(DeliverActionConfig):
 async def deliver(config: dict[str, Any], context: ActionContext) -> ActionResult:
     """The output names the deliveries. They are stored with it, and sent afterwards."""
     parsed = RenderedDeliverConfig.model_validate(config)
-    last = context.last_output if parsed.body is None else None
-    content = parsed.body if last is None else last.output
+    last = context.last_output
+    content = last.output if parsed.body is None and last is not None else parsed.body
     body = _write_body(content, parsed.format)
     subject = _write_subject(parsed.subject, context)
     digest = hashlib.sha256(f"{parsed.format}\n{body}".encode("utf-8", "replace")).hexdigest()
@@ -166,12 +166,24 @@ def _write_body(content: Any, format_: BodyFormat) -> str:
 
 
 def _write_json(content: Any) -> str:
-    """Returns content as JSON: a text that is JSON as it is, and any other text as a string."""
+    """Returns content as JSON: a text that is JSON as it is, and any other text as a string.
+
+    JSON has neither NaN nor infinite numbers: a text of them is a text, and one in an object null.
+    """
     if isinstance(content, str):
         with suppress(ValueError, RecursionError):
-            json.loads(content)
+            json.loads(content, parse_constant=_refuse_constant)
             return content
-    return json.dumps(content, ensure_ascii=False)
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        # Python reads what it writes for them, and tells which they are.
+        finite = json.loads(json.dumps(content), parse_constant=lambda _: None)
+        return json.dumps(finite, ensure_ascii=False)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _cut(text: str, most: int = MAX_BODY) -> str:

@@ -70,6 +70,9 @@ async def test_each_destination_has_a_delivery_under_an_id_that_no_try_changes()
         ('{"a":1}', "json", '{"a":1}'),
         (None, "markdown", NO_OUTPUT),
         (None, "json", "null"),
+        ("NaN", "json", '"NaN"'),
+        ('{"a": -Infinity}', "json", '"{\\"a\\": -Infinity}"'),
+        ({"a": [float("nan"), float("inf"), 1.5]}, "json", '{"a": [null, null, 1.5]}'),
     ],
 )
 async def test_the_body_is_the_last_output_as_the_format_writes_it(
@@ -79,9 +82,14 @@ async def test_the_body_is_the_last_output_as_the_format_writes_it(
     assert (one.body, one.output_step_id) == (body, "news")
 
 
-async def test_a_body_of_its_own_stands_in_place_of_the_output() -> None:
+async def test_a_body_of_its_own_stands_in_place_of_the_output_and_beside_it() -> None:
+    """What asks for the output as JSON gets it, whatever the text is."""
     one = await made(body="Look.", subject=" Two\n words ")
-    assert (one.subject, one.body, one.output_step_id) == ("Two words", "Look.", "")
+    assert (one.subject, one.body, one.output_step_id) == ("Two words", "Look.", "news")
+    [alone] = (
+        await deliver({"to": ["inbox"], "body": "Look."}, context(last_output=None))
+    ).deliveries
+    assert (alone.body, alone.output_step_id) == ("Look.", "")
 
 
 async def test_the_subject_is_one_short_line_and_has_a_default() -> None:
