@@ -214,7 +214,8 @@ class ChatServiceServicer:
 
     def DeleteThread(self, request, context):
         """Deletes a thread with its messages, turns and approvals, for good.
-        Automations that came of it stay. A turn that runs is
+        Automations that came of it stay, and what they deliver to it comes to the
+        inbox of whom they act for. A turn that runs is
         FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
         FAILED_PRECONDITION / APPROVALS_UNDECIDED. Another person's thread takes the
         role owner, else it is PERMISSION_DENIED. What was decided in it stays with

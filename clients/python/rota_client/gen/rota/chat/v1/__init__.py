@@ -2860,7 +2860,8 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "___google__protobuf__.Empty":
         """
         Deletes a thread with its messages, turns and approvals, for good.
-        Automations that came of it stay. A turn that runs is
+        Automations that came of it stay, and what they deliver to it comes to the
+        inbox of whom they act for. A turn that runs is
         FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
         FAILED_PRECONDITION / APPROVALS_UNDECIDED. Another person's thread takes the
         role owner, else it is PERMISSION_DENIED. What was decided in it stays with
