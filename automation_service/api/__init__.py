@@ -1,1 +1,5 @@
-"""The RPCs of AutomationService, DestinationService, InboxService and NoticeService."""
+"""The RPCs of automations, deliveries, destinations, inboxes and notices.
+
+AutomationService, DeliveryService, DestinationService, InboxService, NoticeService and
+NoticeSettingsService have a servicer each.
+"""

@@ -9,7 +9,7 @@ from rota.automation.v1 import inbox_pb2_grpc
 
 from automation_service.api import convert_inbox
 from automation_service.inbox.service import Inboxes, parse_ids
-from automation_service.persistence.results.inbox import InboxOwner, ItemSelection
+from automation_service.persistence.inbox import InboxOwner, ItemSelection
 from shared import aip, errors, resources
 from shared.rpc.access import Access
 from shared.rpc.idempotency import IdempotencyKey

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
+from automation_service.persistence import inbox as rows
 from automation_service.persistence.outbox.deliveries import Delivery, NewDelivery
-from automation_service.persistence.results import inbox as rows
 from shared.definition.destination_names import INBOX
 from shared.registries.actions.deliver import delivery_id
 from shared.resources import AUTOMATION, DELIVERY, RUN

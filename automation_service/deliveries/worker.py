@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.channels.answer import FAULT, ChannelAnswer
 from automation_service.deliveries.failure_notice import record_delivery_failed
 from automation_service.notices.places import return_to_inbox
-from automation_service.outbox import LEASE, RETRY, OutboxWorker
+from automation_service.outbox_worker import LEASE, RETRY, OutboxWorker
 from automation_service.persistence.enums import DeliveryState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox import delivery_digests

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence import inbox as rows
 from automation_service.persistence.enums import InboxItemKind
-from automation_service.persistence.results import inbox as rows
-from automation_service.persistence.results.inbox import NewInboxItem
+from automation_service.persistence.inbox import NewInboxItem
 from shared.db.storable_text import clean
 from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
 from shared.snippet import cut_line, first_line

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.inbox.watch import InboxChange, InboxWatcher
+from automation_service.persistence import inbox as rows
 from automation_service.persistence.enums import InboxItemKind, InboxItemState
-from automation_service.persistence.results import inbox as rows
-from automation_service.persistence.results.inbox import InboxItem, InboxOwner, ItemSelection
+from automation_service.persistence.inbox import InboxItem, InboxOwner, ItemSelection
 from shared import errors, filters, resources
 from shared.aip import Page
 from shared.clock import Clock

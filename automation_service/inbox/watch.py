@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence.results import inbox as rows
-from automation_service.persistence.results.inbox import InboxItem, InboxOwner
+from automation_service.persistence import inbox as rows
+from automation_service.persistence.inbox import InboxItem, InboxOwner
 from shared import errors
 from shared.aio import Notifier, run_every
 from shared.db import database

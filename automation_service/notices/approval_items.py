@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.notices.dispatcher import ApprovalReader
-from automation_service.persistence.results import inbox as rows
-from automation_service.persistence.results.inbox import InboxOwner, ItemSelection
+from automation_service.persistence import inbox as rows
+from automation_service.persistence.inbox import InboxOwner, ItemSelection
 from shared import errors
 from shared.aio import run_every
 from shared.clock import Clock

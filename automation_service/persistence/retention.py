@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.results.inbox import as_members
+from automation_service.persistence.inbox import as_members
 from automation_service.persistence.tables import (
     TENANTS,
     audit_events,

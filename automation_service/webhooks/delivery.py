@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.channels.answer import FAULT, ChannelAnswer
 from automation_service.channels.webhook import build_signed_headers
-from automation_service.outbox import LEASE, RETRY, OutboxWorker
+from automation_service.outbox_worker import LEASE, RETRY, OutboxWorker
 from automation_service.persistence import webhooks
 from automation_service.persistence.enums import WebhookDeliveryStatus
 from automation_service.persistence.outbox import webhook_deliveries as rows

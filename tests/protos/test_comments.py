@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from automation_service import outbox
+from automation_service import outbox_worker
 from automation_service.api import convert_notice_settings
 from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.destinations import delivery_target, verification
@@ -90,7 +90,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         default(AutomationSettings, "request_retention_days")
     },
     "automation.Delivery": {
-        len(outbox.RETRY_DELAYS) + 1,
+        len(outbox_worker.RETRY_DELAYS) + 1,
         default(AutomationSettings, "run_retention_days"),
         default(AutomationSettings, "runs_kept"),
     },
@@ -175,7 +175,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.Webhook": {
         *(200, 299, 410, 1970),
         int(sender.TIMEOUT_SECONDS),
-        len(outbox.RETRY_DELAYS) + 1,
+        len(outbox_worker.RETRY_DELAYS) + 1,
     },
     "automation.Webhook.disabled": {410},
     "automation.Webhook.secret": {secrets.SECRET_BYTES},

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.outbox import RETRY, RETRY_DELAYS
+from automation_service.outbox_worker import RETRY, RETRY_DELAYS
 from automation_service.runs.agent_client import RECONNECT
 from automation_service.runs.step_retry import _RETRIES
 from chat_service.llm.retry import MODEL, PEER

@@ -1,1 +1,1 @@
-"""What is to be sent: results of runs, and messages to webhooks."""
+"""Deliveries, notices and messages to webhooks, with the settings that decide where they go."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.channels.answer import FAULT
 from automation_service.deliveries import worker as workers
 from automation_service.deliveries.worker import AttemptAnswer, DeliveryWorker
-from automation_service.outbox import LEASE, RETRY_DELAYS
+from automation_service.outbox_worker import LEASE, RETRY_DELAYS
 from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from tests.automation_service.runs.test_executor import FIRST, plan, step

@@ -14,7 +14,7 @@ from automation_service.inbox.items import (
     add_items,
     fit_item,
 )
-from automation_service.persistence.results import inbox as rows
+from automation_service.persistence import inbox as rows
 from shared.db import database
 from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
 from shared.snippet import MAX_SNIPPET

@@ -9,7 +9,7 @@ from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.channels.answer import FAULT, ChannelAnswer
-from automation_service.outbox import RETRY_DELAYS
+from automation_service.outbox_worker import RETRY_DELAYS
 from automation_service.persistence.outbox import webhook_deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.webhooks.delivery import WebhookDeliveryWorker

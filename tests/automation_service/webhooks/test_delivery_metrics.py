@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.outbox import RETRY_DELAYS
+from automation_service.outbox_worker import RETRY_DELAYS
 from automation_service.persistence.outbox.webhook_deliveries import MAX_PENDING
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent

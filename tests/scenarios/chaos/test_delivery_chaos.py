@@ -30,7 +30,7 @@ from automation_service.deliveries.inbox_items import add_to_inboxes
 from automation_service.deliveries.recipients import Recipients
 from automation_service.deliveries.worker import DeliveryWorker
 from automation_service.destinations.secrets import DestinationSecrets
-from automation_service.outbox import LEASE
+from automation_service.outbox_worker import LEASE
 from automation_service.queue import PgQueuer
 from automation_service.runs.agent_client import ThreadResult
 from automation_service.runs.worker import RunWorker
