@@ -7,10 +7,10 @@ import httpx2
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import Dialect, utf16_size
-from automation_service.channels.document import read_subject
 from automation_service.channels.http import HttpAnswer, later, post_json
-from automation_service.channels.layout import message_link, write_body
+from automation_service.channels.markup.dialect import Dialect, utf16_size
+from automation_service.channels.markup.document import read_subject
+from automation_service.channels.markup.layout import message_link, write_body
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import DiscordSettings
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import PLAIN
-from automation_service.channels.document import read_subject
-from automation_service.channels.hypertext import HYPERTEXT, clean_html
-from automation_service.channels.layout import layout_blocks, write_in_thread
+from automation_service.channels.markup.dialect import PLAIN
+from automation_service.channels.markup.document import read_subject
+from automation_service.channels.markup.hypertext import HYPERTEXT, clean_html
+from automation_service.channels.markup.layout import layout_blocks, write_in_thread
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import EmailSettings
 from automation_service.channels.smtp import send_mail

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import Dialect
 from automation_service.channels.http import HttpAnswer, later, post_json
-from automation_service.channels.hypertext import HYPERTEXT, clean_html
-from automation_service.channels.layout import layout_text, write_in_thread
+from automation_service.channels.markup.dialect import Dialect
+from automation_service.channels.markup.hypertext import HYPERTEXT, clean_html
+from automation_service.channels.markup.layout import layout_text, write_in_thread
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import MatrixSettings
 

@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import PLAIN
-from automation_service.channels.document import read_subject
 from automation_service.channels.http import HttpAnswer, judge, request
-from automation_service.channels.layout import OPEN, message_link, write_body
+from automation_service.channels.markup.dialect import PLAIN
+from automation_service.channels.markup.document import read_subject
+from automation_service.channels.markup.layout import OPEN, message_link, write_body
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import PushoverSettings
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import Dialect
 from automation_service.channels.http import HttpAnswer, post_json
-from automation_service.channels.layout import write_message
+from automation_service.channels.markup.dialect import Dialect
+from automation_service.channels.markup.layout import write_message
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import SlackSettings
 

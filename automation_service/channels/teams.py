@@ -7,10 +7,15 @@ from typing import Any, Final
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.dialect import Dialect, utf16_size
-from automation_service.channels.document import WrittenBlock, read_subject
 from automation_service.channels.http import HttpAnswer, post_json
-from automation_service.channels.layout import OPEN, layout_blocks, message_link, write_in_thread
+from automation_service.channels.markup.dialect import Dialect, utf16_size
+from automation_service.channels.markup.document import WrittenBlock, read_subject
+from automation_service.channels.markup.layout import (
+    OPEN,
+    layout_blocks,
+    message_link,
+    write_in_thread,
+)
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import TeamsSettings
 from shared.registries.actions.deliver import MAX_SUBJECT

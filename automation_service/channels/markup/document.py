@@ -13,7 +13,7 @@ import httpx2
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from automation_service.channels.dialect import PLAIN, Dialect
+from automation_service.channels.markup.dialect import PLAIN, Dialect
 from automation_service.channels.message import MessageFormat
 from shared.invisible_characters import clean_name, mark_invisible
 

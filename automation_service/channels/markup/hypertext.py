@@ -6,7 +6,7 @@ from typing import Final
 
 import nh3
 
-from automation_service.channels.dialect import Dialect
+from automation_service.channels.markup.dialect import Dialect
 
 TAGS: Final = frozenset(
     [

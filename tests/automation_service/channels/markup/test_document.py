@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
-from automation_service.channels.dialect import PLAIN, Dialect
 from automation_service.channels.discord import DISCORD_MARKDOWN
-from automation_service.channels.document import read_document, safe_url, write_document
-from automation_service.channels.hypertext import HYPERTEXT
+from automation_service.channels.markup.dialect import PLAIN, Dialect
+from automation_service.channels.markup.document import read_document, safe_url, write_document
+from automation_service.channels.markup.hypertext import HYPERTEXT
 from automation_service.channels.slack import MRKDWN
 from automation_service.channels.teams import CARD_MARKDOWN
 from automation_service.channels.telegram import TELEGRAM_HTML

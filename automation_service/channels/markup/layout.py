@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from automation_service.channels.dialect import Dialect
-from automation_service.channels.document import (
+from automation_service.channels.markup.dialect import Dialect
+from automation_service.channels.markup.document import (
     WrittenBlock,
     read_document,
     read_subject,

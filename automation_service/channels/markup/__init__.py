@@ -1,0 +1,1 @@
+"""Markup: a body as blocks, and the dialects that write it."""
