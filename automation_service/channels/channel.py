@@ -44,10 +44,9 @@ Transmit = Callable[[Any, ChannelMessage, ChannelPorts], Awaitable[ChannelAnswer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """`transmit` sends one message to a destination with settings of `settings_model`."""
+    """`transmit` sends one message to a destination with settings of the kind."""
 
     kind: str
-    settings_model: type[ChannelSettings]
     transmit: Transmit
 
     async def send(

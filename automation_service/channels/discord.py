@@ -95,4 +95,4 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     return None
 
 
-DISCORD: Final = Channel(kind="discord", settings_model=DiscordSettings, transmit=transmit)
+DISCORD: Final = Channel(kind="discord", transmit=transmit)

@@ -88,4 +88,4 @@ def _list_label(automation: str) -> str:
     return ".".join(re.sub(r"[^A-Za-z0-9-]", "-", part) for part in (parts[3], parts[1]))
 
 
-EMAIL: Final = Channel(kind="email", settings_model=EmailSettings, transmit=transmit)
+EMAIL: Final = Channel(kind="email", transmit=transmit)

@@ -79,4 +79,4 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     return None
 
 
-MATRIX: Final = Channel(kind="matrix", settings_model=MatrixSettings, transmit=transmit)
+MATRIX: Final = Channel(kind="matrix", transmit=transmit)

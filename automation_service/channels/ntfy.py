@@ -37,4 +37,4 @@ async def transmit(
     return await post_json(settings.server, payload, ports, service="ntfy", headers=headers)
 
 
-NTFY: Final = Channel(kind="ntfy", settings_model=NtfySettings, transmit=transmit)
+NTFY: Final = Channel(kind="ntfy", transmit=transmit)

@@ -50,4 +50,4 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     return None
 
 
-PUSHOVER: Final = Channel(kind="pushover", settings_model=PushoverSettings, transmit=transmit)
+PUSHOVER: Final = Channel(kind="pushover", transmit=transmit)

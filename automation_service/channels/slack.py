@@ -87,4 +87,4 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     return None
 
 
-SLACK: Final = Channel(kind="slack", settings_model=SlackSettings, transmit=transmit)
+SLACK: Final = Channel(kind="slack", transmit=transmit)

@@ -115,4 +115,4 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     return None
 
 
-TEAMS: Final = Channel(kind="teams", settings_model=TeamsSettings, transmit=transmit)
+TEAMS: Final = Channel(kind="teams", transmit=transmit)

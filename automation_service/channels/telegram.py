@@ -101,4 +101,4 @@ def _drop(inner: str, *tags: str) -> str:
     return re.sub(rf"</?(?:{'|'.join(tags)})>", "", inner)
 
 
-TELEGRAM: Final = Channel(kind="telegram", settings_model=TelegramSettings, transmit=transmit)
+TELEGRAM: Final = Channel(kind="telegram", transmit=transmit)

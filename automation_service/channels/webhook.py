@@ -88,4 +88,4 @@ def build_signed_headers(
     }
 
 
-WEBHOOK: Final = Channel(kind="webhook", settings_model=WebhookSettings, transmit=transmit)
+WEBHOOK: Final = Channel(kind="webhook", transmit=transmit)
