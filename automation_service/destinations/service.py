@@ -22,7 +22,7 @@ from shared.invisible_characters import name_fault
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 
-MAX_DESTINATIONS: Final = 50  # of one user in one workspace
+MAX_DESTINATIONS_OF_PERSON: Final = 50  # of one user in one workspace
 MAX_NAME: Final = 100
 
 
@@ -251,10 +251,10 @@ async def _require_room(
     another destination has or had.
     """
     created = await rows.count_created(connection, made.workspace, who.user, lock=lock)
-    if created >= MAX_DESTINATIONS:
+    if created >= MAX_DESTINATIONS_OF_PERSON:
         workspace = resources.WORKSPACE.format(workspace=made.workspace)
         raise errors.StateConflict(
-            workspace, f"at its limit of {MAX_DESTINATIONS} destinations of one person"
+            workspace, f"at its limit of {MAX_DESTINATIONS_OF_PERSON} destinations of one person"
         )
     if await rows.find(connection, made.workspace, made.resource_id):
         raise errors.ResourceExists(made.resource)

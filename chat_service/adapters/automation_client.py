@@ -14,7 +14,7 @@ from rota.automation.v1 import destination_pb2 as destination_pb
 
 from chat_service.adapters.result_client import ResultClient
 from chat_service.runtime.ports import (
-    MAX_DESTINATIONS,
+    MAX_DESTINATIONS_OF_LIST,
     AutomationView,
     BackfillView,
     DestinationView,
@@ -130,8 +130,8 @@ class AutomationClient:
             # an owner of the workspace sees those of others, and may not use them
             found += [one for one in views if not one.is_others]
             token = answer.next_page_token
-            if not token or len(found) >= MAX_DESTINATIONS:
-                return found[:MAX_DESTINATIONS]
+            if not token or len(found) >= MAX_DESTINATIONS_OF_LIST:
+                return found[:MAX_DESTINATIONS_OF_LIST]
 
     async def find_destinations(
         self, *, workspace: str, user: str, names: Sequence[str]

@@ -266,7 +266,7 @@ class BackfillView:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-MAX_DESTINATIONS: Final = 1_000
+MAX_DESTINATIONS_OF_LIST: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,7 +330,7 @@ class AutomationsPort(Protocol):
         ...
 
     async def list_destinations(self, *, workspace: str, user: str) -> Sequence[DestinationView]:
-        """Returns the destinations that the person may use, the newest MAX_DESTINATIONS."""
+        """Returns the destinations that the person may use, the newest MAX_DESTINATIONS_OF_LIST."""
         ...
 
     async def find_destinations(

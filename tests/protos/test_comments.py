@@ -105,7 +105,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         destination_settings.HINT,
         destination_settings.HINTED_FROM,
     },
-    "automation.DestinationService.CreateDestination": {destinations.MAX_DESTINATIONS},
+    "automation.DestinationService.CreateDestination": {destinations.MAX_DESTINATIONS_OF_PERSON},
     "automation.EnableDestinationRequest.send_missed": {deliveries.MAX_MISSED},
     "automation.DestinationService.TestDestination": {
         verification.CODE_LENGTH,
@@ -136,7 +136,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
         MAX_PROMPT,
         MAX_RENDERED_PROMPT,
         MAX_TOOLS,
-        deliver.MAX_DESTINATIONS,
+        deliver.MAX_DESTINATIONS_OF_STEP,
         deliver.MAX_SUBJECT,
         deliver.MAX_SUBJECT_TEMPLATE,
         deliver.MAX_BODY_TEMPLATE,

@@ -23,7 +23,7 @@ from shared.registries.actions.types import (
 from shared.snippet import cut_line
 from shared.templates.marks import is_template
 
-MAX_DESTINATIONS: Final = 10
+MAX_DESTINATIONS_OF_STEP: Final = 10
 MAX_SUBJECT: Final = 200  # characters, as it is sent
 MAX_SUBJECT_TEMPLATE: Final = 2_000  # characters, as it is written
 MAX_BODY_TEMPLATE: Final = 8_000  # likewise
@@ -59,7 +59,7 @@ class DeliverActionConfig(Block):
         ],
         Field(
             min_length=1,
-            max_length=MAX_DESTINATIONS,
+            max_length=MAX_DESTINATIONS_OF_STEP,
             description="inbox, names of threads and of destinations",
         ),
         AfterValidator(_unique),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rota.automation.v1 import destination_pb2 as dp
 
-from automation_service.destinations.service import MAX_DESTINATIONS
+from automation_service.destinations.service import MAX_DESTINATIONS_OF_PERSON
 from shared.clock import ManualClock
 from shared.errors import Code
 from shared.security.secretbox import SecretBox, new_key
@@ -165,7 +165,7 @@ async def test_a_person_has_so_many_in_a_workspace(rota: Running) -> None:
         rota.url,
         f"insert into destinations (id, resource_id, creator_id, update_time, {like})"
         f" select gen_random_uuid(), 'd' || n, creator_id, update_time, {like}"
-        f" from destinations, generate_series(2, {MAX_DESTINATIONS}) n",
+        f" from destinations, generate_series(2, {MAX_DESTINATIONS_OF_PERSON}) n",
     )
     refused = await refusal(create(rota))
     assert refused.reason == "STATE_CONFLICT"
