@@ -6,9 +6,8 @@ from typing import Protocol
 from shared import errors
 from shared.definition.destination_names import INBOX, is_thread
 from shared.definition.envelope import AutomationDefinition
+from shared.definition.step_paths import list_steps
 from shared.registries.actions.deliver import DELIVER
-
-_PLAN, _ON_FAILURE = "definition.plan", "definition.execution.on_failure"
 
 
 class DestinationDirectory(Protocol):
@@ -76,9 +75,8 @@ def build_destination_refusal(
 
 def _list_destinations(definition: AutomationDefinition) -> Iterator[tuple[str, str]]:
     """Yields each thread and destination with its path. Every workspace has inboxes."""
-    for base, steps in ((_PLAN, definition.plan), (_ON_FAILURE, definition.execution.on_failure)):
-        for i, step in enumerate(steps):
-            if step.action == DELIVER.type:
-                for place, name in enumerate(step.config["to"]):
-                    if name != INBOX:
-                        yield f"{base}[{i}].config.to[{place}]", name
+    for path, step in list_steps(definition):
+        if step.action == DELIVER.type:
+            for place, name in enumerate(step.config["to"]):
+                if name != INBOX:
+                    yield f"{path}.config.to[{place}]", name

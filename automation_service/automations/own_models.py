@@ -5,8 +5,7 @@ from typing import Protocol
 
 from shared import errors, resources
 from shared.definition.envelope import AutomationDefinition
-
-_PLAN, _ON_FAILURE = "definition.plan", "definition.execution.on_failure"
+from shared.definition.step_paths import list_steps
 
 
 class ModelDirectory(Protocol):
@@ -43,11 +42,10 @@ def names_models(definition: AutomationDefinition) -> frozenset[str]:
 
 
 def _own_models(definition: AutomationDefinition) -> Iterator[tuple[str, str]]:
-    for base, steps in ((_PLAN, definition.plan), (_ON_FAILURE, definition.execution.on_failure)):
-        for i, step in enumerate(steps):
-            name = step.config.get("model")
-            if isinstance(name, str) and resources.MODEL_CONFIG.match(name):
-                yield f"{base}[{i}].config.model", name
+    for path, step in list_steps(definition):
+        name = step.config.get("model")
+        if isinstance(name, str) and resources.MODEL_CONFIG.match(name):
+            yield f"{path}.config.model", name
 
 
 def build_refusal(

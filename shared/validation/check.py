@@ -18,6 +18,7 @@ from shared.definition.envelope import (
 )
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
+from shared.definition.step_paths import ON_FAILURE, PLAN, list_steps
 from shared.errors import FieldReason
 from shared.invisible_characters import name_fault, text_fault
 from shared.json_path import join_path
@@ -38,8 +39,6 @@ _TEXT_COST = 32
 _OTHER_COST = 2
 PLACEHOLDER = "REPLACE_ME"
 TRIGGERS = "definition.triggers"
-PLAN = "definition.plan"
-ON_FAILURE = "definition.execution.on_failure"
 SCHEMA = "definition.inputs.schema"
 BUDGET = "definition.execution.budget_cap_usd"
 
@@ -224,7 +223,7 @@ def _string(text: str, path: str) -> Iterator[Violation]:
 
 
 def _unique_ids(definition: AutomationDefinition) -> Iterator[Violation]:
-    steps = list(_all_steps(definition))
+    steps = list(list_steps(definition))
     yield from _repeated(
         (f"{TRIGGERS}[{i}].trigger_id", trigger.trigger_id)
         for i, trigger in enumerate(definition.triggers)
@@ -249,12 +248,6 @@ def _repeated(ids: Iterable[tuple[str, str]]) -> Iterator[Violation]:
         if name in seen:
             yield Violation(path, FieldReason.DUPLICATE_ID, f"{name!r} is used before")
         seen.add(name)
-
-
-def _all_steps(definition: AutomationDefinition) -> Iterator[tuple[str, PlanStep]]:
-    for base, steps in ((PLAN, definition.plan), (ON_FAILURE, definition.execution.on_failure)):
-        for i, step in enumerate(steps):
-            yield f"{base}[{i}]", step
 
 
 def _inputs_schema(definition: AutomationDefinition) -> Iterator[Violation]:
@@ -293,7 +286,7 @@ def _trigger(trigger: TriggerSpec, path: str, catalogue: Catalogue) -> Iterator[
 
 
 def _steps(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
-    for path, step in _all_steps(definition):
+    for path, step in list_steps(definition):
         yield from _step(step, path, catalogue)
 
 
@@ -314,7 +307,7 @@ def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[
     models = catalogue.models
     if definition.execution.budget_cap_usd is None or models is None:
         return
-    tasks = [one for one in _all_steps(definition) if one[1].action == AGENT_TASK.type]
+    tasks = [one for one in list_steps(definition) if one[1].action == AGENT_TASK.type]
     for path, step in tasks:
         name = step.config.get("model")
         known = next((model for model in models if name in model.names), None)
@@ -385,7 +378,7 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _templates(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
-    steps = list(_all_steps(definition))
+    steps = list(list_steps(definition))
     found = [list_templates(step) for _, step in steps]
     if problem := find_excess([source for sources in found for source in sources]):
         yield Violation(PLAN, FieldReason.TOO_LARGE, problem)
