@@ -20,7 +20,7 @@ from automation_service.destinations.delivery_target import (
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
-from automation_service.notices.digest import build_link
+from automation_service.notices.links import build_link
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery

@@ -106,7 +106,7 @@ class NoticeDispatcher:
         count = 0
         for notice in due:
             try:
-                count += await self._send(workspace, user, only=notice.id)
+                count += await self._send(workspace, user, notice_id=notice.id)
             except Exception as error:
                 if database.translate(error) is not None:
                     raise
@@ -129,11 +129,13 @@ class NoticeDispatcher:
             kind, state = broken.kind.value, NoticeState.BROKEN.value
             metrics.count("rota.notices", kind=kind, outcome=state)
 
-    async def _send(self, workspace: str, user: str, *, only: UUID | None = None) -> int:
+    async def _send(self, workspace: str, user: str, *, notice_id: UUID | None = None) -> int:
         """Sends due notices of a person together, or one of them."""
         now = self.clock.now()
         async with self.db.connect() as connection:
-            due = await notices.list_due(connection, workspace, user, now, MAX_NOTICES, only=only)
+            due = await notices.list_due(
+                connection, workspace, user, now, MAX_NOTICES, notice_id=notice_id
+            )
             settings = await notice_settings.get(connection, workspace, user)
             waits = await _find_waits(connection, due, settings, now)
         asked = [
@@ -146,7 +148,7 @@ class NoticeDispatcher:
             if not await notices.lock_person(connection, workspace, user):
                 return 0
             due = await notices.list_due(
-                connection, workspace, user, now, MAX_NOTICES, lock=True, only=only
+                connection, workspace, user, now, MAX_NOTICES, lock=True, notice_id=notice_id
             )
             return await self._end(connection, due, workspace, user, set(asked), pending, now)
 

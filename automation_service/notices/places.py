@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.destinations.place_words import describe_place, find_named
 from automation_service.destinations.use_check import check_use
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
-from automation_service.notices.digest import build_messages
+from automation_service.notices.messages import build_messages
 from automation_service.notices.text import describe
 from automation_service.persistence.enums import DestinationKind, NoticeKind
 from automation_service.persistence.outbox import destinations, notice_deliveries, notices

@@ -26,8 +26,8 @@ def build_deliveries(
             subject=to_storable(request.subject),
             body=to_storable(request.body),
             format=request.format,
-            only=request.only,
-            digest=request.digest,
+            condition=request.condition,
+            content_digest=request.content_digest,
             is_empty=request.is_empty,
             time=now,
         )

@@ -62,8 +62,8 @@ class NewDelivery:
     subject: str
     body: str
     format: str
-    only: str
-    digest: str
+    condition: str
+    content_digest: str
     is_empty: bool
     time: datetime
 
@@ -86,12 +86,12 @@ given as (
                          $31::text[], $32::text[], $33::text[], $34::text[], $35::bool[],
                          $36::timestamptz[])
     as d(id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
-         destination, subject, body, format, condition, digest, is_empty, create_time)
+         destination, subject, body, format, condition, content_digest, is_empty, create_time)
     join changed on changed.id = d.run_id
 ), different as (
   insert into automation.delivery_digests as g
     (automation_id, step_id, destination, digest, delivery_id)
-  select automation_id, step_id, destination, digest, id from given
+  select automation_id, step_id, destination, content_digest, id from given
    where condition = 'changed' order by automation_id, step_id, destination
   on conflict (automation_id, step_id, destination) do update
     set digest = excluded.digest, delivery_id = excluded.delivery_id
@@ -110,7 +110,7 @@ given as (
      destination, subject, body, format, condition, content_digest, create_time, state,
      next_attempt_time, end_time)
   select id, run_id, workspace_id, automation_id, automation, step_id, output_step_id, user_id,
-         destination, subject, body, format, condition, digest, create_time, state,
+         destination, subject, body, format, condition, content_digest, create_time, state,
          case when state = 'pending' then create_time end,
          case when state <> 'pending' then create_time end
     from judged
@@ -135,8 +135,8 @@ def list_arguments(new: Sequence[NewDelivery]) -> list[list[object]]:
         [one.subject for one in new],
         [one.body for one in new],
         [one.format for one in new],
-        [one.only for one in new],
-        [one.digest for one in new],
+        [one.condition for one in new],
+        [one.content_digest for one in new],
         [one.is_empty for one in new],
         [one.time for one in new],
     ]

@@ -244,7 +244,7 @@ async def list_due(
     limit: int,
     *,
     lock: bool = False,
-    only: UUID | None = None,
+    notice_id: UUID | None = None,
 ) -> list[Notice]:
     """Returns due notices of a person, oldest first; or one of them, if it is due."""
     query = (
@@ -255,7 +255,7 @@ async def list_due(
             _WAITS,
             notices.c.due_time <= now,
             _IS_KNOWN,
-            sa.true() if only is None else notices.c.id == only,
+            sa.true() if notice_id is None else notices.c.id == notice_id,
         )
         .order_by(notices.c.first_time, notices.c.id)
         .limit(limit)

@@ -110,8 +110,8 @@ async def deliver(config: dict[str, Any], context: ActionContext) -> ActionResul
             subject=subject,
             body=body,
             format=parsed.format,
-            only=parsed.only,
-            digest=digest,
+            condition=parsed.only,
+            content_digest=digest,
             output_step_id=last.step_id if last else "",
             is_empty=parsed.only == "when_not_empty" and is_empty(content),
         )

@@ -82,8 +82,8 @@ DeliveryCondition = Literal["always", "changed", "when_not_empty"]
 class DeliveryRequest:
     """One text for one destination. `id` follows from run, step and destination.
 
-    `digest` is that of the content: a delivery `only` of what changed is left out when its
-    destination had the same last. One that `is_empty` is left out too; both are listed.
+    One of what `changed` is left out when its destination had the same `content_digest` last. One
+    that `is_empty` is left out too; both are listed.
     """
 
     id: UUID
@@ -91,8 +91,8 @@ class DeliveryRequest:
     subject: str
     body: str
     format: BodyFormat
-    only: DeliveryCondition
-    digest: str
+    condition: DeliveryCondition
+    content_digest: str
     output_step_id: str = ""  # whose output the body is; empty: it is a text of its own
     is_empty: bool = False
 

@@ -212,6 +212,6 @@ def deliver_request(body: str) -> DeliveryRequest:
         subject="s",
         body=body,
         format="text",
-        only="changed",
-        digest=body,
+        condition="changed",
+        content_digest=body,
     )

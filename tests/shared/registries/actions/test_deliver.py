@@ -129,8 +129,8 @@ def test_deep_json_is_judged_without_a_fault() -> None:
 
 
 async def test_the_digest_is_that_of_the_content_and_not_of_the_subject() -> None:
-    assert (await made(subject="a")).digest == (await made(subject="b")).digest
-    assert (await made("one")).digest != (await made("two")).digest
+    assert (await made(subject="a")).content_digest == (await made(subject="b")).content_digest
+    assert (await made("one")).content_digest != (await made("two")).content_digest
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from automation_service.notices.links import build_link
 from automation_service.notices.text import describe
 from automation_service.persistence.enums import DestinationKind
 from automation_service.persistence.outbox.notice_deliveries import NewNoticeDelivery
@@ -10,7 +11,7 @@ from automation_service.persistence.outbox.notices import Notice
 from shared import resources
 
 # The type of a message that tells of several notices.
-DIGEST: Final = "notice.digest"
+BUNDLE_TYPE: Final = "notice.digest"
 # Of one notice among several; its link has the rest.
 MAX_ENTRY: Final = 400
 # What the kinds of destinations take whole, in UTF-8: more notices are more messages.
@@ -29,14 +30,9 @@ def build_messages(
     return [
         _build_single(part[0][0], destination, zone)
         if len(part) == 1
-        else _build_digest(part, destination)
+        else _build_bundle(part, destination)
         for part in _split(entries, limit)
     ]
-
-
-def build_link(page_url: str, name: str) -> str:
-    """Returns the page's address of a resource; empty without the page's or a name."""
-    return f"{page_url.rstrip('/')}/#/{name}" if page_url and name else ""
 
 
 def _build_single(notice: Notice, destination: str, zone: str) -> NewNoticeDelivery:
@@ -57,7 +53,7 @@ def _build_single(notice: Notice, destination: str, zone: str) -> NewNoticeDeliv
 Entry = tuple[Notice, str]
 
 
-def _build_digest(entries: Sequence[Entry], destination: str) -> NewNoticeDelivery:
+def _build_bundle(entries: Sequence[Entry], destination: str) -> NewNoticeDelivery:
     first, _ = entries[0]
     return NewNoticeDelivery(
         id=resources.new_id(),
@@ -65,7 +61,7 @@ def _build_digest(entries: Sequence[Entry], destination: str) -> NewNoticeDelive
         user=first.user,
         destination=destination,
         notices=[notice.id for notice, _ in entries],
-        source=DIGEST,
+        source=BUNDLE_TYPE,
         subject=f"{len(entries)} notices",
         body="\n\n".join(text for _, text in entries),
     )

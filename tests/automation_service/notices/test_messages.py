@@ -3,8 +3,8 @@
 from dataclasses import replace
 from uuid import UUID
 
-from automation_service.notices.digest import (
-    DIGEST,
+from automation_service.notices.messages import (
+    BUNDLE_TYPE,
     MAX_BYTES,
     MAX_BYTES_OF_KIND,
     build_messages,
@@ -36,7 +36,7 @@ def test_one_notice_says_what_it_is_of() -> None:
 
 def test_several_are_one_message_in_which_each_has_its_link() -> None:
     [one] = build(FAILED, WAITING)
-    assert (one.source, one.subject, one.link) == (DIGEST, "2 notices", "")
+    assert (one.source, one.subject, one.link) == (BUNDLE_TYPE, "2 notices", "")
     first, second = one.body.split("\n\n")
     assert first.splitlines()[-1] == f"https://rota.example.org/#/{FAILED.subject}"
     assert second.splitlines()[-1] == f"https://rota.example.org/#/{WAITING.subject}"
