@@ -26,8 +26,8 @@ class ChannelMessage:
     """`id` is the delivery's: every attempt has the same, and so has the key that a service gets.
 
     `link` is the page's address of what the message is about; without one the message has none.
-    `automation`, `run` and `workspace` are resource names or empty. `kind` is `result`, `test` or
-    the type of an event. All else is as a person or a model wrote it.
+    `automation`, `run` and `workspace` are resource names or empty. `event_type` is
+    `result`, `test` or the type of a notice. All else is as a person or a model wrote it.
     """
 
     id: UUID
@@ -40,4 +40,4 @@ class ChannelMessage:
     run: str = ""
     workspace: str = ""
     output: Any = ABSENT
-    kind: str = RESULT
+    event_type: str = RESULT

@@ -48,7 +48,7 @@ def write_event(message: ChannelMessage, *, include_output: bool) -> bytes:
     if include_output and message.output is not ABSENT:
         data["output"] = message.output
     event = {
-        "type": _TYPES.get(message.kind, message.kind),
+        "type": _TYPES.get(message.event_type, message.event_type),
         "timestamp": rfc3339(message.time),
         "data": data,
     }

@@ -24,7 +24,7 @@ async def record_delivery_failed(
     Once until its destination takes a result of the automation, and not to whom the notice of
     the destination's own pause tells it.
     """
-    if failed.automation_id is None or failed.source != rows.RESULT:
+    if failed.automation_id is None or failed.event_type != rows.RESULT:
         return
     found = await find_named(connection, failed.workspace, failed.destination)
     if found is not None and await _is_told_of_pause(connection, failed, found):

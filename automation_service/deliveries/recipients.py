@@ -180,7 +180,7 @@ class ChannelRecipient:
             run=delivery.run_name,
             workspace=resources.WORKSPACE.format(workspace=delivery.workspace),
             output=self.output,
-            kind=delivery.source,
+            event_type=delivery.event_type,
         )
         channel = CHANNELS[self.destination.kind.value]
         return await channel.send(self.destination.settings, message, self.ports)
@@ -224,7 +224,7 @@ async def _may_deliver(connection: AsyncConnection, delivery: Delivery) -> bool:
     if delivery.user is None:
         return False
     role = await rows.find_user_role(connection, delivery.workspace, delivery.user)
-    return role in ROLES_THAT_ACT if delivery.source == rows.RESULT else bool(role)
+    return role in ROLES_THAT_ACT if delivery.event_type == rows.RESULT else bool(role)
 
 
 def _wants_output(found: OpenDestination) -> bool:

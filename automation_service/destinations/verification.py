@@ -245,5 +245,5 @@ def _message(workspace: str, code: str, now: datetime) -> ChannelMessage:
         format="markdown",
         time=now,
         workspace=resources.WORKSPACE.format(workspace=workspace),
-        kind=TEST,
+        event_type=TEST,
     )

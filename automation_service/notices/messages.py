@@ -43,7 +43,7 @@ def _build_single(notice: Notice, destination: str, zone: str) -> NewNoticeDeliv
         user=notice.user,
         destination=destination,
         notices=[notice.id],
-        source=notice.kind.value.replace("_", "."),
+        event_type=notice.kind.value.replace("_", "."),
         subject=said.subject,
         body=said.body,
         link=notice.subject,
@@ -61,7 +61,7 @@ def _build_bundle(entries: Sequence[Entry], destination: str) -> NewNoticeDelive
         user=first.user,
         destination=destination,
         notices=[notice.id for notice, _ in entries],
-        source=BUNDLE_TYPE,
+        event_type=BUNDLE_TYPE,
         subject=f"{len(entries)} notices",
         body="\n\n".join(text for _, text in entries),
     )

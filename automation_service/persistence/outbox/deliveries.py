@@ -24,7 +24,7 @@ from shared.db.statements import fetch
 from shared.filters import Filter
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
-# The source of what a run gave; a notice has its type.
+# The event type of what a run gave; a notice has its own.
 RESULT: Final = "result"
 CHANGED: Final = "changed"
 # The error of one whose thread is gone.
@@ -146,7 +146,8 @@ def list_arguments(new: Sequence[NewDelivery]) -> list[list[object]]:
 class Delivery:
     """A delivery: of what a run gave, or of notices. Its body is empty in a list.
 
-    One of notices has neither automation nor run; it may have a link.
+    One of notices has neither automation nor run; it may have a link. `event_type` is RESULT, or
+    the type of its notices.
     """
 
     id: UUID
@@ -158,7 +159,7 @@ class Delivery:
     output_step_id: str
     user: str | None
     destination: str
-    source: str
+    event_type: str
     subject: str
     body: str
     format: str
@@ -662,7 +663,7 @@ def _delivery(row: Any) -> Delivery:
         output_step_id=row.output_step_id,
         user=row.user_id,
         destination=row.destination,
-        source=row.source,
+        event_type=row.source,
         subject=row.subject,
         body=row.body,
         format=row.format,

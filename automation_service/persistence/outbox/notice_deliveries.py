@@ -14,14 +14,14 @@ from automation_service.persistence.tables import deliveries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNoticeDelivery:
-    """One message about notices of a person. `source` is its type, `link` what it is about."""
+    """One message about notices of a person. `link` is the name of what it is about."""
 
     id: UUID
     workspace: str
     user: str
     destination: str
     notices: Sequence[UUID]
-    source: str
+    event_type: str
     subject: str
     body: str
     link: str = ""
@@ -39,7 +39,7 @@ async def insert(
             "step_id": "",
             "user_id": one.user,
             "destination": one.destination,
-            "source": one.source,
+            "source": one.event_type,
             "notice_ids": list(one.notices),
             "subject": one.subject,
             "body": one.body,

@@ -309,8 +309,8 @@ async def test_a_webhook_gets_the_output_only_where_it_asks_for_it() -> None:
 
 async def test_a_webhook_gets_the_type_of_a_test_and_of_a_notice() -> None:
     async with receivers("webhook") as service:
-        await send(service, kind=TEST)
-        await send(service, kind="run.failed", id=uuid4())
+        await send(service, event_type=TEST)
+        await send(service, event_type="run.failed", id=uuid4())
         types = [accepted.payload["type"] for accepted in service.accepted]
         assert types == ["destination.test", "run.failed"]
 
