@@ -36,7 +36,7 @@ async def record_delivery_failed(
         automation=failed.automation_id,
         author=failed.user,
         kind=NoticeKind.DELIVERY_FAILED,
-        subject=failed.run_name,
+        resource_name=failed.run_name,
         facts={
             "destination": failed.destination,
             "place": describe_place(failed.destination, found, failed.user),

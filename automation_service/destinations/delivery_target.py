@@ -132,7 +132,7 @@ async def _pause(
         workspace=paused.workspace,
         owner=paused.owner,
         creator=paused.creator,
-        subject=paused.resource,
+        resource_name=paused.resource,
         facts={
             "name": paused.display_name,
             "place": f"{paused.kind.name.capitalize()} at {paused.host}",

@@ -139,7 +139,7 @@ class NoticeDispatcher:
             settings = await notice_settings.get(connection, workspace, user)
             waits = await _find_waits(connection, due, settings, now)
         asked = [
-            notice.subject
+            notice.resource_name
             for notice in due
             if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None
         ]
@@ -180,7 +180,7 @@ class NoticeDispatcher:
             waits = {notice.id: NoticeState.NO_ACCESS for notice in due}
         for notice in due:
             if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None:
-                waits[notice.id] = _judge_approval(notice.subject, asked, pending, now)
+                waits[notice.id] = _judge_approval(notice.resource_name, asked, pending, now)
         told = [notice for notice in due if waits[notice.id] is None]
         if told:
             await self.put(connection, settings, told, now)

@@ -40,7 +40,7 @@ async def record_run_failed(
         automation=claim.automation_id,
         author=claim.author,
         kind=NoticeKind.RUN_FAILED,
-        subject=run,
+        resource_name=run,
         facts=facts,
         time=now,
     )
@@ -56,7 +56,7 @@ async def record_automation_paused(
         automation=claim.automation_id,
         author=claim.author,
         kind=NoticeKind.AUTOMATION_PAUSED,
-        subject=automation,
+        resource_name=automation,
         facts={"failures": failures},
         time=now,
     )
@@ -71,7 +71,7 @@ async def record_automation_resumed(
         automation=automation.id,
         author=notices.AUTHOR_OF_TODAY,
         kind=NoticeKind.AUTOMATION_RESUMED,
-        subject=automation.resource,
+        resource_name=automation.resource,
         facts={"resume_time": resume_time.isoformat()},
         time=now,
     )
@@ -94,7 +94,7 @@ async def record_approval_waiting(
         workspace=workspace,
         user=user,
         kind=NoticeKind.APPROVAL_WAITING,
-        subject=approval,
+        resource_name=approval,
         facts={"summary": _line(summary)},
         time=create_time,
         expire_time=expire_time,

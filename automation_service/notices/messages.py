@@ -46,7 +46,7 @@ def _build_single(notice: Notice, destination: str, zone: str) -> NewNoticeDeliv
         event_type=notice.kind.value.replace("_", "."),
         subject=said.subject,
         body=said.body,
-        link=notice.subject,
+        link=notice.resource_name,
     )
 
 
@@ -70,7 +70,7 @@ def _build_bundle(entries: Sequence[Entry], destination: str) -> NewNoticeDelive
 def _write_entry(notice: Notice, zone: str, page_url: str) -> str:
     body = describe(notice, zone=zone).body
     text = body if len(body) <= MAX_ENTRY else f"{body[: MAX_ENTRY - 1]}…"
-    link = build_link(page_url, notice.subject)
+    link = build_link(page_url, notice.resource_name)
     return f"{text}\n{link}" if link else text
 
 

@@ -56,7 +56,7 @@ class NoticePlaces:
                 place
                 for place in settings.places(notice.kind)
                 if place == INBOX
-                or (place in kinds and place not in (notice.subject, notice.facts.get(_FAILED)))
+                or (place in kinds and place not in (notice.resource_name, notice.facts.get(_FAILED)))
             ]
             for place in places or [INBOX]:
                 by_place[place].append(notice)
@@ -129,7 +129,7 @@ async def _find_zone(connection: AsyncConnection, settings: NoticeSettings) -> s
 
 
 def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInboxItem:
-    said, kind, subject = describe(notice, zone=zone), notice.kind, notice.subject
+    said, kind, about = describe(notice, zone=zone), notice.kind, notice.resource_name
     is_of_run = kind in (NoticeKind.RUN_FAILED, NoticeKind.DELIVERY_FAILED)
     is_of_automation = kind not in (NoticeKind.APPROVAL_WAITING, NoticeKind.DESTINATION_PAUSED)
     return NewInboxItem(
@@ -140,9 +140,9 @@ def _item(notice: Notice, zone: str, now: datetime, *, more: str = "") -> NewInb
         subject=said.subject,
         body=said.body + more,
         format="text",
-        automation=subject.partition("/runs/")[0] if is_of_automation else "",
-        run=subject if is_of_run else "",
-        approval=subject if kind is NoticeKind.APPROVAL_WAITING else "",
-        destination=subject if kind is NoticeKind.DESTINATION_PAUSED else "",
+        automation=about.partition("/runs/")[0] if is_of_automation else "",
+        run=about if is_of_run else "",
+        approval=about if kind is NoticeKind.APPROVAL_WAITING else "",
+        destination=about if kind is NoticeKind.DESTINATION_PAUSED else "",
         create_time=now,
     )

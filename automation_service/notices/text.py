@@ -80,7 +80,7 @@ def _trigger_disabled(notice: Notice, zone: str) -> NoticeText:
 
 def _destination_paused(notice: Notice, zone: str) -> NoticeText:
     name, place, reason = (notice.facts[fact] for fact in ("name", "place", "reason"))
-    segment = notice.subject.rpartition("/")[2]
+    segment = notice.resource_name.rpartition("/")[2]
     return NoticeText(
         subject=cut_line(f"The destination {name} is paused", MAX_SUBJECT),
         body=f"The destination {name} ({place}) is paused: {reason}\n"

@@ -188,7 +188,7 @@ async def disable_triggers(
             automation=UUID(int=row["automation_id"].int),
             author=notices.AUTHOR_OF_TODAY,
             kind=NoticeKind.TRIGGER_DISABLED,
-            subject=AUTOMATION.format(**name),
+            resource_name=AUTOMATION.format(**name),
             facts={"trigger": row["trigger_id"], "reason": reason},
             time=now,
         )

@@ -32,7 +32,7 @@ _FAILURE_WAITS: Final = sa.text("kind = 'run_failed' and due_time is not null")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """`subject` is the resource that it is about; of failed runs the last one.
+    """`resource_name` is of the resource that it is about; of failed runs the last one.
 
     `count` is how many failed runs it tells of, the first of them at `first_time`.
     """
@@ -41,7 +41,7 @@ class Notice:
     workspace: str
     user: str
     kind: NoticeKind
-    subject: str
+    resource_name: str
     automation_id: UUID | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     count: int = 1
@@ -74,7 +74,7 @@ async def add(
     workspace: str,
     user: str,
     kind: NoticeKind,
-    subject: str,
+    resource_name: str,
     facts: Mapping[str, Any],
     time: datetime,
     expire_time: datetime | None = None,
@@ -85,7 +85,7 @@ async def add(
         "workspace_id": workspace,
         "user_id": user,
         "kind": kind,
-        "subject": subject,
+        "subject": resource_name,
         "facts": dict(facts),
         "count": 1,
         "first_time": time,
@@ -104,7 +104,7 @@ async def add_of_automation(
     automation: UUID,
     author: str | sa.ColumnElement[str] | None,
     kind: NoticeKind,
-    subject: str,
+    resource_name: str,
     facts: Mapping[str, Any],
     time: datetime,
     key: str = "",
@@ -140,7 +140,7 @@ async def add_of_automation(
         "workspace_id": sa.literal(workspace),
         "user_id": near.c.user_id,
         "kind": sa.literal(kind, notices.c.kind.type),
-        "subject": sa.literal(subject),
+        "subject": sa.literal(resource_name),
         "automation_id": sa.literal(automation, notices.c.automation_id.type),
         "facts": sa.literal(dict(facts), notices.c.facts.type).op("||")(
             sa.func.jsonb_build_object("name", near.c.name)
@@ -175,7 +175,7 @@ async def add_of_destination(
     workspace: str,
     owner: str | None,
     creator: str | None,
-    subject: str,
+    resource_name: str,
     facts: Mapping[str, Any],
     time: datetime,
 ) -> None:
@@ -193,7 +193,7 @@ async def add_of_destination(
         "workspace_id": members.workspace_id,
         "user_id": members.user_id,
         "kind": sa.literal(NoticeKind.DESTINATION_PAUSED, notices.c.kind.type),
-        "subject": sa.literal(subject),
+        "subject": sa.literal(resource_name),
         "facts": sa.literal(dict(facts), notices.c.facts.type),
         "count": sa.literal(1),
         "first_time": moment,
@@ -331,7 +331,7 @@ def _notice(row: Any) -> Notice:
         workspace=row.workspace_id,
         user=row.user_id,
         kind=NoticeKind(row.kind),
-        subject=row.subject,
+        resource_name=row.subject,
         automation_id=row.automation_id,
         facts=row.facts,
         count=row.count,

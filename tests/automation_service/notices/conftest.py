@@ -57,7 +57,7 @@ class Told:
         told: Sequence[Notice],
         now: datetime,
     ) -> None:
-        if any(notice.subject in self.refused for notice in told):
+        if any(notice.resource_name in self.refused for notice in told):
             raise RuntimeError("no place")
         self.batches.append(list(told))
 

@@ -28,7 +28,7 @@ def notice(kind: NoticeKind, time: datetime = NOON, **said: object) -> Notice:
         workspace="w",
         user="ada",
         kind=kind,
-        subject="workspaces/w/approvals/a",
+        resource_name="workspaces/w/approvals/a",
         first_time=time,
         last_time=time,
     )

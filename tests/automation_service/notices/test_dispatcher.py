@@ -99,11 +99,11 @@ async def test_the_first_failure_is_told_at_once_and_those_after_it_together(
         await dispatcher.send_due()
         clock.advance(MINUTE)
     first, second = told.batches
-    assert [(one.count, one.subject[-1]) for one in first] == [(1, "1")]
+    assert [(one.count, one.resource_name[-1]) for one in first] == [(1, "1")]
     [many] = second
     assert many.count == 60
     assert many.first_time == many.last_time - 59 * MINUTE
-    assert many.subject.endswith(str(UUID(int=61)))
+    assert many.resource_name.endswith(str(UUID(int=61)))
     assert many.facts["error"] == "the tool is gone"
     assert many.facts["name"] == "Tea"
     clock.advance(HOUR)
@@ -128,7 +128,7 @@ async def test_an_approval_is_told_once_while_it_waits(
         await dispatcher.send_due()
         await rota.ask()
     [[one]] = told.batches
-    assert (one.subject, one.user, one.facts) == (APPROVAL, "cyd", {"summary": "Create� Tea"})
+    assert (one.resource_name, one.user, one.facts) == (APPROVAL, "cyd", {"summary": "Create� Tea"})
 
 
 async def test_one_that_was_decided_or_expired_meanwhile_is_not_told(
@@ -167,7 +167,7 @@ async def test_an_approval_waits_while_nobody_knows_whether_it_is_open(
     approvals.is_away = False
     clock.advance(dispatchers.RETRY)
     await dispatcher.send_due()
-    assert [one.subject for one in told.batches[-1]] == [APPROVAL]
+    assert [one.resource_name for one in told.batches[-1]] == [APPROVAL]
 
 
 async def test_while_chat_service_hangs_it_is_asked_of_several_and_others_are_told(
@@ -312,7 +312,7 @@ async def test_a_paused_destination_is_told_to_each_of_its_people(
             workspace="w",
             owner=owner,
             creator=creator,
-            subject="workspaces/w/destinations/team",
+            resource_name="workspaces/w/destinations/team",
             facts={"name": "Team", "place": "Ntfy at ntfy.sh", "reason": "it is gone"},
             time=rota.clock.now(),
         )
@@ -330,7 +330,7 @@ async def test_an_automation_that_pauses_is_told_beside_its_failed_runs(
     await dispatcher.send_due()
     [both] = told.batches
     paused = next(one for one in both if one.kind is NoticeKind.AUTOMATION_PAUSED)
-    assert (paused.subject, paused.facts) == (
+    assert (paused.resource_name, paused.facts) == (
         "workspaces/w/automations/tea",
         {"name": "Tea", "failures": 10},
     )

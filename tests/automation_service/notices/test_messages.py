@@ -30,7 +30,7 @@ def build(
 
 def test_one_notice_says_what_it_is_of() -> None:
     [one] = build(WAITING)
-    assert (one.event_type, one.link) == ("approval.waiting", WAITING.subject)
+    assert (one.event_type, one.link) == ("approval.waiting", WAITING.resource_name)
     assert one.subject == "Waits for your approval: Create the automation Tea"
 
 
@@ -38,8 +38,8 @@ def test_several_are_one_message_in_which_each_has_its_link() -> None:
     [one] = build(FAILED, WAITING)
     assert (one.event_type, one.subject, one.link) == (BUNDLE_TYPE, "2 notices", "")
     first, second = one.body.split("\n\n")
-    assert first.splitlines()[-1] == f"https://rota.example.org/#/{FAILED.subject}"
-    assert second.splitlines()[-1] == f"https://rota.example.org/#/{WAITING.subject}"
+    assert first.splitlines()[-1] == f"https://rota.example.org/#/{FAILED.resource_name}"
+    assert second.splitlines()[-1] == f"https://rota.example.org/#/{WAITING.resource_name}"
     assert "https" not in build(FAILED, WAITING, page="")[0].body
 
 

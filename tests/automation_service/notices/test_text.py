@@ -17,7 +17,7 @@ FAILED: Final = Notice(
     workspace="w",
     user="ada",
     kind=NoticeKind.RUN_FAILED,
-    subject="workspaces/w/automations/a/runs/r",
+    resource_name="workspaces/w/automations/a/runs/r",
     facts={
         "name": "Morning news",
         "state": "FAILED",
@@ -30,7 +30,7 @@ FAILED: Final = Notice(
 WAITING: Final = replace(
     FAILED,
     kind=NoticeKind.APPROVAL_WAITING,
-    subject="workspaces/w/approvals/b",
+    resource_name="workspaces/w/approvals/b",
     facts={"summary": "Create the automation Tea"},
     expire_time=NIGHT + timedelta(days=1),
 )
@@ -70,7 +70,7 @@ def test_a_pause_says_why() -> None:
     dead = replace(
         FAILED,
         kind=NoticeKind.DESTINATION_PAUSED,
-        subject="workspaces/w/destinations/team",
+        resource_name="workspaces/w/destinations/team",
         facts={"name": "Team", "place": "Slack at hooks.slack.com", "reason": "it is gone"},
     )
     said = describe(dead, zone=ZONE).body
