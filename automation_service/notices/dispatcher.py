@@ -13,7 +13,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.notices.delay import find_wait
+from automation_service.notices.notice_decision import (
+    SEND,
+    NoticeDecision,
+    decide_notice,
+    wait_until,
+)
 from automation_service.persistence.enums import NoticeKind, NoticeState
 from automation_service.persistence.outbox import notice_settings, notices
 from automation_service.persistence.outbox.notice_settings import NoticeSettings
@@ -33,7 +38,7 @@ MAX_CALLS: Final = 10
 # How long a notice waits when chat_service can't say whether its approval is still open.
 RETRY: Final = timedelta(seconds=30)
 # How long a notice waits that an error of the code stopped, and how often: about a day.
-PAUSE: Final = timedelta(minutes=10)
+BROKEN_DELAY: Final = timedelta(minutes=10)
 MAX_TRIES: Final = 144
 
 log = logs.logger(__name__)
@@ -111,10 +116,10 @@ class NoticeDispatcher:
                 if database.translate(error) is not None:
                     raise
                 log.error("notice_broken", notice=str(notice.id), exc_info=error)
-                await self._put_off(notice)
+                await self._postpone(notice)
         return count
 
-    async def _put_off(self, broken: Notice) -> None:
+    async def _postpone(self, broken: Notice) -> None:
         """Has a notice wait that could not be sent; after a day of tries it ends."""
         now = self.clock.now()
         is_over = broken.tries + 1 >= MAX_TRIES
@@ -124,7 +129,7 @@ class NoticeDispatcher:
             if is_over:
                 await notices.end(connection, [broken.id], NoticeState.BROKEN, now)
             else:
-                await notices.put_off(connection, broken, now + PAUSE)
+                await notices.postpone_broken(connection, broken, now + BROKEN_DELAY)
         if is_over:
             kind, state = broken.kind.value, NoticeState.BROKEN.value
             metrics.count("rota.notices", kind=kind, outcome=state)
@@ -137,11 +142,11 @@ class NoticeDispatcher:
                 connection, workspace, user, now, MAX_NOTICES, notice_id=notice_id
             )
             settings = await notice_settings.get(connection, workspace, user)
-            waits = await _find_waits(connection, due, settings, now)
+            decisions = await _decide(connection, due, settings, now)
         asked = [
             notice.resource_name
             for notice in due
-            if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None
+            if notice.kind is NoticeKind.APPROVAL_WAITING and decisions[notice.id].is_sent
         ]
         pending = await self._find_pending(asked, workspace, user)
         async with database.transaction(self.db) as connection:
@@ -175,29 +180,28 @@ class NoticeDispatcher:
         now: datetime,
     ) -> int:
         settings = await notice_settings.get(connection, workspace, user)
-        waits = await _find_waits(connection, due, settings, now)
+        decisions = await _decide(connection, due, settings, now)
         if await self.tenancy.find_membership(connection, workspace, user) is None:
-            waits = {notice.id: NoticeState.NO_ACCESS for notice in due}
+            no_access = NoticeDecision(state=NoticeState.NO_ACCESS)
+            decisions = {notice.id: no_access for notice in due}
         for notice in due:
-            if notice.kind is NoticeKind.APPROVAL_WAITING and waits[notice.id] is None:
-                waits[notice.id] = _judge_approval(notice.resource_name, asked, pending, now)
-        told = [notice for notice in due if waits[notice.id] is None]
+            if notice.kind is NoticeKind.APPROVAL_WAITING and decisions[notice.id].is_sent:
+                decided = _decide_approval(notice.resource_name, asked, pending, now)
+                decisions[notice.id] = decided
+        told = [notice for notice in due if decisions[notice.id].is_sent]
         if told:
             await self.put(connection, settings, told, now)
-        await _write(connection, waits, now)
+        await _write(connection, decisions, now)
         for notice in due:
-            if not isinstance(wait := waits[notice.id], datetime):
-                state = wait or NoticeState.SENT
+            state = decisions[notice.id].state
+            if state is not NoticeState.WAITING:
                 metrics.count("rota.notices", kind=notice.kind.value, outcome=state.value)
         return len(told)
 
 
-Wait = datetime | NoticeState | None
-
-
-async def _find_waits(
+async def _decide(
     connection: AsyncConnection, due: Sequence[Notice], settings: NoticeSettings, now: datetime
-) -> dict[UUID, Wait]:
+) -> dict[UUID, NoticeDecision]:
     failed = [
         notice.automation_id
         for notice in due
@@ -205,7 +209,7 @@ async def _find_waits(
     ]
     last = await notices.find_last_failures(connection, settings.user, failed)
     return {
-        notice.id: find_wait(
+        notice.id: decide_notice(
             notice,
             settings,
             now,
@@ -215,23 +219,25 @@ async def _find_waits(
     }
 
 
-def _judge_approval(
+def _decide_approval(
     approval: str, asked: Set[str], pending: Set[str] | None, now: datetime
-) -> Wait:
+) -> NoticeDecision:
     if approval not in asked:
-        return now  # it became due since; the next round asks
+        return wait_until(now)  # it became due since; the next round asks
     if pending is None:
-        return now + RETRY
-    return None if approval in pending else NoticeState.DECIDED
+        return wait_until(now + RETRY)
+    return SEND if approval in pending else NoticeDecision(state=NoticeState.DECIDED)
 
 
-async def _write(connection: AsyncConnection, waits: Mapping[UUID, Wait], now: datetime) -> None:
+async def _write(
+    connection: AsyncConnection, decisions: Mapping[UUID, NoticeDecision], now: datetime
+) -> None:
     """Lets notices wait, or ends them."""
-    by_wait: dict[Wait, list[UUID]] = {}
-    for notice, wait in waits.items():
-        by_wait.setdefault(wait, []).append(notice)
-    for wait, ids in by_wait.items():
-        if isinstance(wait, datetime):
-            await notices.hold(connection, ids, wait)
+    ids_of: dict[NoticeDecision, list[UUID]] = {}
+    for notice, decision in decisions.items():
+        ids_of.setdefault(decision, []).append(notice)
+    for decision, ids in ids_of.items():
+        if decision.until is not None:
+            await notices.postpone(connection, ids, decision.until)
         else:
-            await notices.end(connection, ids, wait or NoticeState.SENT, now)
+            await notices.end(connection, ids, decision.state, now)

@@ -299,12 +299,12 @@ async def find_zone(connection: AsyncConnection, user: str) -> str:
     return zone or ""
 
 
-async def hold(connection: AsyncConnection, ids: Collection[UUID], until: datetime) -> None:
+async def postpone(connection: AsyncConnection, ids: Collection[UUID], until: datetime) -> None:
     """Lets locked notices wait."""
     await connection.execute(sa.update(notices).where(notices.c.id.in_(ids)).values(due_time=until))
 
 
-async def put_off(connection: AsyncConnection, broken: Notice, until: datetime) -> None:
+async def postpone_broken(connection: AsyncConnection, broken: Notice, until: datetime) -> None:
     """Lets a notice wait whose try an error of the code has ended."""
     facts = notices.c.facts.op("||")(sa.func.jsonb_build_object(_TRIES, broken.tries + 1))
     await connection.execute(

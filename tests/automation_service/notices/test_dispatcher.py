@@ -260,7 +260,7 @@ async def test_a_notice_that_an_error_stops_holds_up_no_other_and_ends(
     asked = len(approvals.asked)
     assert await dispatcher.send_due() == 0
     assert len(approvals.asked) == asked
-    clock.advance(dispatchers.PAUSE)
+    clock.advance(dispatchers.BROKEN_DELAY)
     told.refused = set()
     assert await dispatcher.send_due() == 1
     told.refused = {other := f"workspaces/w/approvals/{UUID(int=4)}"}
@@ -271,7 +271,7 @@ async def test_a_notice_that_an_error_stops_holds_up_no_other_and_ends(
     for _ in range(3):
         assert (await states(url))[-1] == ("cyd", "waiting")
         await dispatcher.send_due()
-        clock.advance(dispatchers.PAUSE)
+        clock.advance(dispatchers.BROKEN_DELAY)
     assert [state for _, state in await states(url)] == ["sent", "sent", "sent", "broken"]
 
 

@@ -1,4 +1,4 @@
-"""When a notice goes out."""
+"""What becomes of a notice that is due."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation_service.notices.delay import find_wait
+from automation_service.notices.notice_decision import SEND, decide_notice, wait_until
 from automation_service.persistence.enums import NoticeKind, NoticeState
 from automation_service.persistence.outbox.notice_settings import NoticeSettings
 from automation_service.persistence.outbox.notices import Notice
@@ -41,40 +41,40 @@ PAUSED: Final = notice(NoticeKind.AUTOMATION_PAUSED)
 
 
 def test_a_failure_goes_out_at_once_and_the_next_ones_at_the_end_of_the_interval() -> None:
-    assert find_wait(FAILED, USUAL, NOON, None) is None
-    assert find_wait(FAILED, USUAL, NOON, NOON - MINUTE) == NOON + 59 * MINUTE
-    assert find_wait(FAILED, USUAL, NOON, NOON - HOUR) is None
+    assert decide_notice(FAILED, USUAL, NOON, None) == SEND
+    assert decide_notice(FAILED, USUAL, NOON, NOON - MINUTE) == wait_until(NOON + 59 * MINUTE)
+    assert decide_notice(FAILED, USUAL, NOON, NOON - HOUR) == SEND
     often = replace(USUAL, failure_interval=timedelta(0))
-    assert find_wait(FAILED, often, NOON, NOON) is None
+    assert decide_notice(FAILED, often, NOON, NOON) == SEND
 
 
 def test_only_failures_have_an_interval() -> None:
-    assert find_wait(PAUSED, USUAL, NOON, NOON - MINUTE) is None
+    assert decide_notice(PAUSED, USUAL, NOON, NOON - MINUTE) == SEND
 
 
 def test_an_approval_waits_for_whoever_is_looking() -> None:
-    assert find_wait(WAITING, USUAL, NOON, None) == NOON + MINUTE
-    assert find_wait(WAITING, USUAL, NOON + MINUTE, None) is None
+    assert decide_notice(WAITING, USUAL, NOON, None) == wait_until(NOON + MINUTE)
+    assert decide_notice(WAITING, USUAL, NOON + MINUTE, None) == SEND
     at_once = replace(USUAL, approval_delay=timedelta(0))
-    assert find_wait(WAITING, at_once, NOON, None) is None
+    assert decide_notice(WAITING, at_once, NOON, None) == SEND
 
 
 def test_an_approval_that_expired_is_not_told_not_even_after_quiet_hours() -> None:
     expired = replace(WAITING, expire_time=NOON)
-    assert find_wait(expired, USUAL, NOON, None) is NoticeState.EXPIRED
-    assert find_wait(expired, NIGHTS, NOON + 11 * HOUR, None) is NoticeState.EXPIRED
+    assert decide_notice(expired, USUAL, NOON, None).state is NoticeState.EXPIRED
+    assert decide_notice(expired, NIGHTS, NOON + 11 * HOUR, None).state is NoticeState.EXPIRED
 
 
 @pytest.mark.parametrize("one", [FAILED, WAITING, PAUSED])
 def test_everything_waits_for_the_end_of_quiet_hours(one: Notice) -> None:
-    assert find_wait(one, NIGHTS, NOON + 10 * HOUR, None) == NOON + 19 * HOUR
-    assert find_wait(one, NIGHTS, NOON + 19 * HOUR, None) is None
+    assert decide_notice(one, NIGHTS, NOON + 10 * HOUR, None) == wait_until(NOON + 19 * HOUR)
+    assert decide_notice(one, NIGHTS, NOON + 19 * HOUR, None) == SEND
 
 
 def test_a_kind_that_goes_nowhere_ends_untold() -> None:
     silent = replace(NIGHTS, routes={NoticeKind.RUN_FAILED: ()})
-    assert find_wait(FAILED, silent, NOON, None) is NoticeState.MUTED
-    assert find_wait(PAUSED, silent, NOON, None) is None
+    assert decide_notice(FAILED, silent, NOON, None).state is NoticeState.MUTED
+    assert decide_notice(PAUSED, silent, NOON, None) == SEND
 
 
 @given(
@@ -88,11 +88,10 @@ def test_whoever_waits_as_long_as_it_says_waits_on_or_is_told(
     """So a notice is looked at again only when something may have changed."""
     settings = replace(NIGHTS, failure_interval=timedelta(seconds=interval))
     last = now - ago * MINUTE
-    until = find_wait(FAILED, settings, now, last)
-    if not isinstance(until, datetime):
+    until = decide_notice(FAILED, settings, now, last).until
+    if until is None:
         return
     assert until > now
-    again = find_wait(FAILED, settings, until, last)
-    assert again is None or (isinstance(again, datetime) and again > until)
-    quiet_again = again is not None
-    assert not quiet_again or (until - last) >= settings.failure_interval
+    again = decide_notice(FAILED, settings, until, last)
+    assert again == SEND or (again.until is not None and again.until > until)
+    assert again == SEND or (until - last) >= settings.failure_interval
