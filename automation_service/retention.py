@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.persistence import retention as rows
+from automation_service.persistence.inbox import InboxOwner
 from shared.aio import run_every
 from shared.clock import Clock
 from shared.db import database
@@ -127,7 +128,7 @@ class AutomationRetention:
 
     async def _delete_surplus_items(self, stop: asyncio.Event) -> int:
         deleted = 0
-        last: tuple[str, str] | None = None
+        last: InboxOwner | None = None
         while not stop.is_set():
             async with self.db.connect() as connection:
                 owners = await rows.list_members(connection, last, self.automation_batch)

@@ -49,8 +49,9 @@ class InboxServicer(inbox_pb2_grpc.InboxServiceServicer):
 
     async def MarkInboxItems(self, request: Any, context: Any) -> pb.MarkInboxItemsResponse:
         owner = await self._owner(request.parent)
-        workspace, user = owner
-        key = IdempotencyKey.of(request, rpc="MarkInboxItems", workspace=workspace, user=user)
+        key = IdempotencyKey.of(
+            request, rpc="MarkInboxItems", workspace=owner.workspace, user=owner.user
+        )
         chosen = _selection(owner, request)
         marked, unread = await self.inboxes.mark(owner, chosen, key, read=not request.unread)
         return pb.MarkInboxItemsResponse(marked_count=marked, unread_count=unread)
@@ -61,7 +62,7 @@ class InboxServicer(inbox_pb2_grpc.InboxServiceServicer):
         A viewer may mark too: nobody else sees whether an item is read.
         """
         who = await self.access.admit(name, "viewer")
-        return name.split("/")[1], who.user
+        return InboxOwner(workspace=name.split("/")[1], user=who.user)
 
 
 def _selection(owner: InboxOwner, request: Any) -> ItemSelection:
@@ -72,7 +73,7 @@ def _selection(owner: InboxOwner, request: Any) -> ItemSelection:
         )
     if request.names and request.thread:
         raise errors.invalid("thread", "can't stand beside names")
-    if request.thread and resources.THREAD.parse(request.thread)["workspace"] != owner[0]:
+    if request.thread and resources.THREAD.parse(request.thread)["workspace"] != owner.workspace:
         raise errors.invalid("thread", "is of another workspace than parent")
     return ItemSelection(
         ids=parse_ids(owner, request.names) if request.names else None,

@@ -58,7 +58,7 @@ async def add_to_thread(
     one item.
     """
     if sent.run is not None:
-        owner = (sent.workspace, user)
+        owner = rows.InboxOwner(workspace=sent.workspace, user=user)
         of_step = delivery_id(str(sent.run), sent.step_id, INBOX)
         if await rows.place_in_thread(
             connection, owner, of_step, thread=sent.destination, delivery=sent.resource

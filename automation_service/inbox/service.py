@@ -81,7 +81,7 @@ class Inboxes:
                 read_time = self.clock.now() if read else None
                 marked = await rows.mark(connection, owner, chosen, read_time)
                 sequence = await _number(connection, owner, last)
-                return resources.WORKSPACE.format(workspace=owner[0])
+                return resources.WORKSPACE.format(workspace=owner.workspace)
 
             await self.idempotency.run(connection, key, change)
             unread = await rows.count_unread(connection, owner)
@@ -101,7 +101,7 @@ def parse_ids(owner: InboxOwner, names: Sequence[str]) -> Sequence[UUID]:
     found = []
     for place, name in enumerate(names):
         parts = resources.INBOX_ITEM.parse(name)
-        if parts["workspace"] != owner[0]:
+        if parts["workspace"] != owner.workspace:
             raise errors.invalid(f"names[{place}]", "is of another workspace than parent")
         try:
             found.append(UUID(parts["inbox_item"]))

@@ -41,10 +41,12 @@ class ApprovalItems:
 
         While chat_service can't say, they stay.
         """
-        count, after = 0, ("", "")
+        count, after = 0, InboxOwner(workspace="", user="")
         while True:
             async with self.db.connect() as connection:
-                people = await rows.list_awaited(connection, after=after, limit=MAX_PEOPLE)
+                people = await rows.list_owners_with_unread_approvals(
+                    connection, after=after, limit=MAX_PEOPLE
+                )
             for owner in people:
                 try:
                     count += await self._mark(owner)
@@ -58,11 +60,12 @@ class ApprovalItems:
             after = people[-1]
 
     async def _mark(self, owner: InboxOwner) -> int:
-        workspace, user = owner
         async with self.db.connect() as connection:
             items = await rows.list_unread_approvals(connection, owner)
         names = sorted(set(items.values()))
-        pending = await self.approvals.find_pending(names, workspace=workspace, user=user)
+        pending = await self.approvals.find_pending(
+            names, workspace=owner.workspace, user=owner.user
+        )
         settled = [item for item, approval in items.items() if approval not in pending]
         if not settled:
             return 0

@@ -16,14 +16,19 @@ from shared.db.queries import matches
 from shared.filters import Filter
 from shared.resources import INBOX_ITEM
 
-# The workspace and the user.
-InboxOwner = tuple[str, str]
-
 # Changes that one statement numbers, or reads.
 BATCH: Final = 200
 _COLUMNS: Final = inbox_items.c
 # Verbatim as in the index, so that PostgreSQL uses it.
 _IS_AWAITED: Final = sa.text("inbox_items.approval <> '' and inbox_items.read_time is null")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxOwner:
+    """Whose inbox it is: a user's, in a workspace."""
+
+    workspace: str
+    user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +127,10 @@ async def insert_items(
 async def place_in_thread(
     connection: AsyncConnection, owner: InboxOwner, item: UUID, *, thread: str, delivery: str
 ) -> bool:
-    """Has an item name a thread and the delivery to it. False unless it is there without one."""
+    """Has an item name a thread and the delivery to it.
+
+    Returns False if there is no such item, or it names a thread already.
+    """
     changed = await connection.execute(
         sa.update(inbox_items)
         .where(_of(owner), _COLUMNS.id == item, _COLUMNS.thread == "")
@@ -202,14 +210,16 @@ async def mark(
     return int(changed.rowcount)
 
 
-async def list_awaited(
+async def list_owners_with_unread_approvals(
     connection: AsyncConnection, *, after: InboxOwner, limit: int
 ) -> list[InboxOwner]:
-    """Lists inboxes with unread items of approvals, in order."""
+    """Lists whose inboxes have unread items of approvals, in order."""
     owner = (_COLUMNS.workspace_id, _COLUMNS.user_id)
-    query = sa.select(*owner).where(_IS_AWAITED, sa.tuple_(*owner) > sa.tuple_(*after))
+    query = sa.select(*owner).where(
+        _IS_AWAITED, sa.tuple_(*owner) > sa.tuple_(after.workspace, after.user)
+    )
     query = query.distinct().order_by(*owner).limit(limit)
-    return [(row.workspace_id, row.user_id) for row in await connection.execute(query)]
+    return [_owner(row) for row in await connection.execute(query)]
 
 
 async def list_unread_approvals(connection: AsyncConnection, owner: InboxOwner) -> dict[UUID, str]:
@@ -221,8 +231,7 @@ async def list_unread_approvals(connection: AsyncConnection, owner: InboxOwner) 
 
 async def lock_inbox(connection: AsyncConnection, owner: InboxOwner) -> int:
     """Locks an inbox against other marks and numbers. Returns the number of its last change."""
-    workspace, user = owner
-    statement = insert(inboxes).values(workspace_id=workspace, user_id=user, sequence=0)
+    statement = insert(inboxes).values(workspace_id=owner.workspace, user_id=owner.user, sequence=0)
     locked = statement.on_conflict_do_update(
         index_elements=[inboxes.c.workspace_id, inboxes.c.user_id],
         set_={"sequence": inboxes.c.sequence},
@@ -255,7 +264,7 @@ async def number_changes(connection: AsyncConnection, owner: InboxOwner, last: i
     if count:
         await connection.execute(
             sa.update(inboxes)
-            .where(inboxes.c.workspace_id == owner[0], inboxes.c.user_id == owner[1])
+            .where(inboxes.c.workspace_id == owner.workspace, inboxes.c.user_id == owner.user)
             .values(sequence=last + count)
         )
     return count
@@ -284,7 +293,7 @@ async def list_progress(
         )
     )
     return {
-        (row.workspace_id, row.user_id): InboxProgress(sequence=row.sequence, has_more=row.has_more)
+        _owner(row): InboxProgress(sequence=row.sequence, has_more=row.has_more)
         for row in await connection.execute(query)
     }
 
@@ -303,11 +312,11 @@ async def list_changes(
 
 
 def as_members(owners: Collection[InboxOwner]) -> Any:
-    """Returns pairs of workspace and user as a table, with two parameters for any number."""
+    """Returns owners as a table of workspaces and users, with two parameters for any number."""
     return (
         sa.func.unnest(
-            sa.cast([workspace for workspace, _ in owners], sa.ARRAY(sa.Text)),
-            sa.cast([user for _, user in owners], sa.ARRAY(sa.Text)),
+            sa.cast([owner.workspace for owner in owners], sa.ARRAY(sa.Text)),
+            sa.cast([owner.user for owner in owners], sa.ARRAY(sa.Text)),
         )
         .table_valued("workspace_id", "user_id")
         .render_derived("asked")
@@ -319,7 +328,11 @@ def _column(field: str) -> sa.Column[Any]:
 
 
 def _of(owner: InboxOwner) -> sa.ColumnElement[bool]:
-    return sa.and_(_COLUMNS.workspace_id == owner[0], _COLUMNS.user_id == owner[1])
+    return sa.and_(_COLUMNS.workspace_id == owner.workspace, _COLUMNS.user_id == owner.user)
+
+
+def _owner(row: Any) -> InboxOwner:
+    return InboxOwner(workspace=row.workspace_id, user=row.user_id)
 
 
 def _listed(*, full: bool) -> list[Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.inbox import as_members
+from automation_service.persistence.inbox import InboxOwner, as_members
 from automation_service.persistence.tables import (
     TENANTS,
     audit_events,
@@ -157,21 +157,22 @@ async def delete_surplus_slots(
 
 
 async def list_members(
-    connection: AsyncConnection, after: tuple[str, str] | None, limit: int
-) -> Sequence[tuple[str, str]]:
-    """Returns pairs of workspace and user in order, from the first one after `after`."""
+    connection: AsyncConnection, after: InboxOwner | None, limit: int
+) -> Sequence[InboxOwner]:
+    """Returns the members of workspaces in order, from the first one after `after`."""
     members = TENANTS.memberships.c
     key = sa.tuple_(members.workspace_id, members.user_id)
     query = sa.select(members.workspace_id, members.user_id).order_by(
         members.workspace_id, members.user_id
     )
     if after is not None:
-        query = query.where(key > sa.tuple_(*after))
-    return [(row[0], row[1]) for row in await connection.execute(query.limit(limit))]
+        query = query.where(key > sa.tuple_(after.workspace, after.user))
+    found = await connection.execute(query.limit(limit))
+    return [InboxOwner(workspace=row.workspace_id, user=row.user_id) for row in found]
 
 
 async def delete_surplus_items(
-    connection: AsyncConnection, owners: Sequence[tuple[str, str]], kept: int, limit: int
+    connection: AsyncConnection, owners: Sequence[InboxOwner], kept: int, limit: int
 ) -> int:
     """Deletes inbox items of members who have at least `kept` newer ones."""
     asked = as_members(owners)

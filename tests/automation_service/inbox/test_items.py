@@ -20,7 +20,7 @@ from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
 from shared.snippet import MAX_SNIPPET
 from tests.support.automation import START, execute
 
-ADA = ("w", "ada")
+ADA = rows.InboxOwner(workspace="w", user="ada")
 
 
 def item(number: int, *, user: str = "ada", **fields: Any) -> NewInboxItem:
