@@ -10,7 +10,8 @@ from rota.automation.v1 import destination_pb2_grpc
 from automation_service.api import convert_destinations
 from automation_service.destinations import access
 from automation_service.destinations.service import Destinations, etag_of, payload_digest
-from automation_service.destinations.verification import DestinationVerification, is_waiting
+from automation_service.destinations.verification import DestinationVerification
+from automation_service.destinations.verification_code import is_waiting
 from automation_service.persistence.outbox.destinations import TEST, Destination
 from shared import aip
 from shared.clock import Clock

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.destinations import access
 from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.destinations.settings import SplitSettings, read_change, read_split
+from automation_service.destinations.verification_code import clear_code
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import DestinationKind, DestinationState
 from automation_service.persistence.outbox import deliveries, delivery_digests
@@ -223,7 +224,7 @@ class Destinations:
         state = found.state if paused else _open_state(found.kind, is_verified=False)
         return self._with_settings(
             replace(
-                found,
+                clear_code(found),
                 host=settings.host,
                 settings=settings.shown,
                 state=state,
@@ -231,10 +232,6 @@ class Destinations:
                 consecutive_failures=0,
                 verified_member=None,
                 verify_time=None,
-                code_hash=None,
-                code_user=None,
-                code_tries=0,
-                code_expire_time=None,
             ),
             settings,
         )

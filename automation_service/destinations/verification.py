@@ -1,10 +1,6 @@
 """Messages that a person sends through a destination: tests, and codes that prove who reads it."""
 
 import asyncio
-import hashlib
-import hmac
-import os
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +17,16 @@ from automation_service.destinations import service
 from automation_service.destinations.delivery_target import MAX_ERROR
 from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.destinations.settings import SplitSettings
+from automation_service.destinations.verification_code import (
+    CODE_LIFE,
+    MAX_TRIES,
+    clear_code,
+    hash_code,
+    is_waiting,
+    make_code,
+    matches_code,
+    normalise_code,
+)
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import destinations as rows
@@ -33,11 +39,6 @@ from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 from shared.telemetry import metrics
 
-CODE_LENGTH: Final = 8
-# Capitals and digits that nobody takes for one another.
-ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-CODE_LIFE: Final = timedelta(minutes=30)
-MAX_TRIES: Final = 5
 HOUR: Final = timedelta(hours=1)
 # Messages of this kind in an hour: of one person in a workspace, and to one destination.
 MAX_OF_PERSON: Final = 20
@@ -50,7 +51,6 @@ _CODE: Final = (
     "Your code is **{code}**. Enter it in Rota within {minutes} minutes to show that you read what"
     " is sent here.\n\nIf you did not ask for it, ignore this message.",
 )
-_SALT_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class DestinationVerification:
         if await self.changes.idempotency.look_up(key) is not None:
             return await self._get(who, name)
         hashed, left = await self._take_try(who, name)
-        if not await asyncio.to_thread(is_code, read_code(code), hashed):
+        if not await asyncio.to_thread(matches_code, normalise_code(code), hashed):
             raise errors.invalid("code", f"is not the code that was sent; tries left: {left}")
 
         async def act(connection: AsyncConnection) -> str:
@@ -134,7 +134,7 @@ class DestinationVerification:
             if found.code_hash != hashed:
                 raise errors.StateConflict(name, "without that code")
             await rows.save(
-                connection, verified(found, who.user, self.clock.now()), self.clock.now()
+                connection, mark_verified(found, who.user, self.clock.now()), self.clock.now()
             )
             return name
 
@@ -185,54 +185,14 @@ class DestinationVerification:
             return await service.find_seen(connection, who, name)
 
 
-def is_waiting(found: Destination, user: str, now: datetime) -> bool:
-    """Whether a code that was sent for the user may be given."""
-    until = found.code_expire_time
-    return (
-        found.code_hash is not None
-        and found.code_user == user
-        and found.code_tries < MAX_TRIES
-        and until is not None
-        and now < until
-    )
-
-
-def verified(found: Destination, user: str, now: datetime) -> Destination:
+def mark_verified(found: Destination, user: str, now: datetime) -> Destination:
     is_unverified = found.state is DestinationState.UNVERIFIED
     return replace(
-        found,
+        clear_code(found),
         state=DestinationState.ACTIVE if is_unverified else found.state,
         verified_member=user,
         verify_time=now,
-        code_hash=None,
-        code_user=None,
-        code_tries=0,
-        code_expire_time=None,
     )
-
-
-def make_code() -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
-
-
-def read_code(text: str) -> str:
-    """Returns a code as people type it, as it was made."""
-    return "".join(character for character in text.upper() if character.isalnum())
-
-
-def hash_code(code: str) -> bytes:
-    """Takes so long that a code can't be found from its hash while it is good."""
-    salt = os.urandom(_SALT_BYTES)
-    return salt + _scrypt(code, salt)
-
-
-def is_code(code: str, hashed: bytes) -> bool:
-    salt, digest = hashed[:_SALT_BYTES], hashed[_SALT_BYTES:]
-    return hmac.compare_digest(_scrypt(code, salt), digest)
-
-
-def _scrypt(code: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(code.encode(), salt=salt, n=1 << 14, r=8, p=1)
 
 
 def _message(workspace: str, code: str, now: datetime) -> ChannelMessage:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from automation_service import outbox_worker
 from automation_service.api import convert_notice_settings
 from automation_service.automations.lifecycle import LONGEST_PAUSE
-from automation_service.destinations import delivery_target, verification
+from automation_service.destinations import delivery_target, verification, verification_code
 from automation_service.destinations import service as destinations
 from automation_service.destinations import settings as destination_settings
 from automation_service.persistence.outbox import deliveries
@@ -108,8 +108,8 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.DestinationService.CreateDestination": {destinations.MAX_DESTINATIONS_OF_PERSON},
     "automation.EnableDestinationRequest.send_missed": {deliveries.MAX_MISSED},
     "automation.DestinationService.TestDestination": {
-        verification.CODE_LENGTH,
-        verification.CODE_LIFE // timedelta(minutes=1),
+        verification_code.CODE_LENGTH,
+        verification_code.CODE_LIFE // timedelta(minutes=1),
         verification.MAX_OF_DESTINATION,
         verification.MAX_OF_PERSON,
     },
