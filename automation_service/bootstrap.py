@@ -31,8 +31,8 @@ from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.notice_settings_servicer import NoticeSettingsServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
+from automation_service.automations.destination_references import DestinationDirectory
 from automation_service.automations.lifecycle import AutomationLifecycle
-from automation_service.automations.named_destinations import DestinationDirectory
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations

@@ -111,7 +111,7 @@ class DestinationServicer(destination_pb2_grpc.DestinationServiceServicer):
         return convert_destinations.destination(
             found,
             etag=etag_of(found),
-            is_managed=access.manages(who, found),
+            is_managed=access.may_manage(who, found),
             code_expire_time=found.code_expire_time if waits else None,
         )
 

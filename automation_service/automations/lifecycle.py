@@ -8,12 +8,12 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import definitions
-from automation_service.automations.named_destinations import (
-    names_destinations,
+from automation_service.automations.destination_references import (
+    list_destination_names,
     require_checked_destinations,
 )
-from automation_service.automations.own_models import names_models, require_checked
-from automation_service.automations.save_checks import Checked, SaveChecks
+from automation_service.automations.model_references import list_model_names, require_checked
+from automation_service.automations.save_checks import CheckResults, SaveChecks
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
@@ -139,7 +139,7 @@ class AutomationLifecycle:
         An edit that changes nothing saves nothing. `confirm` may refuse what would be saved.
         """
 
-        async def save(outside: Checked) -> Automation:
+        async def save(outside: CheckResults) -> Automation:
             change = self._edit_change(key, edit, etag, confirm, field, outside)
             return await self._once(key, name, change)
 
@@ -157,7 +157,7 @@ class AutomationLifecycle:
     ) -> Automation:
         """Returns what `edit` would save, with the present version and times. Saves nothing."""
 
-        async def save(outside: Checked) -> Automation:
+        async def save(outside: CheckResults) -> Automation:
             change = self._edit_change(key, edit, etag, confirm, field, outside)
             return await self._try(name, change)
 
@@ -166,7 +166,7 @@ class AutomationLifecycle:
     async def roll_back(
         self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
-        async def save(outside: Checked) -> Automation:
+        async def save(outside: CheckResults) -> Automation:
             return await self._once(key, name, self._rollback_change(key, revision, etag, outside))
 
         return await self.save_checks.check_in(key.workspace, key.user, save)
@@ -179,7 +179,7 @@ class AutomationLifecycle:
         It has the present version and times. Saves nothing.
         """
 
-        async def save(outside: Checked) -> Automation:
+        async def save(outside: CheckResults) -> Automation:
             return await self._try(name, self._rollback_change(key, revision, etag, outside))
 
         return await self.save_checks.check_in(key.workspace, key.user, save)
@@ -291,7 +291,7 @@ class AutomationLifecycle:
         etag: str,
         confirm: Confirm | None,
         field: str,
-        outside: Checked,
+        outside: CheckResults,
     ) -> Change:
         async def change(
             connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
@@ -305,7 +305,7 @@ class AutomationLifecycle:
         return change
 
     def _rollback_change(
-        self, key: IdempotencyKey, revision: int, etag: str, outside: Checked
+        self, key: IdempotencyKey, revision: int, etag: str, outside: CheckResults
     ) -> Change:
         async def change(
             connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
@@ -329,7 +329,7 @@ class AutomationLifecycle:
         said: Mapping[str, Any],
         field: str,
         decided: list[DispatchResult],
-        outside: Checked,
+        outside: CheckResults,
         *,
         restored: Revision | None = None,
     ) -> Automation:
@@ -451,7 +451,7 @@ async def _find_author(
 
 def _list_own(definition: AutomationDefinition) -> frozenset[str]:
     """Lists what a definition names that may be its author's alone."""
-    return names_models(definition) | names_destinations(definition)
+    return list_model_names(definition) | list_destination_names(definition)
 
 
 def _does_no_more(was: AutomationDefinition, new: AutomationDefinition) -> bool:

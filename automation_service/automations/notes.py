@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from automation_service.destinations.use_check import UseFault
+from automation_service.destinations.use_faults import UseFault
 from automation_service.persistence.records import Automation, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
 from shared.definition.states import AutomationStatus, SlotOutcome

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from automation_service.automations.named_destinations import (
+from automation_service.automations.destination_references import (
     DestinationDirectory,
     UncheckedDestinations,
     build_destination_refusal,
 )
-from automation_service.automations.own_models import (
+from automation_service.automations.model_references import (
     ModelDirectory,
     UncheckedModels,
     build_refusal,
@@ -32,7 +32,7 @@ class UncheckedDefinition(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResults:
     """What was checked so far: own models that the user may name, and slow definitions.
 
     `destinations` has authors, each with a name that their automations can deliver to.
@@ -62,7 +62,7 @@ class SaveChecks:
     checks: Checks
 
     async def check_in(
-        self, workspace: str, user: str, save: Callable[[Checked], Awaitable[T]]
+        self, workspace: str, user: str, save: Callable[[CheckResults], Awaitable[T]]
     ) -> T:
         """Calls `save` with what was checked.
 
@@ -77,7 +77,7 @@ class SaveChecks:
         while True:
             try:
                 return await save(
-                    Checked(models=models, destinations=destinations, definitions=definitions)
+                    CheckResults(models=models, destinations=destinations, definitions=definitions)
                 )
             except UncheckedModels as found:
                 missing = await self.directory.find_missing_models(

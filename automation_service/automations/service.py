@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.automations import notes
-from automation_service.automations.named_destinations import require_checked_destinations
-from automation_service.automations.own_models import require_checked
-from automation_service.automations.save_checks import Checked, SaveChecks
-from automation_service.destinations.use_check import UseFault, check_uses
+from automation_service.automations.destination_references import require_checked_destinations
+from automation_service.automations.model_references import require_checked
+from automation_service.automations.save_checks import CheckResults, SaveChecks
+from automation_service.destinations.use_faults import UseFault, find_use_faults_of_many
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import slots as slot_rows
@@ -59,7 +59,7 @@ class Automations:
         Its runs act for the caller. Its creator is the caller, or who asked for what was approved.
         """
 
-        async def save(checked: Checked) -> Automation:
+        async def save(checked: CheckResults) -> Automation:
             async def add(connection: AsyncConnection) -> Automation:
                 # Inside: a repeat returns the automation even when it is no longer valid.
                 made = self._build(who, key.workspace, said, automation_id, checked)
@@ -77,7 +77,7 @@ class Automations:
     ) -> Automation:
         """Returns what `create` would save, without a name."""
 
-        async def build(checked: Checked) -> Automation:
+        async def build(checked: CheckResults) -> Automation:
             return self._build(who, workspace, said, automation_id, checked)
 
         made = await self.save_checks.check_in(workspace, who.user, build)
@@ -124,7 +124,7 @@ class Automations:
         workspace: str,
         said: Mapping[str, Any],
         chosen: str,
-        outside: Checked,
+        outside: CheckResults,
     ) -> Automation:
         checked = parse_create(said, self.catalogue(), outside)
         now = self.clock.now()
@@ -157,7 +157,9 @@ async def _find_faults(
     ids = [one.id for one in found]
     faults: dict[UUID, list[UseFault]] = defaultdict(list)
     if named := await rows.list_destinations(connection, ids):
-        of_each = await check_uses(connection, found[0].workspace, list(named.values()))
+        of_each = await find_use_faults_of_many(
+            connection, found[0].workspace, list(named.values())
+        )
         for one, wrong in zip(named, of_each, strict=True):
             faults[one] += wrong
     for one, thread in await rows.list_lost_threads(connection, ids, NO_THREAD):
@@ -173,7 +175,11 @@ async def _find_faults(
 
 
 def parse_create(
-    said: Mapping[str, Any], catalogue: Catalogue, outside: Checked, *, field: str = "automation"
+    said: Mapping[str, Any],
+    catalogue: Catalogue,
+    outside: CheckResults,
+    *,
+    field: str = "automation",
 ) -> AutomationCreate:
     """Parses and checks an automation.
 

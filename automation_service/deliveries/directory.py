@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.destinations.use_check import check_use
+from automation_service.destinations.use_faults import find_use_faults
 from shared.definition.destination_names import is_thread
 
 NO_THREAD: Final = "is no thread that you can write to"
@@ -42,6 +42,6 @@ class DeliveryDirectory:
             refused |= dict.fromkeys(closed, NO_THREAD)
         if others:
             async with self.db.connect() as connection:
-                faults = await check_use(connection, workspace, user, others)
+                faults = await find_use_faults(connection, workspace, user, others)
             refused |= {fault.name: fault.description for fault in faults if fault.is_refused}
         return refused

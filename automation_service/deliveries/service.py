@@ -140,11 +140,11 @@ async def _hide_answers(
         if (
             not is_destination(one.destination)
             or one.user == who.user
-            or access.sees_all(who, one.workspace)
+            or access.may_see_all(who, one.workspace)
         ):
             return True
         now = named.get(one.destination)
-        return now is not None and one.create_time >= now.create_time and access.sees(who, now)
+        return now is not None and one.create_time >= now.create_time and access.may_see(who, now)
 
     return [one if sees(one) else replace(one, **_hidden(one.error)) for one in found]
 

@@ -7,16 +7,16 @@ from shared.security.caller import Caller
 OWNER = "owner"
 
 
-def sees_all(who: Caller, workspace: str) -> bool:
+def may_see_all(who: Caller, workspace: str) -> bool:
     return who.workspaces[workspace] == OWNER
 
 
-def sees(who: Caller, found: Destination) -> bool:
+def may_see(who: Caller, found: Destination) -> bool:
     """Whether it is shared or the caller's own; an owner of the workspace sees all."""
-    return found.owner in (None, who.user) or sees_all(who, found.workspace)
+    return found.owner in (None, who.user) or may_see_all(who, found.workspace)
 
 
-def manages(who: Caller, found: Destination) -> bool:
+def may_manage(who: Caller, found: Destination) -> bool:
     """Whether the caller created it and is an editor still, or is an owner of the workspace."""
     role = who.workspaces[found.workspace]
     return role == OWNER or (role == "editor" and found.creator == who.user)
@@ -24,7 +24,7 @@ def manages(who: Caller, found: Destination) -> bool:
 
 def require_manager(who: Caller, found: Destination) -> None:
     """Raises PermissionDenied."""
-    if not manages(who, found):
+    if not may_manage(who, found):
         raise errors.PermissionDenied(role=who.workspaces[found.workspace], needs=OWNER)
 
 

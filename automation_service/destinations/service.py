@@ -97,7 +97,7 @@ class Destinations:
     ) -> Sequence[Destination]:
         """Returns a page and one more if there is one."""
         wanted = filters.parse(filter_, _FILTER_FIELDS)
-        reader = None if access.sees_all(who, workspace) else who.user
+        reader = None if access.may_see_all(who, workspace) else who.user
         async with self.db.connect() as connection:
             return await rows.page(
                 connection,
@@ -167,7 +167,7 @@ class Destinations:
             found = await find_managed(connection, who, name, etag=etag)
             now = self.clock.now()
             if found.state is DestinationState.PAUSED:
-                found = await rows.save(connection, enabled(found), now)
+                found = await rows.save(connection, mark_enabled(found), now)
             if send_missed and found.state is DestinationState.ACTIVE:
                 await deliveries.send_missed_again(
                     connection, found.workspace, found.resource, found.create_time, now
@@ -196,7 +196,7 @@ class Destinations:
                 kind=draft.kind,
                 host=settings.host,
                 settings=settings.shown,
-                state=_open_state(draft.kind, is_verified=False),
+                state=_unpaused_state(draft.kind, is_verified=False),
                 create_time=now,
                 update_time=now,
             ),
@@ -221,7 +221,7 @@ class Destinations:
         if settings.values == before.values:
             return found
         paused = found.state is DestinationState.PAUSED
-        state = found.state if paused else _open_state(found.kind, is_verified=False)
+        state = found.state if paused else _unpaused_state(found.kind, is_verified=False)
         return self._with_settings(
             replace(
                 clear_code(found),
@@ -265,7 +265,7 @@ async def find_seen(
     """Returns a destination. To a caller who may not see it, it does not exist."""
     parts = resources.DESTINATION.parse(name)
     found = await rows.find(connection, parts["workspace"], parts["destination"], lock=lock)
-    if found is None or not access.sees(who, found):
+    if found is None or not access.may_see(who, found):
         raise errors.ResourceNotFound(name)
     return found
 
@@ -280,9 +280,9 @@ async def find_managed(
     return found
 
 
-def enabled(found: Destination) -> Destination:
+def mark_enabled(found: Destination) -> Destination:
     """Returns a destination that takes results again, once it is verified if its kind asks so."""
-    state = _open_state(found.kind, is_verified=found.verify_time is not None)
+    state = _unpaused_state(found.kind, is_verified=found.verify_time is not None)
     return replace(found, state=state, pause_reason="", last_error="", consecutive_failures=0)
 
 
@@ -302,7 +302,7 @@ def payload_digest(found: Destination) -> str:
     )
 
 
-def _open_state(kind: DestinationKind, *, is_verified: bool) -> DestinationState:
+def _unpaused_state(kind: DestinationKind, *, is_verified: bool) -> DestinationState:
     """The state of one that is not paused: only an address of e-mail has to be verified."""
     if kind is DestinationKind.EMAIL and not is_verified:
         return DestinationState.UNVERIFIED

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.destinations.place_words import describe_place, find_named
-from automation_service.destinations.use_check import check_use
+from automation_service.destinations.use_faults import find_use_faults
 from automation_service.inbox.items import InboxItemKind, NewInboxItem, add_items
 from automation_service.notices.messages import build_messages
 from automation_service.notices.text import describe
@@ -56,7 +56,10 @@ class NoticePlaces:
                 place
                 for place in settings.places(notice.kind)
                 if place == INBOX
-                or (place in kinds and place not in (notice.resource_name, notice.facts.get(_FAILED)))
+                or (
+                    place in kinds
+                    and place not in (notice.resource_name, notice.facts.get(_FAILED))
+                )
             ]
             for place in places or [INBOX]:
                 by_place[place].append(notice)
@@ -97,7 +100,7 @@ async def check_places(
 
     One that is paused or not verified may be named: until it takes them, they go to the inbox.
     """
-    faults = await check_use(connection, workspace, user, names)
+    faults = await find_use_faults(connection, workspace, user, names)
     return {
         fault.name: "there is no such destination that you may use"
         for fault in faults
@@ -113,7 +116,7 @@ async def _find_usable(
     if not wanted:
         return {}
     names = sorted(wanted)
-    faults = await check_use(connection, settings.workspace, settings.user, names)
+    faults = await find_use_faults(connection, settings.workspace, settings.user, names)
     usable = wanted - {fault.name for fault in faults}
     segments = {resources.DESTINATION.parse(name)["destination"]: name for name in usable}
     found = await destinations.list_named(connection, settings.workspace, list(segments))

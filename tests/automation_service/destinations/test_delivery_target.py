@@ -15,7 +15,7 @@ from automation_service.destinations.delivery_target import (
     record_outcome,
 )
 from automation_service.destinations.secrets import DestinationSecrets
-from automation_service.destinations.use_check import check_use
+from automation_service.destinations.use_faults import find_use_faults
 from automation_service.persistence.enums import DestinationState
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox
@@ -136,8 +136,8 @@ async def test_an_automation_delivers_to_what_its_author_may_use(
     await outcome(db, await opened(db, shared), gone=True)
     names = [shared, his, "workspaces/w/destinations/none", "workspaces/v/destinations/x"]
     async with db.connect() as connection:
-        of_ada = await check_use(connection, "w", "ada", names)
-        of_bob = await check_use(connection, "w", "bob", names)
+        of_ada = await find_use_faults(connection, "w", "ada", names)
+        of_bob = await find_use_faults(connection, "w", "bob", names)
     assert [(one.name, one.is_refused) for one in of_ada] == [
         (shared, False),
         (his, True),

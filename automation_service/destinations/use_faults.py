@@ -1,4 +1,4 @@
-"""Whether an automation may deliver to destinations, and what is to be known of them."""
+"""What stands in the way of an automation that delivers to destinations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from shared import resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseFault:
-    """What is wrong with one destination. `is_refused`: it can't be saved; else it is a note.
+    """Why a destination takes no results of an automation. `called` is what people call it.
 
-    `called` is what people call it.
+    `is_refused`: an automation that names it can't be saved. Any other has a note, and delivers
+    there once the destination takes results.
     """
 
     name: str
@@ -25,18 +26,18 @@ class UseFault:
     is_refused: bool
 
 
-async def check_use(
+async def find_use_faults(
     connection: AsyncConnection, workspace: str, author: str, names: Sequence[str]
 ) -> Sequence[UseFault]:
     """Returns what is wrong with the destinations that automations of `author` name."""
-    [faults] = await check_uses(connection, workspace, [(author, names)])
+    [faults] = await find_use_faults_of_many(connection, workspace, [(author, names)])
     return faults
 
 
-async def check_uses(
+async def find_use_faults_of_many(
     connection: AsyncConnection, workspace: str, uses: Sequence[tuple[str, Sequence[str]]]
 ) -> Sequence[Sequence[UseFault]]:
-    """Returns what `check_use` does for each author with names, by one statement."""
+    """Returns what `find_use_faults` does for each author with names, by one statement."""
     wanted = {
         name: _resource_id(workspace, name)
         for name in dict.fromkeys(n for _, ns in uses for n in ns)

@@ -52,7 +52,7 @@ def require_checked_destinations(
         raise UncheckedDestinations(author, places)
 
 
-def names_destinations(definition: AutomationDefinition) -> frozenset[str]:
+def list_destination_names(definition: AutomationDefinition) -> frozenset[str]:
     """Returns the destinations of the workspace that a definition names, and no threads."""
     return frozenset(name for _, name in _list_destinations(definition) if not is_thread(name))
 

@@ -36,7 +36,7 @@ def require_checked(
         raise UncheckedModels(places)
 
 
-def names_models(definition: AutomationDefinition) -> frozenset[str]:
+def list_model_names(definition: AutomationDefinition) -> frozenset[str]:
     """Returns the own models that a definition names."""
     return frozenset(name for _, name in _own_models(definition))
 
