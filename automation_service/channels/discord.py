@@ -7,7 +7,7 @@ import httpx2
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.http import HttpAnswer, later, post_json
+from automation_service.channels.http import HttpAnswer, build_busy_answer, post_json
 from automation_service.channels.markup.dialect import Dialect, utf16_size
 from automation_service.channels.markup.document import read_subject
 from automation_service.channels.markup.layout import message_link, write_body
@@ -91,7 +91,7 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     if said := _GONE.get(int(answer.read_number("code"))):
         return ChannelAnswer.gone(f"Discord answered {code}: {said}", code)
     if code == 429:
-        return later("Discord", answer, answer.read_number("retry_after"))
+        return build_busy_answer("Discord", answer, answer.read_number("retry_after"))
     return None
 
 

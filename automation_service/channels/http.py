@@ -79,7 +79,7 @@ async def post_json(
     """
     body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
     answer = await request(method, url, body, {"content-type": _JSON, **(headers or {})}, ports)
-    return judge(answer, service, explain)
+    return judge_answer(answer, service, explain)
 
 
 async def request(
@@ -112,7 +112,7 @@ async def request(
         )
 
 
-def judge(answer: HttpAnswer, service: str, explain: Explain) -> ChannelAnswer:
+def judge_answer(answer: HttpAnswer, service: str, explain: Explain) -> ChannelAnswer:
     """Says what an answer means: `explain` first, then the status.
 
     A refusal of the request is permanent, except for what another time may change.
@@ -133,7 +133,7 @@ def judge(answer: HttpAnswer, service: str, explain: Explain) -> ChannelAnswer:
     )
 
 
-def later(service: str, answer: HttpAnswer, asked: float) -> ChannelAnswer:
+def build_busy_answer(service: str, answer: HttpAnswer, asked: float) -> ChannelAnswer:
     """Says that a service takes no more for now; `asked` are the seconds that its body names."""
     wait = answer.retry_after
     if 0 < asked < 1e9:

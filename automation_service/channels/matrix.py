@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.http import HttpAnswer, later, post_json
+from automation_service.channels.http import HttpAnswer, build_busy_answer, post_json
 from automation_service.channels.markup.dialect import Dialect
 from automation_service.channels.markup.hypertext import HYPERTEXT, clean_html
 from automation_service.channels.markup.layout import layout_text, write_in_thread
@@ -73,7 +73,7 @@ def write_event(message: ChannelMessage) -> dict[str, Any]:
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
     code, word = answer.status_code, answer.read_text("errcode")
     if code == 429 or word == "M_LIMIT_EXCEEDED":
-        return later("Matrix", answer, answer.read_number("retry_after_ms") / 1_000)
+        return build_busy_answer("Matrix", answer, answer.read_number("retry_after_ms") / 1_000)
     if said := _GONE.get(word):
         return ChannelAnswer.gone(f"Matrix answered {code}: {said}", code)
     return None

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.http import HttpAnswer, judge, request
+from automation_service.channels.http import HttpAnswer, judge_answer, request
 from automation_service.channels.markup.dialect import PLAIN
 from automation_service.channels.markup.document import read_subject
 from automation_service.channels.markup.layout import OPEN, message_link, write_body
@@ -33,7 +33,7 @@ async def transmit(
     url = f"{settings.server.rstrip('/')}/1/messages.json"
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = await request("POST", url, urlencode(form).encode(), headers, ports)
-    return judge(answer, "Pushover", _explain)
+    return judge_answer(answer, "Pushover", _explain)
 
 
 def _explain(answer: HttpAnswer) -> ChannelAnswer | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
-from automation_service.channels.http import HttpAnswer, later, post_json
+from automation_service.channels.http import HttpAnswer, build_busy_answer, post_json
 from automation_service.channels.markup.dialect import Dialect, utf16_size
 from automation_service.channels.markup.layout import write_message
 from automation_service.channels.message import ChannelMessage
@@ -92,7 +92,9 @@ def _explain(answer: HttpAnswer) -> ChannelAnswer | None:
             if words in description:
                 return ChannelAnswer.gone(f"Telegram answered {code}: {said}", code)
     if code == 429:
-        return later("Telegram", answer, answer.read_number("parameters", "retry_after"))
+        return build_busy_answer(
+            "Telegram", answer, answer.read_number("parameters", "retry_after")
+        )
     return None
 
 

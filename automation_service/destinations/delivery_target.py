@@ -84,7 +84,9 @@ async def record_outcome(
         return False
     if not error:
         if found.consecutive_failures or found.last_error:
-            await rows.note(connection, found.id, {"consecutive_failures": 0, "last_error": ""})
+            await rows.update_columns(
+                connection, found.id, {"consecutive_failures": 0, "last_error": ""}
+            )
         return True
     failed = replace(
         found,
@@ -98,14 +100,14 @@ async def record_outcome(
             "consecutive_failures": failed.consecutive_failures,
             "last_error": failed.last_error,
         }
-        await rows.note(connection, found.id, values)
+        await rows.update_columns(connection, found.id, values)
     return True
 
 
 async def record_error(connection: AsyncConnection, tried: OpenDestination, error: str) -> None:
     """Has a destination show what is wrong with it, unless that says nothing of it any more."""
     if await _lock_same(connection, tried) is not None:
-        await rows.note(connection, tried.id, {"last_error": error[:MAX_ERROR]})
+        await rows.update_columns(connection, tried.id, {"last_error": error[:MAX_ERROR]})
 
 
 async def _lock_same(connection: AsyncConnection, tried: OpenDestination) -> Destination | None:

@@ -55,7 +55,7 @@ class DestinationSecrets:
                 for one in found:
                     with contextlib.suppress(errors.EncryptionUnavailable):
                         sealed = self.seal(self._open(one), bound_to=one.bound_to)
-                        await rows.note(connection, one.id, {"secrets": sealed})
+                        await rows.update_columns(connection, one.id, {"secrets": sealed})
                         count += 1
             if len(found) < BATCH:
                 return count

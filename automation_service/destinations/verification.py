@@ -92,7 +92,7 @@ class DestinationVerification:
                     "code_tries": 0,
                     "code_expire_time": self.clock.now() + CODE_LIFE,
                 }
-                await rows.note(connection, found.id, waiting)
+                await rows.update_columns(connection, found.id, waiting)
             return name
 
         await self.changes.make(key, act)
@@ -109,7 +109,7 @@ class DestinationVerification:
         async with database.transaction(self.db) as connection:
             # A destination that changed meanwhile is not the one that was tested.
             said = {"last_error": answer.error[:MAX_ERROR]}
-            await rows.note(connection, found.id, said, version=found.version)
+            await rows.update_columns(connection, found.id, said, version=found.version)
             if hashed and answer.is_permanent:
                 await rows.forget_code(connection, found.id, hashed)
         return MessageOutcome(
@@ -148,7 +148,7 @@ class DestinationVerification:
             if found.code_hash is None or not is_waiting(found, who.user, self.clock.now()):
                 raise errors.StateConflict(name, "without a code that waits for you")
             tries = found.code_tries + 1
-            await rows.note(connection, found.id, {"code_tries": tries})
+            await rows.update_columns(connection, found.id, {"code_tries": tries})
         return found.code_hash, MAX_TRIES - tries
 
     async def _check_rate(

@@ -162,7 +162,7 @@ async def save(connection: AsyncConnection, changed: Destination, now: datetime)
     return _destination(row)
 
 
-async def note(
+async def update_columns(
     connection: AsyncConnection,
     destination: UUID,
     values: Mapping[str, Any],

@@ -168,7 +168,7 @@ async def test_what_reaches_nobody_is_saved_with_a_note(rota: Running, late: boo
         found = await rows.find(connection, "w", "place")
         assert found is not None
         paused = {"state": "paused", "pause_reason": "It answered 410."}
-        await rows.note(connection, found.id, paused)
+        await rows.update_columns(connection, found.id, paused)
     note = "Nothing reaches Phone: it is paused and takes no results: It answered 410."
     assert list((await rota.get(name)).notes) == [note]
     again = await rota.create(said)  # it may be saved

@@ -16,7 +16,7 @@ import pytest
 
 from automation_service.channels.answer import FAULT, ChannelAnswer
 from automation_service.channels.channel import ChannelPorts
-from automation_service.channels.http import HttpAnswer, judge
+from automation_service.channels.http import HttpAnswer, judge_answer
 from automation_service.channels.message import TEST
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SETTINGS, read_settings
@@ -159,7 +159,7 @@ def test_whatever_a_service_answers_is_an_answer(kind: str, value: str, status: 
 def _judge_body(kind: str, status: int, body: str) -> ChannelAnswer:
     explain = getattr(import_module(f"automation_service.channels.{kind}"), "_explain", None)
     said = HttpAnswer(status_code=status, body=body.encode(), retry_after=timedelta(0))
-    return judge(said, kind, explain or (lambda _: None))
+    return judge_answer(said, kind, explain or (lambda _: None))
 
 
 async def test_an_error_of_the_code_is_a_failed_attempt() -> None:

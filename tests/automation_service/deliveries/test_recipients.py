@@ -238,7 +238,9 @@ async def test_a_dead_destination_pauses_and_what_comes_then_is_kept(
         async with rota.service.db.begin() as connection:
             found = await rows.find(connection, "w", "place")
             assert found is not None
-            await rows.note(connection, found.id, {"consecutive_failures": MAX_FAILURES - 1})
+            await rows.update_columns(
+                connection, found.id, {"consecutive_failures": MAX_FAILURES - 1}
+            )
         first, second = await ran(rota, clock, PLACE, "workspaces/w/destinations/gone")
         by_place = {one.destination: one for one in (first, second)}
         phone.fail_next(410)
