@@ -103,7 +103,7 @@ HYPERTEXT: Final = Hypertext()
 def clean_html(written: str, *, directed: bool = False) -> str:
     """Returns HTML of the listed tags only.
 
-    `directed` is for mail: each block finds its direction, and a link tells not where it stood.
+    `directed` is for mail: each block finds its own direction, and links send no referrer.
     """
     attributes = dict(ATTRIBUTES)
     values = {tag: {"dir": "auto"} for tag in ("p", "li", "td", "th", "h1", "h2", "h3")}

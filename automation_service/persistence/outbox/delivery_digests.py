@@ -1,7 +1,7 @@
-"""Queries of what destinations had last of steps that deliver what changed.
+"""Queries of digests: of what a destination had last from a step that delivers what changed.
 
-A delivery is what its destination had last from when it is stored, so that one text is not sent
-twice while it is tried; when it fails for good, what the destination took before is again.
+A delivery sets the digest when it is stored, so that one text is not sent twice while it is tried.
+`taken_digest` is that of the last delivery that arrived; one that fails for good restores it.
 """
 
 from uuid import UUID
@@ -15,9 +15,9 @@ from automation_service.persistence.tables import automations, deliveries, deliv
 
 
 async def lock(connection: AsyncConnection, workspace: str, destination: str) -> None:
-    """Locks those of a destination in the order of their key.
+    """Locks the digests of a destination in the order of their key.
 
-    The end of a delivery locks them before the destination, and so does who asks for both.
+    Whoever locks the destination too locks them first, as the end of a delivery does.
     """
     columns = delivery_digests.c
     query = sa.select(columns.delivery_id).where(_is_of(workspace, destination))
@@ -26,12 +26,12 @@ async def lock(connection: AsyncConnection, workspace: str, destination: str) ->
 
 
 async def delete(connection: AsyncConnection, workspace: str, destination: str) -> None:
-    """Has the next result of each step reach the destination, as nothing has reached it yet."""
+    """Deletes the digests of a destination: the next result of each step is sent to it."""
     await connection.execute(sa.delete(delivery_digests).where(_is_of(workspace, destination)))
 
 
 async def confirm(connection: AsyncConnection, delivery: UUID) -> None:
-    """Has a delivery be what its destination took last, unless it gets a later one now."""
+    """Records that a delivery arrived, unless a later one has set the digest."""
     columns = delivery_digests.c
     await connection.execute(
         sa.update(delivery_digests)
@@ -41,7 +41,7 @@ async def confirm(connection: AsyncConnection, delivery: UUID) -> None:
 
 
 async def take_back(connection: AsyncConnection, delivery: UUID) -> None:
-    """Has a destination have last what it took before a delivery that failed for good."""
+    """Restores what the destination took before a delivery that failed for good."""
     columns = delivery_digests.c
     of_it = columns.delivery_id == delivery
     await connection.execute(
@@ -53,10 +53,7 @@ async def take_back(connection: AsyncConnection, delivery: UUID) -> None:
 
 
 async def put(connection: AsyncConnection, delivery: UUID) -> None:
-    """Has a delivery that was sent again be what its destination had last.
-
-    Unless a later one waits, which is to be what it has last.
-    """
+    """Sets the digest of a delivery that was sent again, unless a later one waits that sets it."""
     source = sa.select(
         deliveries.c.automation_id,
         deliveries.c.step_id,
@@ -87,7 +84,7 @@ async def put(connection: AsyncConnection, delivery: UUID) -> None:
 
 
 async def forget(connection: AsyncConnection, delivery: UUID) -> None:
-    """Has a delivery that was sent again no more be what its destination had last.
+    """Deletes the digest that a delivery has set when it was sent again.
 
     Its end has locked the row, if there is one.
     """
