@@ -13,6 +13,7 @@ from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SettingsRefused, WebhookSettings
 from automation_service.deliveries.inbox_items import add_to_thread, add_without_thread
 from automation_service.deliveries.worker import AttemptAnswer, Recipient
+from automation_service.destinations import access
 from automation_service.destinations.delivery_target import (
     OpenDestination,
     open_destination,
@@ -21,6 +22,8 @@ from automation_service.destinations.delivery_target import (
 )
 from automation_service.destinations.secrets import DestinationSecrets
 from automation_service.notices.links import build_link
+from automation_service.persistence import automations as automation_rows
+from automation_service.persistence import runs as run_rows
 from automation_service.persistence.enums import DestinationState
 from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox.deliveries import Delivery
@@ -58,7 +61,7 @@ class Recipients:
         """Returns who takes a delivery, or a refusal that says why nobody does."""
         if _find_part(delivery, resources.THREAD, "thread"):
             async with self.db.connect() as connection:
-                name = await rows.find_display_name(connection, delivery.automation_id)
+                name = await automation_rows.find_display_name(connection, delivery.automation_id)
             return ThreadRecipient(agent=self.agent, display_name=name)
         if destination_id := _find_part(delivery, resources.DESTINATION, "destination"):
             return await self._find_destination(delivery, destination_id)
@@ -207,20 +210,20 @@ async def _find_reason(
     connection: AsyncConnection, delivery: Delivery, found: OpenDestination | None
 ) -> str:
     """Says why a destination takes a delivery no more, or not now; empty if it does."""
-    if found is None or found.owner not in (None, delivery.user):
+    if found is None or not access.may_deliver(delivery.user, found.owner):
         # To anybody else a personal destination does not exist.
         return NO_DESTINATION
     if delivery.create_time < found.create_time:
         return REMOVED
-    if not await _may_deliver(connection, delivery):
+    if not await _has_role(connection, delivery):
         return NO_USER
     if found.state is DestinationState.PAUSED:
         return f"{PAUSED}: {found.pause_reason}" if found.pause_reason else PAUSED
     return UNVERIFIED if found.state is DestinationState.UNVERIFIED else ""
 
 
-async def _may_deliver(connection: AsyncConnection, delivery: Delivery) -> bool:
-    """Whether its user may still deliver: results as an editor, notices as any member."""
+async def _has_role(connection: AsyncConnection, delivery: Delivery) -> bool:
+    """Whether its user has the role that it needs now: an editor's for results, any for notices."""
     if delivery.user is None:
         return False
     role = await rows.find_user_role(connection, delivery.workspace, delivery.user)
@@ -235,7 +238,9 @@ async def _find_output(connection: AsyncConnection, delivery: Delivery) -> Any:
     """Returns the output that is delivered; ABSENT once the run is not kept any more."""
     if delivery.run is None:
         return ABSENT
-    output, is_found = await rows.find_output(connection, delivery.run, delivery.output_step_id)
+    output, is_found = await run_rows.find_step_output(
+        connection, delivery.run, delivery.output_step_id
+    )
     return output if is_found else ABSENT
 
 

@@ -28,6 +28,6 @@ def require_manager(who: Caller, found: Destination) -> None:
         raise errors.PermissionDenied(role=who.workspaces[found.workspace], needs=OWNER)
 
 
-def may_deliver(user: str, found: Destination) -> bool:
-    """Whether an automation that acts for `user` may deliver to it."""
-    return found.owner in (None, user)
+def may_deliver(user: str | None, owner: str | None) -> bool:
+    """Whether what acts for a user may deliver to a destination of an owner; None: it is shared."""
+    return owner in (None, user)

@@ -21,7 +21,7 @@ def describe_place(place: str, found: Destination | None, user: str | None) -> s
     """`Phone (Ntfy at ntfy.sh)`, for whoever may use it; else no more than the id that it has."""
     if is_thread(place):
         return "its thread"
-    if found is None or user is None or not access.may_deliver(user, found):
+    if found is None or user is None or not access.may_deliver(user, found.owner):
         return f"the destination {place.rpartition('/')[2]}"
     where = f"{found.kind.name.capitalize()} at {found.host}"
     return where if found.display_name == found.host else f"{found.display_name} ({where})"

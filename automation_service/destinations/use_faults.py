@@ -56,7 +56,7 @@ async def find_use_faults_of_many(
 def _fault(name: str, found: Destination | None, author: str) -> UseFault | None:
     segment = name.rpartition("/")[2]
     # To anybody else a personal destination does not exist.
-    if found is None or not access.may_deliver(author, found):
+    if found is None or not access.may_deliver(author, found.owner):
         return UseFault(
             name=name,
             called=f"the destination {segment}",

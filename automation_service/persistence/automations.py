@@ -139,6 +139,12 @@ async def find_by_id(connection: AsyncConnection, automation_id: UUID) -> Automa
     return await _one(connection, automations.c.id == automation_id)
 
 
+async def find_display_name(connection: AsyncConnection, automation: UUID | None) -> str:
+    """Returns the name for people of an automation; empty for one that was deleted."""
+    query = sa.select(automations.c.name).where(automations.c.id == automation)
+    return str(await connection.scalar(query) or "")
+
+
 async def lock(connection: AsyncConnection, workspace: str, resource_id: str) -> Automation:
     """Locks the triggers, then the automation: the lock order of every transaction."""
     chosen = (automations.c.workspace_id == workspace) & (automations.c.resource_id == resource_id)

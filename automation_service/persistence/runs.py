@@ -245,6 +245,17 @@ def _previous(row: Any) -> PreviousRun:
     )
 
 
+async def find_step_output(
+    connection: AsyncConnection, run: UUID, step_id: str
+) -> tuple[Any, bool]:
+    """Returns what a step of a run gave, and whether the run still has it."""
+    results = await connection.scalar(sa.select(runs.c.step_results).where(runs.c.id == run))
+    for result in results or ():
+        if result["step_id"] == step_id and result["status"] == "succeeded":
+            return result.get("output"), True
+    return None, False
+
+
 async def list_events(
     connection: AsyncConnection, run: UUID, sequence: int, limit: int = 200
 ) -> list[RunEvent]:

@@ -17,7 +17,6 @@ from automation_service.persistence.tables import (
     automations,
     deliveries,
     delivery_attempts,
-    runs,
 )
 from shared.db.queries import matches
 from shared.db.statements import fetch
@@ -312,8 +311,8 @@ async def end(
 ) -> bool:
     """Ends a delivery. False when another attempt has started or it has ended.
 
-    Of one that failed, its destination had last what it took before. One that was sent again is
-    what it had last, unless a later one waits.
+    A failed one restores the digest that its destination took before. One that was sent again sets
+    its own, unless a later one waits.
     """
     values = {"state": state, "next_attempt_time": None, "end_time": now}
     if not await _write(connection, tried, values, status_code, error, now):
@@ -572,12 +571,6 @@ async def page(
     return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
 
 
-async def find_display_name(connection: AsyncConnection, automation: UUID | None) -> str:
-    """Returns the name for people of an automation; empty for one that was deleted."""
-    query = sa.select(automations.c.name).where(automations.c.id == automation)
-    return str(await connection.scalar(query) or "")
-
-
 async def find_user_role(connection: AsyncConnection, workspace: str, user: str) -> str:
     """Returns the role that a user has in a workspace now; empty for who is no member."""
     members = TENANTS.memberships.c
@@ -587,15 +580,6 @@ async def find_user_role(connection: AsyncConnection, workspace: str, user: str)
         members.revoked_time.is_(None),
     )
     return str(await connection.scalar(query) or "")
-
-
-async def find_output(connection: AsyncConnection, run: UUID, step_id: str) -> tuple[Any, bool]:
-    """Returns what a step of a run gave, and whether the run still has it."""
-    results = await connection.scalar(sa.select(runs.c.step_results).where(runs.c.id == run))
-    for result in results or ():
-        if result["step_id"] == step_id and result["status"] == "succeeded":
-            return result.get("output"), True
-    return None, False
 
 
 _AGAIN: Final[Mapping[str, Any]] = {

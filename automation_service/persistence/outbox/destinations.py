@@ -121,7 +121,7 @@ async def page(
 ) -> Sequence[Destination]:
     """Returns a page, newest first, and one more if there is one.
 
-    `reader` sees shared ones and their own; None sees all.
+    `reader` sees shared ones and their own; None sees all: the rule of `access.may_see`.
     """
     columns = destinations.c
     query = sa.select(destinations).where(
