@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from playwright.async_api import Browser, expect
@@ -130,6 +131,7 @@ async def test_one_is_tested_verified_and_removed(browser: Browser) -> None:
 async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     browser: Browser,
 ) -> None:
+    later = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1_800))
     paused = phone(state=dp.Destination.PAUSED, pause_reason="it is gone: it answered 404")
     others = phone(
         name="workspaces/w/destinations/team", display_name="The team", owner="", ntfy=None
@@ -139,6 +141,7 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
         {
             **listing(paused, others),
             f"{D}EnableDestination": lambda _: phone(),
+            f"{D}TestDestination": lambda _: refusal(8, "at most 5 tests in an hour", later),
             f"{D}UpdateDestination": lambda asked: asked.destination,
         },
         where="#/workspaces/w/destinations/nope",
@@ -160,6 +163,9 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     await expect(page.locator("#announcer")).to_have_text(said)
     (_, asked) = stub.seen(f"{D}EnableDestination")
     assert asked.send_missed is True
+    await mine.get_by_role("button", name="Test My phone").click()
+    told = re.compile(r"At most 5 tests in an hour\. It can be tried again at \d\d:\d\d\.")
+    await expect(mine.get_by_role("alert")).to_contain_text(told)
     await mine.get_by_role("button", name="Rename").click()
     name = mine.get_by_label("A new name for My phone")
     await expect(name).to_have_value("My phone")

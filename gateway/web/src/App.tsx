@@ -16,7 +16,7 @@ import { online } from "./lib/network.js";
 import { notifyOf } from "./lib/notify.js";
 import { route } from "./lib/router.js";
 import { claims, linkFault, token, workspace } from "./lib/session.js";
-import { askForSession, isAsking } from "./lib/tabs.js";
+import { isAsking } from "./lib/tabs.js";
 import { Destinations } from "./settings/Destinations.js";
 import { Models } from "./settings/Models.js";
 import { Notices } from "./settings/Notices.js";
@@ -25,7 +25,6 @@ import { SignIn } from "./SignIn.js";
 import { Icon } from "./ui/Icon.js";
 
 export function App() {
-  useEffect(askForSession, []);
   if (!token.value) return isAsking.value ? <main class="signin" aria-busy="true" /> : <SignIn />;
   return <Signed key={`${claims.value?.user} ${workspace.value}`} />;
 }

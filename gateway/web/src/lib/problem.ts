@@ -31,7 +31,7 @@ export function problemOf(thrown: unknown): Problem {
   return {
     code: error.code,
     reason: info?.reason ?? "",
-    message: worded(error.code, error.rawMessage) + retryText(Number(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds ?? 0n)),
+    message: withRetry(worded(error.code, error.rawMessage), Number(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds ?? 0n)),
     violations: error
       .findDetails(BadRequestSchema)
       .flatMap((each) => each.fieldViolations)
@@ -63,11 +63,11 @@ export function isPassing(status: Status | undefined): boolean {
   return !isRefused && PASSING.includes(info?.reason ?? "");
 }
 
-/** Nothing for a few seconds. */
-function retryText(seconds: number): string {
-  if (seconds < 30) return "";
+/** The message, and when it can be tried again, unless that is soon. */
+function withRetry(message: string, seconds: number): string {
+  if (seconds < 30) return message;
   const time = new Date(Date.now() + seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  return ` It can be tried again at ${time}.`;
+  return `${message.replace(/[.!?]?$/, ".")} It can be tried again at ${time}.`;
 }
 
 function worded(code: Code, message: string): string {
