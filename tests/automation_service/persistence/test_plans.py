@@ -173,6 +173,8 @@ def checkpoint(number: int) -> Checkpoint:
     return Checkpoint(run=UUID(int=number), attempt=1, base=1, events=[(START, "{}")])
 
 
+# Runs as far as their deliveries are counted.
+NAMED_RUNS: Any = [SimpleNamespace(id=UUID(int=number)) for number in range(9)]
 OF_A_SESSION = FieldComparison("session", "=", str(OWNER))
 QUERIES: dict[str, tuple[str, Any]] = {
     "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
@@ -236,7 +238,7 @@ QUERIES: dict[str, tuple[str, Any]] = {
     ),
     "what runs did not deliver": (
         "ix_deliveries_run_id",
-        lambda c: runs.add_delivery_counts(c, [SimpleNamespace(id=one) for one in OWNERS[:9]]),
+        lambda c: runs.add_delivery_counts(c, NAMED_RUNS),
     ),
     "threads that take nothing": (
         "ix_deliveries_automation_id_create_time",
