@@ -17,7 +17,9 @@ from shared.rpc.timestamps import to_timestamp
 
 _SETTINGS: Final = tuple(kind.value for kind in DestinationKind)
 _NAME: Final = "display_name"
-_CHANGED: Final = (_NAME, *_SETTINGS)
+# Secrets that a destination may do without: an update takes them away.
+_TAKEN_AWAY: Final = {"ntfy.access_token": "access_token"}
+_CHANGED: Final = (_NAME, *_SETTINGS, *_TAKEN_AWAY)
 # Channels take several secrets of a webhook, since one may take the place of another.
 _SIGNING_SECRET: Final = "signing_secret"
 
@@ -87,14 +89,20 @@ def destination_change(message: pb.Destination, mask: list[str]) -> DestinationC
     changed = resolve_mask(
         mask, allowed=_CHANGED, present=present, prefix="destination", kind=pb.Destination
     )
+    given = [] if is_whole(mask) else [name for name in _TAKEN_AWAY if name in changed]
     if not is_whole(mask):
         for name in changed:
-            if name != _NAME and name != kind:
+            if name not in (_NAME, kind, *given):
                 raise errors.invalid(f"destination.{name}", "is required", FieldReason.REQUIRED)
+    if given:
+        kind = kind or given[0].partition(".")[0]
     taken = kind is not None and kind in changed
     return DestinationChange(
         display_name=message.display_name if _NAME in changed else None,
-        kind=DestinationKind(kind) if taken else None,
+        kind=DestinationKind(kind) if taken or given else None,
+        secrets={
+            _TAKEN_AWAY[name]: getattr(getattr(message, kind), _TAKEN_AWAY[name]) for name in given
+        },
         values=_values(getattr(message, kind)) if taken else None,
         personal=message.personal if is_whole(mask) and message.HasField("personal") else None,
     )

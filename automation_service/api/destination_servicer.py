@@ -9,7 +9,7 @@ from rota.automation.v1 import destination_pb2_grpc
 
 from automation_service.api import convert_destinations
 from automation_service.destinations import access
-from automation_service.destinations.service import Destinations, etag_of, payload_digest
+from automation_service.destinations.service import Destinations, etag_of
 from automation_service.destinations.verification import DestinationVerification
 from automation_service.destinations.verification_code import is_waiting
 from automation_service.persistence.outbox.destinations import TEST, Destination
@@ -67,7 +67,10 @@ class DestinationServicer(destination_pb2_grpc.DestinationServiceServicer):
         if request.validate_only:
             found = await self.destinations.validate(who, name, change, etag=etag, digest=digest)
             return convert_destinations.destination(
-                found, etag=etag_of(found), is_managed=True, payload_digest=payload_digest(found)
+                found,
+                etag=etag_of(found),
+                is_managed=True,
+                payload_digest=self.destinations.digest(found),
             )
         key = _key(who, "UpdateDestination", request, name)
         return self._message(

@@ -42,6 +42,13 @@ class DestinationSecrets:
             kind=found.kind, host=found.host, shown=found.settings, secrets=self._open(found)
         )
 
+    def digest(self, found: Destination) -> str:
+        """Returns what tells the secrets of a destination from others; empty without any."""
+        if found.secrets is None:
+            return ""
+        secrets = json.dumps(dict(sorted(self._open(found).items())))
+        return self._box().digest(secrets, bound_to=found.bound_to)
+
     async def reencrypt(self, db: AsyncEngine) -> int:
         """Encrypts secrets of older keys with the first key. Returns the number of destinations.
 

@@ -1,7 +1,7 @@
 """The methods of destinations: create, get, list, update, delete, enable."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -39,11 +39,15 @@ class DestinationDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationChange:
-    """What an update changes; None leaves it. `kind` is that of the settings that are given."""
+    """What an update changes; None leaves it. `kind` is that of the settings that are given.
+
+    `secrets` has those that are given by themselves: an empty one is taken away.
+    """
 
     display_name: str | None = None
     kind: DestinationKind | None = None
     values: Mapping[str, Any] | None = None
+    secrets: Mapping[str, Any] = field(default_factory=dict)
     # What the caller takes it for, which no update changes.
     personal: bool | None = None
 
@@ -128,7 +132,8 @@ class Destinations:
                 await delivery_digests.lock(connection, key.workspace, name)
             found = await find_managed(connection, who, name, etag=etag)
             changed = self._changed(found, change)
-            check_digest(digest, payload_digest(changed), name=name)
+            if digest:
+                check_digest(digest, self.digest(changed), name=name)
             if changed != found:
                 await rows.save(connection, changed, self.clock.now())
             if (changed.settings, changed.secrets) != (found.settings, found.secrets):
@@ -144,7 +149,8 @@ class Destinations:
         async with self.db.connect() as connection:
             found = await find_managed(connection, who, name, etag=etag, lock=False)
         changed = self._changed(found, change)
-        check_digest(digest, payload_digest(changed), name=name)
+        if digest:
+            check_digest(digest, self.digest(changed), name=name)
         return changed
 
     async def delete(self, who: Caller, key: IdempotencyKey, name: str, *, etag: str) -> None:
@@ -203,12 +209,23 @@ class Destinations:
             settings,
         )
 
+    def digest(self, found: Destination) -> str:
+        """Returns the digest of what an update may change, secrets included."""
+        return canonical_json.digest(
+            {
+                "display_name": found.display_name,
+                "kind": found.kind.value,
+                "settings": dict(found.settings),
+                "secrets": self.secrets.digest(found),
+            }
+        )
+
     def _changed(self, found: Destination, change: DestinationChange) -> Destination:
         if change.personal is not None:
             require_same("destination.personal", change.personal, found.owner is not None)
         if change.display_name is not None:
             found = replace(found, display_name=_name(change.display_name, found.host))
-        if change.kind is None or change.values is None:
+        if change.kind is None:
             return found
         if change.kind is not found.kind:
             raise errors.invalid(
@@ -217,7 +234,8 @@ class Destinations:
                 FieldReason.IMMUTABLE,
             )
         before = self.secrets.split(found)
-        settings = read_change(before, change.values, local=self.local)
+        values = before.shown if change.values is None else change.values
+        settings = read_change(before, {**values, **change.secrets}, local=self.local)
         if settings.values == before.values:
             return found
         paused = found.state is DestinationState.PAUSED
@@ -288,18 +306,6 @@ def mark_enabled(found: Destination) -> Destination:
 
 def etag_of(found: Destination) -> str:
     return compute_etag(found.id, found.version)
-
-
-def payload_digest(found: Destination) -> str:
-    """Returns the digest of what an update may change; of secrets, only what is shown."""
-    return canonical_json.digest(
-        {
-            "display_name": found.display_name,
-            "kind": found.kind.value,
-            "settings": dict(found.settings),
-            "secret_hint": found.secret_hint,
-        }
-    )
 
 
 def _unpaused_state(kind: DestinationKind, *, is_verified: bool) -> DestinationState:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 from typing import Final, Self
@@ -36,6 +37,7 @@ class SecretBox:
         if any(len(key) != KEY_BYTES for key in keys):
             raise InvalidKeys(f"a key has {KEY_BYTES} bytes")
         self._sealer = _prefix(keys[0])
+        self._marker = hmac.digest(keys[0], b"digest", hashlib.sha256)
         self._ciphers = {_prefix(key): AESGCM(key) for key in keys}
 
     @classmethod
@@ -58,6 +60,15 @@ class SecretBox:
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[self._sealer].encrypt(nonce, secret.encode(), bound_to.encode())
         return self._sealer + nonce + sealed
+
+    def digest(self, secret: str, *, bound_to: str) -> str:
+        """Returns what tells a secret from others, in hexadecimal.
+
+        Without the first key nobody can try secrets against it, nor compare it with that of
+        another place.
+        """
+        text = f"{len(bound_to)}:{bound_to}{secret}"
+        return hmac.digest(self._marker, text.encode(), hashlib.sha256).hex()
 
     def open(self, sealed: bytes, *, bound_to: str) -> str:
         """The secret. Raises DecryptionError."""

@@ -1,5 +1,6 @@
 """Destinations over the wire: who sees and changes them, and what is never shown."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -111,6 +112,56 @@ async def test_a_secret_stays_unless_it_would_go_to_another_server(rota: Running
         rota, made.name, matrix=matrix("https://two.example", access_token="t" * 20)
     )
     assert (there.host, there.secret_hint) == ("two.example", "tttt")
+
+
+async def test_a_token_that_a_topic_can_do_without_is_taken_away(rota: Running) -> None:
+    async def change(*paths: str, **fields: str) -> dp.Destination:
+        request = dp.UpdateDestinationRequest()
+        request.destination.name = made.name
+        request.destination.ntfy.MergeFrom(dp.NtfySettings(**fields))
+        request.update_mask.paths.extend(paths)
+        changed: dp.Destination = await destinations.call(rota, "UpdateDestination", request)
+        return changed
+
+    async def find_secrets() -> list[str]:
+        [row] = await execute(rota.url, "select * from destinations")
+        box = SecretBox.parse(KEY)
+        assert box is not None
+        place = f"automation.destinations/w/{row['id']}"
+        return sorted(json.loads(box.open(row["secrets"], bound_to=place)))
+
+    made = await create(rota, ntfy=ntfy(access_token="tk_0123456789abcdef"))
+    assert await change("ntfy", server="https://ntfy.sh") == made
+    assert await find_secrets() == ["access_token", "topic"]
+    without = await change("ntfy.access_token")
+    assert (without.ntfy.server, without.secret_hint) == ("https://ntfy.sh", made.secret_hint)
+    assert await find_secrets() == ["topic"]
+    await change("ntfy.access_token", access_token="tk_fedcba9876543210")
+    assert await find_secrets() == ["access_token", "topic"]
+    there = await change("ntfy", "ntfy.access_token", server="https://two.example", topic="other")
+    assert there.host == "two.example"
+    assert await find_secrets() == ["topic"]
+
+
+async def test_a_digest_tells_secrets_apart_that_end_alike(rota: Running) -> None:
+    made = await create(rota)
+
+    async def change(topic: str, **more: Any) -> dp.Destination:
+        request = dp.UpdateDestinationRequest(**more)
+        request.destination.name = made.name
+        request.destination.ntfy.topic = topic
+        changed: dp.Destination = await destinations.call(rota, "UpdateDestination", request)
+        return changed
+
+    shown, again, other = [
+        (await change(topic, validate_only=True)).payload_digest
+        for topic in ("a-topic-of-mine-1234", "a-topic-of-mine-1234", "one-of-others-1234")
+    ]
+    assert shown == again
+    assert shown != other
+    refused = await refusal(change("one-of-others-1234", payload_digest=shown))
+    assert refused.code is Code.ABORTED
+    assert (await change("a-topic-of-mine-1234", payload_digest=shown)).etag != made.etag
 
 
 def matrix(homeserver: str, *, room: str = "!a:one.example", **fields: str) -> dp.MatrixSettings:

@@ -27,6 +27,19 @@ def test_sealed_twice_it_looks_different() -> None:
     assert sealer.seal(SECRET, bound_to="a") != sealer.seal(SECRET, bound_to="a")
 
 
+def test_a_digest_tells_secrets_and_places_apart_under_a_key() -> None:
+    sealer = box(new_key())
+    digest = sealer.digest(SECRET, bound_to="a")
+    assert digest == sealer.digest(SECRET, bound_to="a")
+    others = [
+        sealer.digest(f"{SECRET}x", bound_to="a"),
+        sealer.digest(SECRET, bound_to="b"),
+        sealer.digest(SECRET[1:], bound_to=f"a{SECRET[0]}"),
+        box(new_key()).digest(SECRET, bound_to="a"),
+    ]
+    assert len({digest, *others}) == 5
+
+
 def test_moved_to_another_place_it_does_not_open() -> None:
     sealer = box(new_key())
     with pytest.raises(DecryptionError):

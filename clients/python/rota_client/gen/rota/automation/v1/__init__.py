@@ -1782,8 +1782,8 @@ class Destination(betterproto2.Message):
     payload_digest: "str" = betterproto2.field(27, betterproto2.TYPE_STRING)
     """
     Output only. Set when an update with validate_only answers: the SHA-256, in
-    hexadecimal, of what would be saved, of a secret only what is shown. The
-    update that repeats it as payload_digest saves exactly that.
+    hexadecimal, of what would be saved, of secrets a keyed digest. The update
+    that repeats it as payload_digest saves exactly that.
     """
 
     code_expire_time: "datetime.datetime | None" = betterproto2.field(
@@ -3241,7 +3241,8 @@ class NtfySettings(betterproto2.Message):
     access_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
     Input only. An access token of the server, at most 500 characters, where the
-    topic needs one. Left out in an update: as it is.
+    topic needs one. Left out in an update: as it is, unless update_mask names
+    `ntfy.access_token`: then it is taken away.
     """
 
 
@@ -4739,9 +4740,10 @@ class UpdateDestinationRequest(betterproto2.Message):
     )
     """
     Which of display_name and the settings to change. Empty: those that are
-    present. `*`: all. Any other path is refused. Settings are changed as a
-    whole; a secret that is left out stays, unless the server that it is for is
-    another than before: then it has to be given again.
+    present. `*`: all. Settings are changed as a whole; a secret that is left out
+    stays, unless the server that it is for is another than before: then it has
+    to be given again. `ntfy.access_token` changes the token by itself, and takes
+    it away if it is left out. Any other path is refused.
     """
 
     request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
