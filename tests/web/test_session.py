@@ -20,6 +20,18 @@ _SHOWN: Final = """() => [document.documentElement.outerHTML, document.title, lo
   .map(each => each.value)].join(' ')"""
 
 
+# Counts the answers of other tabs, and waits for them until a test says so.
+_HELD: Final = """
+  const later = setTimeout;
+  setTimeout = (what, wait, ...more) =>
+    wait === 400 ? (window.end = what, 0) : later(what, wait, ...more);
+  let count = 0;
+  new BroadcastChannel("rota.session").onmessage = ({ data }) => {
+    if (data.answers) document.documentElement.dataset.answers = ++count;
+  };
+"""
+
+
 def threads(request: Any) -> chat.ListThreadsResponse:
     place = request.parent
     name = f"of {place.removeprefix('workspaces/')}"
@@ -186,8 +198,9 @@ async def test_a_new_tab_takes_the_session_of_another_and_a_sign_out_is_for_both
     first, _ = await stubbed(browser, ANSWERS, claims=ADA)
     await listed(first, "of w")
 
-    async def another(where: str) -> Page:
+    async def another(where: str, script: str = "") -> Page:
         page = await first.context.new_page()
+        await page.add_init_script(script)
         await page.route(f"{URL}/**", Stub(answers=ANSWERS).serve)
         await page.goto(f"{URL}/{where}")
         return page
@@ -203,7 +216,9 @@ async def test_a_new_tab_takes_the_session_of_another_and_a_sign_out_is_for_both
     bob = await another(f"#token={token(BOB)}")
     await expect(bob.locator(".side-foot")).to_have_text("bob")
     for where, whose in (("#/workspaces/w", "ada"), ("#/workspaces/v", "")):
-        third = await another(where)
+        third = await another(where, _HELD)
+        await expect(third.locator("html")).to_have_attribute("data-answers", "3")
+        await third.evaluate("end()")
         if whose:
             await expect(third.locator(".side-foot")).to_contain_text(whose)
         else:
