@@ -179,7 +179,8 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     async def accept(found: object) -> SavedAutomation:
         raise AssertionError
 
-    request = DraftRequest(tool="create_automation", asked="every day at nine", accept=accept)
+    said = "every day at nine"
+    request = DraftRequest(tool="create_automation", asked=said, words=said, accept=accept)
     async with asyncio.timeout(30):
         with pytest.raises(errors.ModelUnavailable):
             await run_drafter(run, request, lambda _: None)
