@@ -51,8 +51,7 @@ def state() -> dict[str, Message]:
         "name": "workspaces/w/approvals/a",
         "state": "PENDING",
         "action_type": "automation_pause",
-        "context": {"display_name": "the news"},
-        "resource": AUTOMATION,
+        "context": {"display_name": "the news", "automation": AUTOMATION},
     }
     places: dict[str, Any] = {"destinations": [phone, team]}
     made: dict[str, Any] = {"name": AUTOMATION, "state": "ACTIVE", "triggers": [trigger]}

@@ -224,7 +224,10 @@ function Decided({ approval }: { approval: Approval }) {
   const title = titleOf(approval, saved);
   const differences = changesOf(objectOf(approval.context).difference);
   const edits = approval.editedPayload ? changes(approval.payload ?? {}, approval.editedPayload) : [];
-  const link = approval.resource && resourceHref(approval.resource);
+  // What it made is told once it is made; what it is about is known before.
+  const about = objectOf(approval.context).automation;
+  const named = approval.resource || (typeof about === "string" ? about : "");
+  const link = named && resourceHref(named);
   const when = dateOf(approval.decideTime);
   const by = approval.decidedBy.replace("users/", "");
   return (
