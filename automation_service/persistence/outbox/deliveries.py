@@ -238,22 +238,26 @@ with recursive busy as (
     from due where (workspace_id, destination) not in (select * from busy)
 ), lanes as (
   select * from free where place <= $4 order by place, next_attempt_time limit $5
+), heads as (
+  select distinct on (d.workspace_id, d.destination, d.automation_id, d.step_id) d.id
+    from lanes join automation.deliveries d using (workspace_id, destination)
+   where d.state in ('pending', 'retrying') and d.condition = 'changed'
+     and d.next_attempt_time <= $1
+   order by d.workspace_id, d.destination, d.automation_id, d.step_id, d.create_time, d.id
+), tried as (
+  select d.destination, d.automation_id, d.step_id
+    from lanes join automation.deliveries d using (workspace_id, destination)
+    join automation.delivery_attempts t on t.delivery_id = d.id and t.attempt = d.attempts
+   where d.state in ('pending', 'retrying') and d.condition = 'changed'
+     and d.automation_id is not null and d.next_attempt_time > $1 and t.end_time is null
 ), first as (
   select f.id from lanes cross join lateral (
     select d.id from automation.deliveries d
      where d.workspace_id = lanes.workspace_id and d.destination = lanes.destination
        and d.state in ('pending', 'retrying') and d.next_attempt_time <= $1
-       and not (d.condition = 'changed' and exists (
-         select from automation.deliveries s
-          where s.workspace_id = d.workspace_id and s.destination = d.destination
-            and s.state in ('pending', 'retrying') and s.condition = 'changed'
-            and s.automation_id = d.automation_id and s.step_id = d.step_id and s.id <> d.id
-            and case when s.next_attempt_time <= $1
-                  then (s.create_time, s.id) < (d.create_time, d.id)
-                  else exists (
-                    select from automation.delivery_attempts t
-                     where t.delivery_id = s.id and t.attempt = s.attempts and t.end_time is null)
-                end))
+       and (d.condition <> 'changed' or d.automation_id is null
+            or (d.id in (select id from heads)
+                and (d.destination, d.automation_id, d.step_id) not in (select * from tried)))
      order by d.next_attempt_time limit $3 for no key update skip locked) f
 ), claimed as (
   update automation.deliveries d
