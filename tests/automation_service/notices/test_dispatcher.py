@@ -180,10 +180,13 @@ async def test_while_chat_service_hangs_it_is_asked_of_several_and_others_are_to
     clock.advance(MINUTE)
     await rota.fail(author="bob")
     sent = asyncio.create_task(dispatcher.send_due())
-    await until(lambda: _return(told.batches and len(approvals.asked) == 2))
-    assert [one.user for batch in told.batches for one in batch] == ["bob"]
-    approvals.gate.set()
-    assert await sent == 3
+    try:
+        await until(lambda: _return(told.batches and len(approvals.asked) == 2))
+        assert [one.user for batch in told.batches for one in batch] == ["bob"]
+    finally:
+        approvals.gate.set()
+        count = await sent
+    assert count == 3
 
 
 async def _return(value: Any) -> Any:
