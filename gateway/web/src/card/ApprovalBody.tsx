@@ -86,7 +86,7 @@ function Creating({ approval, payload, preview, busy }: Act) {
       <div class="sections">
         <Mine approval={approval} payload={payload} />
         <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /><Triggers definition={definition} /></section>
-        <section><h3>What it does</h3><Steps definition={definition} /></section>
+        <section><h3>What it does</h3><Steps definition={definition} thread={threadOf(approval.turn)} /></section>
         <Deliveries context={objectOf(approval.context)} />
         <section><h3>Tools granted</h3><Tools definition={definition} /></section>
         <section><h3>What follows</h3><Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} /></section>
@@ -122,7 +122,7 @@ function Updating({ approval, payload, preview, busy }: Act) {
           <details>
             <summary>All it would do then</summary>
             <Triggers definition={definition} />
-            <Steps definition={definition} />
+            <Steps definition={definition} thread={threadOf(approval.turn)} />
             <h3>Tools granted</h3>
             <Tools definition={definition} />
           </details>

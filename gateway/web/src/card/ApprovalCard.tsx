@@ -243,7 +243,7 @@ function Decided({ approval }: { approval: Approval }) {
         <p>{approval.summary}</p>
         {differences.length > 0 && <Changes list={differences} thread={threadOf(approval.turn)} />}
         <Triggers definition={definition} />
-        <Steps definition={definition} />
+        <Steps definition={definition} thread={threadOf(approval.turn)} />
         {edits.length > 0 && <><h3>Changed before it was decided</h3><Changes list={edits} thread={threadOf(approval.turn)} /></>}
         <Others approval={approval} payload={saved} />
       </details>

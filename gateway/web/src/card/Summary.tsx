@@ -36,7 +36,8 @@ function Trigger({ trigger }: { trigger: JsonObject }) {
   );
 }
 
-export function Steps({ definition }: { definition: JsonObject }) {
+/** `thread` is the one that is looked at. */
+export function Steps({ definition, thread = "" }: { definition: JsonObject; thread?: string }) {
   const after = list(objectOf(definition.execution).on_failure);
   const triggers = list(definition.triggers);
   const goal = textOf(definition.goal);
@@ -44,24 +45,30 @@ export function Steps({ definition }: { definition: JsonObject }) {
   return (
     <>
       {goal && !isSaid && <p class="goal">{goal}</p>}
-      <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} triggers={triggers} />)}</ol>
+      <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} triggers={triggers} thread={thread} />)}</ol>
       {after.length > 0 && (
         <>
           <p class="faint">If a step fails for good:</p>
-          <ol class="steps">{after.map((step, n) => <Step key={n} step={step} triggers={triggers} />)}</ol>
+          <ol class="steps">{after.map((step, n) => <Step key={n} step={step} triggers={triggers} thread={thread} />)}</ol>
         </>
       )}
     </>
   );
 }
 
-function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
+interface StepProps {
+  step: JsonObject;
+  triggers: JsonObject[];
+  thread: string;
+}
+
+function Step({ step, triggers, thread }: StepProps) {
   const names = texts(objectOf(step.config).to);
-  return step.action === "deliver" && names.length ? <Delivery step={step} names={names} triggers={triggers} /> : <Work step={step} triggers={triggers} />;
+  return step.action === "deliver" && names.length ? <Delivery step={step} names={names} triggers={triggers} thread={thread} /> : <Work step={step} triggers={triggers} />;
 }
 
 /** A step that sends a result. */
-function Delivery({ step, names, triggers }: { step: JsonObject; names: string[]; triggers: JsonObject[] }) {
+function Delivery({ step, names, triggers, thread }: StepProps & { names: string[] }) {
   useEffect(watchDestinations, []);
   useTitles(names);
   const config = objectOf(step.config);
@@ -79,7 +86,7 @@ function Delivery({ step, names, triggers }: { step: JsonObject; names: string[]
     <li>
       {textOf(config.body) ? <Template text={textOf(config.body)} triggers={triggers} /> : <p class="prompt">Sends what came before it.</p>}
       <p class="faint">
-        {names.map((name) => <span key={name} class="chip" title={name}>{chipOf(placeOf(name))}</span>)}
+        {names.map((name) => <span key={name} class="chip" title={name}>{chipOf(placeOf(name, thread))}</span>)}
         {more.join(" · ")}
       </p>
       <Rest value={ofConfig} triggers={triggers} />
