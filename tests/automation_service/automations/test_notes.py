@@ -218,12 +218,14 @@ async def test_get_and_list_give_them_with_one_more_statement(url: str, keys: Ke
         (note,) = (await rota.get(name)).notes
         assert note.startswith("It runs less often than the trigger t says: two of its last three")
         request = pb.ListAutomationsRequest(parent="workspaces/w")
-        await rota.call("ListAutomations", request)  # the member is known after the first call
+        # Who is a member is stored for each new token.
+        token = keys.user_headers()
+        await rota.call("ListAutomations", request, headers=token)
         async with see_statements(rota.service.db) as few:
-            listed = (await rota.call("ListAutomations", request)).automations
+            listed = (await rota.call("ListAutomations", request, headers=token)).automations
         assert {one.name: list(one.notes) for one in listed} == {name: [note], other: []}
         for _ in range(5):
             await rota.create(said)
         async with see_statements(rota.service.db) as many:
-            await rota.call("ListAutomations", request)
+            await rota.call("ListAutomations", request, headers=token)
         assert len(many) == len(few)
