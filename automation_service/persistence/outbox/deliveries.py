@@ -239,17 +239,21 @@ with recursive busy as (
 ), lanes as (
   select * from free where place <= $4 order by place, next_attempt_time limit $5
 ), heads as (
-  select distinct on (d.workspace_id, d.destination, d.automation_id, d.step_id) d.id
-    from lanes join automation.deliveries d using (workspace_id, destination)
-   where d.state in ('pending', 'retrying') and d.condition = 'changed'
-     and d.next_attempt_time <= $1
-   order by d.workspace_id, d.destination, d.automation_id, d.step_id, d.create_time, d.id
+  select h.id from lanes cross join lateral (
+    select distinct on (d.automation_id, d.step_id) d.id from automation.deliveries d
+     where d.workspace_id = lanes.workspace_id and d.destination = lanes.destination
+       and d.state in ('pending', 'retrying') and d.next_attempt_time <= $1
+       and d.condition = 'changed'
+     order by d.automation_id, d.step_id, d.create_time, d.id) h
 ), tried as (
-  select d.destination, d.automation_id, d.step_id
-    from lanes join automation.deliveries d using (workspace_id, destination)
-    join automation.delivery_attempts t on t.delivery_id = d.id and t.attempt = d.attempts
-   where d.state in ('pending', 'retrying') and d.condition = 'changed'
-     and d.automation_id is not null and d.next_attempt_time > $1 and t.end_time is null
+  select b.destination, b.automation_id, b.step_id from lanes cross join lateral (
+    select d.destination, d.automation_id, d.step_id
+      from automation.deliveries d
+      join automation.delivery_attempts t on t.delivery_id = d.id and t.attempt = d.attempts
+     where d.workspace_id = lanes.workspace_id and d.destination = lanes.destination
+       and d.state in ('pending', 'retrying') and d.next_attempt_time > $1
+       and d.condition = 'changed' and d.automation_id is not null and t.end_time is null
+     offset 0) b
 ), first as (
   select f.id from lanes cross join lateral (
     select d.id from automation.deliveries d
