@@ -160,7 +160,8 @@ class ThreadShare:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                turns.remove(turn)
+                with contextlib.suppress(ValueError):  # it was passed over
+                    turns.remove(turn)
             else:  # it came at the same moment
                 self._release(by)
             raise
@@ -174,6 +175,8 @@ class ThreadShare:
         self._held[by] -= 1
         for waiter in [*self._waiting]:
             turns = self._waiting[waiter]
+            while turns and turns[0].done():  # its caller is about to leave
+                turns.popleft()
             if self._free and turns and self._held[waiter] < self._share:
                 self._hold(waiter)
                 turns.popleft().set_result(None)

@@ -89,6 +89,36 @@ async def test_who_leaves_keeps_the_thread_until_its_work_ends(gate: Gate) -> No
     assert gate.begun == ["left", "last"]
 
 
+@pytest.mark.parametrize("left", [[0], [1], [0, 1], [2], [0, 1, 2]], ids=str)
+async def test_who_leaves_when_a_thread_becomes_free_takes_none(left: list[int]) -> None:
+    share = ThreadShare("test", threads=1, share=1)
+    share._hold("first")
+    tasks = [asyncio.create_task(share.run(lambda: "done", by=by)) for by in "aab"]
+    await asyncio.sleep(0)
+    for at in left:
+        tasks[at].cancel()
+    share._release("first")
+    found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), SECONDS)
+    assert [one == "done" for one in found] == [at not in left for at in range(3)]
+    assert [isinstance(one, asyncio.CancelledError) for one in found] == [
+        at in left for at in range(3)
+    ]
+    assert await asyncio.wait_for(share.run(lambda: "next", by="a"), SECONDS) == "next"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_who_leaves_as_its_turn_comes_gives_it_on(at: int) -> None:
+    share = ThreadShare("test", threads=1, share=1)
+    share._hold("first")
+    tasks = [asyncio.create_task(share.run(lambda: "done", by=by)) for by in "aa"]
+    await asyncio.sleep(0)
+    share._release("first")
+    tasks[at].cancel()
+    found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), SECONDS)
+    assert [one == "done" for one in found] == [each != at for each in range(2)]
+    assert await asyncio.wait_for(share.run(lambda: "next", by="a"), SECONDS) == "next"
+
+
 async def test_what_work_raises_frees_its_thread() -> None:
     share = ThreadShare("test", threads=1, share=1)
     for _ in range(3):
