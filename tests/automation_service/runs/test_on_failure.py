@@ -87,6 +87,16 @@ async def _begun(
     return name, act
 
 
+async def _until_two_hangs(rota: Running, name: str) -> None:
+    """Its start is stored a moment after it began."""
+
+    async def hangs() -> bool:
+        runs = [await rota.run(one.name) for one in await rota.runs(name)]
+        return [statuses(run).get("two") for run in runs] == ["RUNNING"]
+
+    await until(hangs)
+
+
 async def test_on_failure_goes_on_after_its_worker_is_lost_and_no_step_of_the_plan_is_repeated(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:
@@ -134,10 +144,7 @@ async def test_a_run_whose_worker_hangs_past_its_deadline_begins_its_on_failure(
     name, act = await _begun(rota, clock, agent, "hang")
     act.opened.set()
 
-    async def hangs() -> bool:
-        return len(agent.begun) == 2
-
-    await until(hangs)
+    await _until_two_hangs(rota, name)
     await execute(rota.url, "update automation_runs set deadline = now() - interval '1 hour'")
     await rota.service.reconciler.reconcile()
     [run] = await rota.ended(name)
@@ -151,10 +158,7 @@ async def test_a_run_that_is_cancelled_has_no_on_failure(
 ) -> None:
     name, _ = await _begun(rota, clock, agent, "hang")
 
-    async def hangs() -> bool:
-        return len(agent.begun) == 2
-
-    await until(hangs)
+    await _until_two_hangs(rota, name)
     [run] = await rota.runs(name)
     await rota.call("CancelRun", pb.CancelRunRequest(name=run.name))
     [run] = await rota.ended(name)
