@@ -14,8 +14,10 @@ def test_the_work_of_a_session_that_has_ended_counts(postgres_server: SuiteServe
     before = database.measure_cpu(server)
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute("set max_parallel_workers_per_gather = 0")
-        connection.execute("select count(sqrt(n)) from generate_series(1, 800000) n")
-        during = database.measure_cpu(server)
+        for _ in range(40):  # a machine that is ten times as quick needs ten of them
+            connection.execute("select count(sqrt(n)) from generate_series(1, 800000) n")
+            if (during := database.measure_cpu(server)) - before > 0.06:
+                break
         pid = connection.info.backend_pid
     while Path(f"/proc/{pid}").exists():
         pass
