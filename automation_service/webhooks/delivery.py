@@ -17,7 +17,7 @@ from automation_service.persistence.outbox.webhook_deliveries import WebhookDeli
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
-from shared import errors
+from shared import errors, resources
 from shared.db import database
 from shared.security.egress import look_up_for
 from shared.telemetry import logs, metrics
@@ -99,7 +99,7 @@ class WebhookDeliveryWorker(OutboxWorker[WebhookDelivery]):
             return ChannelAnswer(error="its secret can't be read")
         body = tried.body.encode()
         headers = build_signed_headers(tried.id, body, secrets, seconds=int(now.timestamp()))
-        with look_up_for(tried.workspace):
+        with look_up_for(resources.WORKSPACE.format(workspace=tried.workspace)):
             return await self.sender.send(webhook.uri, body, headers)
 
     async def _end(

@@ -78,7 +78,10 @@ def names_inner(host: str) -> bool:
 
 @contextmanager
 def look_up_for(workspace: str) -> Iterator[None]:
-    """Names are looked up for a workspace meanwhile, with its share of the threads."""
+    """Names are looked up for a workspace meanwhile, with its share of the threads.
+
+    In a process a workspace is always named alike, by its id or by its resource name.
+    """
     token = _LOOKED_UP_FOR.set(workspace)
     try:
         yield
