@@ -354,7 +354,8 @@ class AutomationLifecycle:
             author = await _find_author(connection, key, found, checked.definition, restored)
             if author == key.user:
                 require_checked(checked.definition, outside.models, field=field)
-            # Who only stops another's delivery adds none: its place may be gone, or its author.
+            # An edit that only removes another author's deliveries is not checked: the destination
+            # or the author may be gone.
             if author == key.user or restored is not None:
                 require_checked_destinations(
                     checked.definition, author, outside.destinations, field=field

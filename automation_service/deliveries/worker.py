@@ -21,7 +21,8 @@ from shared.telemetry import logs, metrics
 # A slow destination delays no other, and those of a workspace none of another's.
 MAX_PER_DESTINATION: Final = 2
 MAX_PER_WORKSPACE: Final = 4
-# Deliveries that wait for one destination. Of more the oldest fail, so many at a time.
+# How many deliveries may wait for one destination, and how many of the oldest beyond that are
+# failed at a time.
 MAX_WAITING: Final = 1_000
 MAX_ENDED: Final = 1_000
 TOO_MANY: Final = f"more than {MAX_WAITING:,} newer ones waited for the destination"

@@ -105,13 +105,13 @@ async def record_outcome(
 
 
 async def record_error(connection: AsyncConnection, tried: OpenDestination, error: str) -> None:
-    """Has a destination show what is wrong with it, unless that says nothing of it any more."""
+    """Stores an attempt's error at the destination, unless its settings changed meanwhile."""
     if await _lock_same(connection, tried) is not None:
         await rows.update_columns(connection, tried.id, {"last_error": error[:MAX_ERROR]})
 
 
 async def _lock_same(connection: AsyncConnection, tried: OpenDestination) -> Destination | None:
-    """Locks what was opened; None if it is paused, or no attempt goes to the same place now."""
+    """Locks the destination. Returns None if it is gone or paused, or its settings changed."""
     found = await rows.lock_by_id(connection, tried.id)
     if found is None or found.state is DestinationState.PAUSED:
         return None

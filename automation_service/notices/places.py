@@ -25,7 +25,7 @@ from shared.schedule import zones
 
 # The fact that names the destination that did not take a result.
 _FAILED: Final = "destination"
-# Of why a destination did not take a notice.
+# Characters of the reason why a destination did not take a notice.
 MAX_ERROR: Final = 500
 
 

@@ -48,7 +48,7 @@ _BRIEF = sa.func.jsonb_build_object(
     .scalar_subquery(),
     type_=JSONB,
 ).label("definition")
-# Of an automation: those that are looked at to see what reaches a thread.
+# How many deliveries of an automation say whether results reach its threads.
 NEWEST_DELIVERIES: Final = 20
 
 

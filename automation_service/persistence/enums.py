@@ -70,7 +70,7 @@ class DestinationState(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about. Stored as text. Settings have no route for the last two."""
+    """What a notice is about. Stored as text. The last two go to the inbox only."""
 
     APPROVAL_WAITING = "approval_waiting"
     RUN_FAILED = "run_failed"

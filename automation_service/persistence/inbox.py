@@ -127,7 +127,7 @@ async def insert_items(
 async def place_in_thread(
     connection: AsyncConnection, owner: InboxOwner, item: UUID, *, thread: str, delivery: str
 ) -> bool:
-    """Has an item name a thread and the delivery to it.
+    """Stores a thread, and the delivery to it, at an item.
 
     Returns False if there is no such item, or it names a thread already.
     """

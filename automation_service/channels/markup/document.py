@@ -22,7 +22,7 @@ MAX_URL: Final = 2_000
 MAX_CHARACTERS: Final = 256 * 1024
 # Markup that a paragraph may have. One that has more is text: to read it costs its square.
 MAX_MARKS: Final = 2_000
-# Of all paragraphs the squares together: those that follow are text.
+# The sum of squared marks over all paragraphs; the paragraphs after it are plain text.
 MAX_SQUARES: Final = 2 * MAX_MARKS**2
 # Cells of all tables of a text together: each costs as much as a word of markup.
 MAX_CELLS: Final = 8_000
