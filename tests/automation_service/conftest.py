@@ -1,6 +1,7 @@
 """Fixtures: a migrated database, keys, and the service on them."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -71,3 +72,33 @@ async def rota(
     """The whole service on a clock that stands at START until it is told to move."""
     async with running(url, keys, clock=clock, agent=agent) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, Any]:
+    """What `api_service` is started with; a module may say otherwise."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def api_url(postgres_server: SuiteServer) -> Iterator[str]:
+    """The DSN of the database of `api_service`."""
+    with postgres_server.fresh_database("automation_migrated", migrated) as fresh:
+        yield fresh.automation
+
+
+@pytest.fixture(scope="module")
+async def api_service(
+    api_url: str, tmp_path_factory: pytest.TempPathFactory, api_settings: dict[str, Any]
+) -> AsyncIterator[Running]:
+    """A service of the module's tests that only answers calls; its clock stands at START."""
+    keys = Keys(folder=tmp_path_factory.mktemp("keys"))
+    settings = {"roles": "api", **api_settings}
+    async with running(api_url, keys, clock=ManualClock(START), **settings) as service:
+        yield service
+
+
+@pytest.fixture
+def tenant(api_service: Running) -> Running:
+    """The module's service, called in a workspace of the test's own."""
+    return api_service.tenant()

@@ -4,15 +4,29 @@ import pytest
 
 from tests.automation_service.conftest import (
     agent,
+    api_service,
+    api_settings,
+    api_url,
     clock,
     migrated_databases,
     rota,
+    tenant,
     url,
 )
 from tests.contract.stage import Stage
 from tests.support.live import Live
 
-__all__ = ["agent", "clock", "migrated_databases", "rota", "url"]
+__all__ = [
+    "agent",
+    "api_service",
+    "api_settings",
+    "api_url",
+    "clock",
+    "migrated_databases",
+    "rota",
+    "tenant",
+    "url",
+]
 
 
 @pytest.fixture(scope="session")

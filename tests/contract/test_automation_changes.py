@@ -48,31 +48,31 @@ async def update(
     return await rota.call("UpdateAutomation", request)
 
 
-async def test_it_is_paused_with_a_note_and_resumed_without(rota: Running) -> None:
-    created = await rota.create()
-    paused = await pause(rota, created.name, note="holidays")
+async def test_it_is_paused_with_a_note_and_resumed_without(tenant: Running) -> None:
+    created = await tenant.create()
+    paused = await pause(tenant, created.name, note="holidays")
     assert (paused.state, paused.pause_note) == (State.PAUSED, "holidays")
     assert paused.etag != created.etag
-    resumed = await resume(rota, created.name)
+    resumed = await resume(tenant, created.name)
     assert (resumed.state, resumed.pause_note) == (State.ACTIVE, "")
 
 
-async def test_states_change_only_as_they_may(rota: Running) -> None:
-    name = (await rota.create()).name
+async def test_states_change_only_as_they_may(tenant: Running) -> None:
+    name = (await tenant.create()).name
     wrong = [resume]
     for act in wrong:
-        found = await refusal(act(rota, name))
+        found = await refusal(act(tenant, name))
         assert (found.code, found.reason) == (Code.FAILED_PRECONDITION, "STATE_CONFLICT")
         assert found.metadata == {"resource": name, "state": "ACTIVE"}
-    await pause(rota, name)
-    assert (await pause(rota, name, note="another")).pause_note == "another"
-    archived = await archive(rota, name)
+    await pause(tenant, name)
+    assert (await pause(tenant, name, note="another")).pause_note == "another"
+    archived = await archive(tenant, name)
     assert archived.state == State.ARCHIVED
     assert not archived.triggers[0].HasField("next_fire_time")
     for again in (pause, resume, archive):
-        found = await refusal(again(rota, name))
+        found = await refusal(again(tenant, name))
         assert found.metadata["state"] == "ARCHIVED"
-    assert (await refusal(update(rota, name, news()))).reason == "STATE_CONFLICT"
+    assert (await refusal(update(tenant, name, news()))).reason == "STATE_CONFLICT"
 
 
 async def test_an_archived_automation_fires_no_more(rota: Running, clock: ManualClock) -> None:
@@ -84,27 +84,27 @@ async def test_an_archived_automation_fires_no_more(rota: Running, clock: Manual
     assert await rota.slots(archived) == []
 
 
-async def test_a_stale_etag_changes_nothing(rota: Running) -> None:
-    created = await rota.create()
-    await pause(rota, created.name, etag=created.etag)
-    found = await refusal(resume(rota, created.name, etag=created.etag))
+async def test_a_stale_etag_changes_nothing(tenant: Running) -> None:
+    created = await tenant.create()
+    await pause(tenant, created.name, etag=created.etag)
+    found = await refusal(resume(tenant, created.name, etag=created.etag))
     assert (found.code, found.reason) == (Code.ABORTED, "ETAG_MISMATCH")
-    now = (await rota.get(created.name)).etag
+    now = (await tenant.get(created.name)).etag
     assert found.metadata == {"resource": created.name, "etag": now}
-    assert (await refusal(update(rota, created.name, news(), etag="x"))).reason == "ETAG_MISMATCH"
+    assert (await refusal(update(tenant, created.name, news(), etag="x"))).reason == "ETAG_MISMATCH"
     deleted = pb.DeleteAutomationRequest(name=created.name, etag="x")
-    assert (await refusal(rota.call("DeleteAutomation", deleted))).reason == "ETAG_MISMATCH"
+    assert (await refusal(tenant.call("DeleteAutomation", deleted))).reason == "ETAG_MISMATCH"
 
 
-async def test_a_repeated_change_is_made_once(rota: Running) -> None:
-    name = (await rota.create()).name
+async def test_a_repeated_change_is_made_once(tenant: Running) -> None:
+    name = (await tenant.create()).name
     request_id = new_request_id()
-    first = await pause(rota, name, request_id=request_id)
-    again = await pause(rota, name, request_id=request_id)
+    first = await pause(tenant, name, request_id=request_id)
+    again = await pause(tenant, name, request_id=request_id)
     assert again == first
-    await resume(rota, name)
-    assert (await pause(rota, name, request_id=request_id)).state == State.ACTIVE
-    found = await refusal(pause(rota, name, request_id=request_id, note="another body"))
+    await resume(tenant, name)
+    assert (await pause(tenant, name, request_id=request_id)).state == State.ACTIVE
+    found = await refusal(pause(tenant, name, request_id=request_id, note="another body"))
     assert found.reason == "REQUEST_ID_REUSED"
 
 
@@ -122,67 +122,67 @@ async def test_deletion_takes_everything_with_it(rota: Running, clock: ManualClo
 
 
 async def test_a_changed_definition_is_a_new_revision_and_a_changed_schedule_starts_now(
-    rota: Running,
+    tenant: Running,
 ) -> None:
-    created = await rota.create()
+    created = await tenant.create()
     later = news(triggers=[schedule("30 10 * * *")])
-    changed = await update(rota, created.name, {"definition": later["definition"]})
+    changed = await update(tenant, created.name, {"definition": later["definition"]})
     assert (changed.revision, changed.display_name) == (2, "Morning news")
     assert [t.trigger_id for t in changed.triggers] == ["t"]
     due = changed.triggers[0].next_fire_time.ToDatetime(tzinfo=UTC)
     assert due == START.replace(hour=10, minute=30, second=0)
 
     request = pb.ListRevisionsRequest(parent=created.name, page_size=1)
-    page = await rota.call("ListRevisions", request)
+    page = await tenant.call("ListRevisions", request)
     assert [r.revision for r in page.revisions] == [2]
     assert not page.revisions[0].HasField("definition")
     request.page_token = page.next_page_token
-    assert [r.revision for r in (await rota.call("ListRevisions", request)).revisions] == [1]
+    assert [r.revision for r in (await tenant.call("ListRevisions", request)).revisions] == [1]
 
-    first = await rota.call(
+    first = await tenant.call(
         "GetRevision", pb.GetRevisionRequest(name=f"{created.name}/revisions/1")
     )
     assert (first.definition, first.author) == (created.definition, "users/ada")
-    back = await rota.call(
+    back = await tenant.call(
         "RollbackAutomation", pb.RollbackAutomationRequest(name=created.name, revision=1)
     )
     assert (back.revision, back.definition) == (3, created.definition)
     gone = pb.RollbackAutomationRequest(name=created.name, revision=9)
-    assert (await refusal(rota.call("RollbackAutomation", gone))).code is Code.NOT_FOUND
+    assert (await refusal(tenant.call("RollbackAutomation", gone))).code is Code.NOT_FOUND
 
 
-async def test_an_update_without_a_changed_definition_makes_no_revision(rota: Running) -> None:
-    created = await rota.create()
-    changed = await update(rota, created.name, {"description": "New."})
+async def test_an_update_without_a_changed_definition_makes_no_revision(tenant: Running) -> None:
+    created = await tenant.create()
+    changed = await update(tenant, created.name, {"description": "New."})
     assert (changed.revision, changed.description) == (1, "New.")
     assert changed.definition == created.definition
     assert changed.triggers[0].next_fire_time == created.triggers[0].next_fire_time
 
 
-async def test_a_mask_says_what_is_changed(rota: Running) -> None:
-    created = await rota.create()
+async def test_a_mask_says_what_is_changed(tenant: Running) -> None:
+    created = await tenant.create()
     said = {**news(), "description": "ignored", "display_name": "Evening news"}
-    renamed = await update(rota, created.name, said, "display_name")
+    renamed = await update(tenant, created.name, said, "display_name")
     assert (renamed.display_name, renamed.definition.name) == ("Evening news", "Evening news")
     assert renamed.description == created.description
-    emptied = await update(rota, created.name, {}, "description")
+    emptied = await update(tenant, created.name, {}, "description")
     assert emptied.description == ""
     for path in ("state", "creator", "definition.plan"):
-        found = await refusal(update(rota, created.name, said, path))
+        found = await refusal(update(tenant, created.name, said, path))
         assert [v.field for v in found.violations] == ["update_mask"]
-    found = await refusal(update(rota, created.name, {"display_name": "x"}, "*"))
+    found = await refusal(update(tenant, created.name, {"display_name": "x"}, "*"))
     assert [v.field for v in found.violations] == ["automation.definition"]
 
 
-async def test_an_update_can_be_tried_without_saving(rota: Running) -> None:
-    created = await rota.create()
+async def test_an_update_can_be_tried_without_saving(tenant: Running) -> None:
+    created = await tenant.create()
     tried = await update(
-        rota, created.name, news(triggers=[schedule()], goal="x"), validate_only=True
+        tenant, created.name, news(triggers=[schedule()], goal="x"), validate_only=True
     )
     assert (tried.revision, tried.definition.goal) == (2, "x")
     assert tried.triggers[0].HasField("next_fire_time")
-    assert await rota.get(created.name) == created
-    found = await refusal(update(rota, created.name, news(plan=[]), validate_only=True))
+    assert await tenant.get(created.name) == created
+    found = await refusal(update(tenant, created.name, news(plan=[]), validate_only=True))
     assert [v.field for v in found.violations] == ["automation.definition.plan"]
 
 
@@ -195,56 +195,59 @@ def every_hour() -> Struct:
 PLAN = [{"step_id": "a", "action": "agent_task", "config": {"prompt": "Say hello."}}]
 
 
-async def test_triggers_are_edited_one_by_one(rota: Running) -> None:
-    owner = (await rota.create(news(triggers=[], inputs={"schema": {}}, plan=PLAN))).name
+async def test_triggers_are_edited_one_by_one(tenant: Running) -> None:
+    owner = (await tenant.create(news(triggers=[], inputs={"schema": {}}, plan=PLAN))).name
     request_id = new_request_id()
     create = pb.CreateTriggerRequest(
         parent=owner,
         trigger=pb.Trigger(type="schedule", config=every_hour()),
         request_id=request_id,
     )
-    made = await rota.call("CreateTrigger", create)
+    made = await tenant.call("CreateTrigger", create)
     assert made.name.startswith(f"{owner}/triggers/")
-    assert await rota.call("CreateTrigger", create) == made
+    assert await tenant.call("CreateTrigger", create) == made
     assert made.next_fire_time.ToDatetime(tzinfo=UTC) == START + timedelta(seconds=30)
 
     changed = pb.Trigger(name=made.name, enabled=False, etag=made.etag)
-    off = await rota.call("UpdateTrigger", pb.UpdateTriggerRequest(trigger=changed))
+    off = await tenant.call("UpdateTrigger", pb.UpdateTriggerRequest(trigger=changed))
     assert (off.enabled, off.config) == (False, every_hour())
     assert not off.HasField("next_fire_time")
     stale = pb.UpdateTriggerRequest(trigger=changed)
-    assert (await refusal(rota.call("UpdateTrigger", stale))).reason == "ETAG_MISMATCH"
+    assert (await refusal(tenant.call("UpdateTrigger", stale))).reason == "ETAG_MISMATCH"
 
     get = pb.GetTriggerRequest(name=made.name)
-    assert await rota.call("GetTrigger", get) == off
-    listed = await rota.call("ListTriggers", pb.ListTriggersRequest(parent=owner))
+    assert await tenant.call("GetTrigger", get) == off
+    listed = await tenant.call("ListTriggers", pb.ListTriggersRequest(parent=owner))
     assert [t.name for t in listed.triggers] == [made.name]
-    await rota.call("DeleteTrigger", pb.DeleteTriggerRequest(name=made.name))
-    assert (await refusal(rota.call("GetTrigger", get))).code is Code.NOT_FOUND
-    assert (await rota.get(owner)).revision == 4
+    await tenant.call("DeleteTrigger", pb.DeleteTriggerRequest(name=made.name))
+    assert (await refusal(tenant.call("GetTrigger", get))).code is Code.NOT_FOUND
+    assert (await tenant.get(owner)).revision == 4
 
 
-async def test_a_trigger_that_is_wrong_or_there_is_refused(rota: Running) -> None:
-    owner = (await rota.create(news(inputs={"schema": {}}, plan=PLAN))).name
+async def test_a_trigger_that_is_wrong_or_there_is_refused(tenant: Running) -> None:
+    owner = (await tenant.create(news(inputs={"schema": {}}, plan=PLAN))).name
     taken = pb.CreateTriggerRequest(
         parent=owner,
         trigger=pb.Trigger(type="schedule", config=every_hour()),
         trigger_id="mornings",
     )
-    assert (await refusal(rota.call("CreateTrigger", taken))).reason == "RESOURCE_EXISTS"
+    assert (await refusal(tenant.call("CreateTrigger", taken))).reason == "RESOURCE_EXISTS"
     manual = pb.CreateTriggerRequest(
         parent=owner, trigger=pb.Trigger(type="manual", config=every_hour())
     )
-    found = await refusal(rota.call("CreateTrigger", manual))
+    found = await refusal(tenant.call("CreateTrigger", manual))
     assert found.code is Code.INVALID_ARGUMENT
     assert [v.field for v in found.violations] == ["trigger.type"]
 
 
-async def test_every_change_leaves_an_audit_row(rota: Running) -> None:
-    name = (await rota.create()).name
-    await pause(rota, name)
+async def test_every_change_leaves_an_audit_row(tenant: Running) -> None:
+    name = (await tenant.create()).name
+    await pause(tenant, name)
     rows = await execute(
-        rota.url, "select actor, action, resource from audit_events order by create_time, id"
+        tenant.url,
+        "select actor, action, resource from audit_events where workspace_id = $1"
+        " order by create_time, id",
+        tenant.workspace,
     )
     assert [tuple(row) for row in rows] == [
         ("ada", "CreateAutomation", name),
@@ -255,7 +258,7 @@ async def test_every_change_leaves_an_audit_row(rota: Running) -> None:
 FIRST_AND_LAST = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
 
 
-async def test_the_ends_of_the_calendar_are_explained_in_every_zone(rota: Running) -> None:
+async def test_the_ends_of_the_calendar_are_explained_in_every_zone(tenant: Running) -> None:
     zones = ("UTC", "Pacific/Kiritimati", "America/Adak")
     crons = ("* * * * *", "59 23 31 12 *")
     moments = [
@@ -266,21 +269,21 @@ async def test_the_ends_of_the_calendar_are_explained_in_every_zone(rota: Runnin
         "9999-12-30T23:59:00Z",
     ]
     for trigger in (schedule(cron, zone) for zone in zones for cron in crons):
-        name = (await rota.create(news(triggers=[trigger]))).name
+        name = (await tenant.create(news(triggers=[trigger]))).name
         for moment in moments:
             request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
             request.time.FromJsonString(moment)
-            assert (await rota.call("ExplainSlot", request)).explanation
+            assert (await tenant.call("ExplainSlot", request)).explanation
 
 
-async def test_an_excluded_date_is_no_slot_and_says_so(rota: Running) -> None:
+async def test_an_excluded_date_is_no_slot_and_says_so(tenant: Running) -> None:
     config = {"cron": "0 9 * * *", "timezone": "Europe/Paris", "excluded_dates": ["2026-11-24"]}
-    name = (await rota.create(news(triggers=[{**schedule(), "config": config}]))).name
+    name = (await tenant.create(news(triggers=[{**schedule(), "config": config}]))).name
     request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
     for hour, date in ((8, "2026-11-24"), (23, "2026-11-24")):
         # 23:00 of the 23rd in UTC is midnight of the 24th in Paris
         request.time.FromDatetime(START.replace(day=24 if hour == 8 else 23, hour=hour, minute=0))
-        found = await rota.call("ExplainSlot", request)
+        found = await tenant.call("ExplainSlot", request)
         assert found.explanation == (
             f"It is no slot of this schedule: {date} is one of its excluded dates."
         )
@@ -307,12 +310,12 @@ async def test_an_excluded_date_is_no_slot_and_says_so(rota: Running) -> None:
     ],
 )
 async def test_the_preview_of_a_form_has_its_slots_and_its_words(
-    rota: Running, form: dict[str, Any], summary: str, slots: int
+    tenant: Running, form: dict[str, Any], summary: str, slots: int
 ) -> None:
     request = pb.PreviewScheduleRequest(count=5)
-    request.parent = (await rota.create()).name.partition("/automations/")[0]
+    request.parent = (await tenant.create()).name.partition("/automations/")[0]
     request.config.update({"timezone": "Europe/Paris", **form})
-    found = await rota.call("PreviewSchedule", request)
+    found = await tenant.call("PreviewSchedule", request)
     assert found.summary == f"{summary}, Europe/Paris"
     assert len(found.slots) == slots
 
@@ -328,13 +331,14 @@ async def test_the_preview_of_a_form_has_its_slots_and_its_words(
     ],
 )
 async def test_a_slot_of_a_definition_that_can_not_be_read_is_explained(
-    rota: Running, broken: str
+    tenant: Running, broken: str
 ) -> None:
-    name = (await rota.create(news(triggers=[schedule()]))).name
-    await execute(rota.url, f"update automations set definition = {broken}")
+    name = (await tenant.create(news(triggers=[schedule()]))).name
+    break_it = f"update automations set definition = {broken} where workspace_id = $1"
+    await execute(tenant.url, break_it, tenant.workspace)
     request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
     request.time.FromDatetime(START)
-    found = await rota.call("ExplainSlot", request)
+    found = await tenant.call("ExplainSlot", request)
     assert found.explanation == "Its schedule can't be read."
 
 
@@ -368,50 +372,52 @@ async def update_trigger(rota: Running, trigger: Any, config: dict[str, Any], **
     return await rota.call("UpdateTrigger", request)
 
 
-async def test_a_dry_run_answers_with_the_present_etag_and_guards_the_update(rota: Running) -> None:
-    created = await rota.create(news(triggers=[schedule()]))
+async def test_a_dry_run_answers_with_the_present_etag_and_guards_the_update(
+    tenant: Running,
+) -> None:
+    created = await tenant.create(news(triggers=[schedule()]))
     (trigger,) = created.triggers
     mine = {"display_name": "mine"}
     config = {"cron": "5 * * * *", "timezone": "UTC"}
-    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
+    shown = await update(tenant, created.name, mine, "display_name", validate_only=True)
     assert (shown.display_name, shown.etag) == ("mine", created.etag)
-    planned = await update_trigger(rota, trigger, config, validate_only=True)
+    planned = await update_trigger(tenant, trigger, config, validate_only=True)
     assert planned.etag == created.etag
-    await update(rota, created.name, {"description": "hers"}, "description")
+    await update(tenant, created.name, {"description": "hers"}, "description")
     for late in (
-        update(rota, created.name, mine, "display_name", etag=shown.etag),
-        update_trigger(rota, trigger, config, etag=planned.etag),
+        update(tenant, created.name, mine, "display_name", etag=shown.etag),
+        update_trigger(tenant, trigger, config, etag=planned.etag),
     ):
         assert (await refusal(late)).reason == "ETAG_MISMATCH"
 
 
-async def test_an_update_saves_what_was_shown_or_nothing(rota: Running) -> None:
-    created = await rota.create(news(triggers=[schedule()]))
+async def test_an_update_saves_what_was_shown_or_nothing(tenant: Running) -> None:
+    created = await tenant.create(news(triggers=[schedule()]))
     (trigger,) = created.triggers
     mine = {"display_name": "mine"}
     config = {"cron": "5 * * * *", "timezone": "UTC"}
-    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
-    planned = await update_trigger(rota, trigger, config, validate_only=True)
+    shown = await update(tenant, created.name, mine, "display_name", validate_only=True)
+    planned = await update_trigger(tenant, trigger, config, validate_only=True)
     assert created.payload_digest == ""
-    await update(rota, created.name, {"description": "hers"}, "description")
+    await update(tenant, created.name, {"description": "hers"}, "description")
     found = await refusal(
-        update(rota, created.name, mine, "display_name", payload_digest=shown.payload_digest)
+        update(tenant, created.name, mine, "display_name", payload_digest=shown.payload_digest)
     )
     assert (found.code, found.reason) == (Code.ABORTED, "DIGEST_MISMATCH")
     assert found.metadata == {"resource": created.name}
     other = {"cron": "6 * * * *", "timezone": "UTC"}
-    wrong = update_trigger(rota, trigger, other, payload_digest=planned.payload_digest)
+    wrong = update_trigger(tenant, trigger, other, payload_digest=planned.payload_digest)
     assert (await refusal(wrong)).metadata == {"resource": trigger.name}
-    got = await rota.call("GetAutomation", pb.GetAutomationRequest(name=created.name))
+    got = await tenant.call("GetAutomation", pb.GetAutomationRequest(name=created.name))
     assert (got.display_name, got.revision) == (created.display_name, 1)
 
     saved = await update_trigger(
-        rota, trigger, config, payload_digest=planned.payload_digest.upper()
+        tenant, trigger, config, payload_digest=planned.payload_digest.upper()
     )
     assert saved.config["cron"] == "5 * * * *"
-    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
+    shown = await update(tenant, created.name, mine, "display_name", validate_only=True)
     saved = await update(
-        rota, created.name, mine, "display_name", payload_digest=shown.payload_digest
+        tenant, created.name, mine, "display_name", payload_digest=shown.payload_digest
     )
     assert saved.display_name == "mine"
 

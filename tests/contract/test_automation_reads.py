@@ -82,28 +82,28 @@ async def test_lists_of_large_automations_and_runs_reach_a_client_as_it_comes(
     assert len(run.inputs["topic"]) == 200_000
 
 
-async def test_a_list_goes_by_key_when_what_it_lists_changes(rota: Running) -> None:
+async def test_a_list_goes_by_key_when_what_it_lists_changes(tenant: Running) -> None:
     triggers = [{**schedule(), "trigger_id": name} for name in "abcde"]
-    name = (await rota.create(news(triggers=triggers))).name
+    name = (await tenant.create(news(triggers=triggers))).name
     request = pb.ListTriggersRequest(parent=name, page_size=2)
-    first = await rota.call("ListTriggers", request)
+    first = await tenant.call("ListTriggers", request)
     assert [t.trigger_id for t in first.triggers] == ["a", "b"]
-    await rota.call("DeleteTrigger", pb.DeleteTriggerRequest(name=f"{name}/triggers/a"))
+    await tenant.call("DeleteTrigger", pb.DeleteTriggerRequest(name=f"{name}/triggers/a"))
     request.page_token = first.next_page_token
-    second = await rota.call("ListTriggers", request)
+    second = await tenant.call("ListTriggers", request)
     assert [t.trigger_id for t in second.triggers] == ["c", "d"]
 
 
-async def test_a_list_can_be_filtered(rota: Running) -> None:
-    active, paused = await rota.create(), await rota.create()
-    await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=paused.name))
+async def test_a_list_can_be_filtered(tenant: Running) -> None:
+    active, paused = await tenant.create(), await tenant.create()
+    await tenant.call("PauseAutomation", pb.PauseAutomationRequest(name=paused.name))
     for text, expected in (
         ("state = ACTIVE", [active.name]),
         ("state = PAUSED", [paused.name]),
         (f'create_time > "{(START + timedelta(days=1)).isoformat()}"', []),
     ):
-        request = pb.ListAutomationsRequest(parent="workspaces/w", filter=text)
-        page = await rota.call("ListAutomations", request)
+        request = pb.ListAutomationsRequest(parent=tenant.parent, filter=text)
+        page = await tenant.call("ListAutomations", request)
         assert [a.name for a in page.automations] == expected
 
 
@@ -117,9 +117,11 @@ async def test_a_list_can_be_filtered(rota: Running) -> None:
         {"filter": "create_time > yesterday"},
     ],
 )
-async def test_a_list_that_makes_no_sense_is_refused(rota: Running, fields: dict[str, Any]) -> None:
-    request = pb.ListAutomationsRequest(parent="workspaces/w", **fields)
-    found = await refusal(rota.call("ListAutomations", request))
+async def test_a_list_that_makes_no_sense_is_refused(
+    tenant: Running, fields: dict[str, Any]
+) -> None:
+    request = pb.ListAutomationsRequest(parent=tenant.parent, **fields)
+    found = await refusal(tenant.call("ListAutomations", request))
     assert (found.code, found.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
@@ -143,38 +145,49 @@ READS = [
 ]
 
 
+def within(tenant: Running, request: Any) -> Any:
+    """The request about the same resource in the tenant's workspace."""
+    made = type(request)()
+    made.CopyFrom(request)
+    field = "name" if hasattr(made, "name") else "parent"
+    setattr(made, field, getattr(made, field).replace("workspaces/w", tenant.parent))
+    return made
+
+
 @pytest.mark.parametrize(("rpc", "request_"), READS, ids=[rpc for rpc, _ in READS])
-async def test_what_does_not_exist_is_not_found(rota: Running, rpc: str, request_: Any) -> None:
-    found = await refusal(rota.call(rpc, request_))
+async def test_what_does_not_exist_is_not_found(tenant: Running, rpc: str, request_: Any) -> None:
+    found = await refusal(tenant.call(rpc, within(tenant, request_)))
     assert (found.code, found.reason) == (Code.NOT_FOUND, "RESOURCE_NOT_FOUND")
 
 
 @pytest.mark.parametrize(("rpc", "request_"), READS, ids=[rpc for rpc, _ in READS])
 async def test_a_stranger_hears_the_same_as_of_nothing(
-    rota: Running, keys: Keys, rpc: str, request_: Any
+    tenant: Running, rpc: str, request_: Any
 ) -> None:
-    await rota.create(automation_id="gone")
-    headers = keys.user_headers("eve", workspaces={"other": "owner"})
-    found = await refusal(rota.call(rpc, request_, headers=headers))
+    await tenant.create(automation_id="gone")
+    headers = tenant.keys.user_headers("eve", workspaces={"other": "owner"})
+    request = within(tenant, request_)
+    found = await refusal(tenant.call(rpc, request, headers=headers))
     assert (found.code, found.reason) == (Code.NOT_FOUND, "RESOURCE_NOT_FOUND")
-    said = getattr(request_, "name", "") or request_.parent
+    said = getattr(request, "name", "") or request.parent
     assert found.metadata == {"resource": said}
 
 
-async def test_a_revoked_member_does_not_find_the_workspace(rota: Running) -> None:
-    created = await rota.create()
-    await execute(rota.url, "update memberships set revoked_time = now()")
-    found = await refusal(rota.get(created.name))
+async def test_a_revoked_member_does_not_find_the_workspace(tenant: Running) -> None:
+    created = await tenant.create()
+    revoke = "update memberships set revoked_time = now() where workspace_id = $1"
+    await execute(tenant.url, revoke, tenant.workspace)
+    found = await refusal(tenant.get(created.name))
     assert (found.code, found.metadata) == (Code.NOT_FOUND, {"resource": created.name})
 
 
-async def test_a_preview_names_the_slots_with_their_offsets(rota: Running) -> None:
+async def test_a_preview_names_the_slots_with_their_offsets(tenant: Running) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w",
+        parent=tenant.parent,
         config=config(cron="0 9 * * 1-5", timezone="Europe/Paris"),
         count=3,
     )
-    found = await rota.call("PreviewSchedule", request)
+    found = await tenant.call("PreviewSchedule", request)
     assert [s.local_time for s in found.slots] == [
         "2026-11-23T09:00",
         "2026-11-24T09:00",
@@ -185,14 +198,14 @@ async def test_a_preview_names_the_slots_with_their_offsets(rota: Running) -> No
     assert found.slots[0].fire_time.seconds == int((START + timedelta(seconds=30)).timestamp())
 
 
-async def test_a_preview_ends_where_the_schedule_does(rota: Running) -> None:
+async def test_a_preview_ends_where_the_schedule_does(tenant: Running) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w",
+        parent=tenant.parent,
         config=config(cron="30 2 * 3 *", timezone="Europe/Paris", on_gap="skip", max_fires=28),
         start_time=Timestamp(seconds=int(datetime(2027, 2, 28, tzinfo=UTC).timestamp())),
         count=50,
     )
-    found = await rota.call("PreviewSchedule", request)
+    found = await tenant.call("PreviewSchedule", request)
     assert len(found.slots) == 29
     assert [s.local_time for s in found.slots if s.skipped] == ["2027-03-28T02:30"]
     assert any("at most 28 times" in note for note in found.notes)
@@ -214,51 +227,51 @@ async def test_a_preview_ends_where_the_schedule_does(rota: Running) -> None:
     ids=str,
 )
 async def test_a_preview_of_what_never_fires_says_so(
-    rota: Running, said: dict[str, Any], note: str
+    tenant: Running, said: dict[str, Any], note: str
 ) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w", config=config(timezone="Europe/Paris", **said)
+        parent=tenant.parent, config=config(timezone="Europe/Paris", **said)
     )
-    found = await rota.call("PreviewSchedule", request)
+    found = await tenant.call("PreviewSchedule", request)
     assert all(slot.skipped for slot in found.slots)
     assert any(one.startswith(note) for one in found.notes)
 
 
-async def test_a_preview_says_what_it_cuts(rota: Running) -> None:
+async def test_a_preview_says_what_it_cuts(tenant: Running) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w", config=config(cron="0 9 * * *", timezone="UTC"), count=2_000
+        parent=tenant.parent, config=config(cron="0 9 * * *", timezone="UTC"), count=2_000
     )
-    found = await rota.call("PreviewSchedule", request)
+    found = await tenant.call("PreviewSchedule", request)
     assert len(found.slots) == 100
     assert list(found.notes) == [
         "Of 2000 slots that were asked for, at most the first 100 are given."
     ]
 
 
-async def test_a_preview_of_a_spelling_from_elsewhere_says_what_works(rota: Running) -> None:
+async def test_a_preview_of_a_spelling_from_elsewhere_says_what_works(tenant: Running) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w", config=config(cron="0 0 9 ? * MON-FRI", timezone="europe/paris")
+        parent=tenant.parent, config=config(cron="0 0 9 ? * MON-FRI", timezone="europe/paris")
     )
-    found = await refusal(rota.call("PreviewSchedule", request))
+    found = await refusal(tenant.call("PreviewSchedule", request))
     said = {one.field: one.description for one in found.violations}
     assert "write '0 9 * * MON-FRI'" in said["config.cron"]
     assert "write Europe/Paris" in said["config.timezone"]
 
 
-async def test_a_preview_of_a_bad_schedule_names_the_field(rota: Running) -> None:
+async def test_a_preview_of_a_bad_schedule_names_the_field(tenant: Running) -> None:
     request = pb.PreviewScheduleRequest(
-        parent="workspaces/w", config=config(cron="0 0 30 2 *", timezone="UTC")
+        parent=tenant.parent, config=config(cron="0 0 30 2 *", timezone="UTC")
     )
-    found = await refusal(rota.call("PreviewSchedule", request))
+    found = await refusal(tenant.call("PreviewSchedule", request))
     assert [v.field for v in found.violations] == ["config.cron"]
 
 
-async def test_the_registries_are_listed_with_schemas(rota: Running) -> None:
-    actions = await rota.call("ListActionTypes", pb.ListActionTypesRequest(parent="workspaces/w"))
+async def test_the_registries_are_listed_with_schemas(tenant: Running) -> None:
+    actions = await tenant.call("ListActionTypes", pb.ListActionTypesRequest(parent=tenant.parent))
     assert [a.type for a in actions.action_types] == ["agent_task", "deliver"]
     assert "prompt" in actions.action_types[0].config_schema["properties"]
-    triggers = await rota.call(
-        "ListTriggerTypes", pb.ListTriggerTypesRequest(parent="workspaces/w")
+    triggers = await tenant.call(
+        "ListTriggerTypes", pb.ListTriggerTypesRequest(parent=tenant.parent)
     )
     assert [t.type for t in triggers.trigger_types] == ["schedule"]
     assert "scheduled_for" in triggers.trigger_types[0].payload_schema["properties"]
@@ -276,7 +289,7 @@ async def test_the_last_good_catalogue_is_served_while_chat_service_is_away(
         assert [c.id for c in found.capabilities] == ["fetch_url", "now"]
 
 
-async def test_a_request_id_must_be_a_uuid(rota: Running) -> None:
-    found = await refusal(rota.create(request_id="again"))
+async def test_a_request_id_must_be_a_uuid(tenant: Running) -> None:
+    found = await refusal(tenant.create(request_id="again"))
     assert [v.field for v in found.violations] == ["request_id"]
-    assert await rota.create(request_id=new_request_id())
+    assert await tenant.create(request_id=new_request_id())

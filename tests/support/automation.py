@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -109,25 +110,38 @@ def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running service with a client. Calls are those of `ada`, an owner of `w`."""
+    """A running service with a client. Calls are those of `ada`, an owner of `workspace`."""
 
     service: bootstrap.AutomationServer
     stub: Any
     keys: Keys
     url: str
     channel: Any = None
+    workspace: str = "w"
+
+    @property
+    def parent(self) -> str:
+        return f"workspaces/{self.workspace}"
+
+    def tenant(self) -> "Running":
+        """The same service, called in a workspace of its own."""
+        return dataclasses.replace(self, workspace=f"w{uuid4().hex[:12]}")
+
+    def headers(self, user: str = "ada", role: str = "owner") -> list[tuple[str, str]]:
+        """Of a member's call."""
+        return self.keys.user_headers(user, workspaces={self.workspace: role})
 
     async def call(
         self, rpc: str, request: Any, *, headers: list[tuple[str, str]] | None = None
     ) -> Any:
-        headers = self.keys.user_headers() if headers is None else headers
+        headers = self.headers() if headers is None else headers
         return await getattr(self.stub, rpc)(request, metadata=headers, timeout=60)
 
     async def create(self, said: dict[str, Any] | None = None, **fields: Any) -> Any:
         return await self.call(
             "CreateAutomation",
             pb.CreateAutomationRequest(
-                parent="workspaces/w", automation=message(said or NEWS), **fields
+                parent=self.parent, automation=message(said or NEWS), **fields
             ),
         )
 
