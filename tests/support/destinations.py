@@ -1,4 +1,4 @@
-"""Calls on destinations of the workspace `w`."""
+"""Calls on destinations of a workspace."""
 
 from typing import Any, Final
 
@@ -8,7 +8,6 @@ from rota.automation.v1 import destination_pb2_grpc
 
 from tests.support.automation import Running
 
-PARENT: Final = "workspaces/w"
 State = dp.Destination.State
 Kind = dp.Destination.Kind
 TOPIC: Final = "a-topic-that-nobody-knows-1234"
@@ -17,10 +16,8 @@ TOPIC: Final = "a-topic-that-nobody-knows-1234"
 async def call(rota: Running, rpc: str, request: Any, *, user: str = "ada", role: str = "") -> Any:
     """Calls as a member: `ada`, an owner, unless said otherwise."""
     role = role or ("owner" if user == "ada" else "editor")
-    token = rota.keys.user_token(user, {"w": role})
     stub = destination_pb2_grpc.DestinationServiceStub(rota.channel)
-    headers = [("authorization", f"Bearer {token}")]
-    return await getattr(stub, rpc)(request, metadata=headers, timeout=60)
+    return await getattr(stub, rpc)(request, metadata=rota.headers(user, role), timeout=60)
 
 
 def ntfy(**fields: Any) -> dp.NtfySettings:
@@ -40,7 +37,7 @@ async def create(
     if not any(kind in fields for kind in ("ntfy", "email", "webhook", "matrix", "slack")):
         fields["ntfy"] = ntfy()
     request = dp.CreateDestinationRequest(
-        parent=PARENT,
+        parent=rota.parent,
         destination=dp.Destination(**fields),
         destination_id=destination_id,
         request_id=request_id,
@@ -53,7 +50,7 @@ async def get(rota: Running, name: str, **caller: Any) -> Any:
 
 
 async def listed(rota: Running, filter_: str = "", **caller: Any) -> list[Any]:
-    request = dp.ListDestinationsRequest(parent=PARENT, filter=filter_)
+    request = dp.ListDestinationsRequest(parent=rota.parent, filter=filter_)
     return list((await call(rota, "ListDestinations", request, **caller)).destinations)
 
 

@@ -51,22 +51,22 @@ DEFINITIONS: Mapping[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", DEFINITIONS)
-async def test_a_large_refusal_of_a_definition_has_its_reason(rota: Running, what: str) -> None:
+async def test_a_large_refusal_of_a_definition_has_its_reason(tenant: Running, what: str) -> None:
     request = pb.CreateAutomationRequest(
-        parent="workspaces/w", automation=message(DEFINITIONS[what]), validate_only=True
+        parent=tenant.parent, automation=message(DEFINITIONS[what]), validate_only=True
     )
-    await refused_each_time(rota, "CreateAutomation", request)
+    await refused_each_time(tenant, "CreateAutomation", request)
 
 
-async def test_a_large_refusal_of_another_call_has_its_reason(rota: Running) -> None:
-    preview = pb.PreviewScheduleRequest(parent="workspaces/w")
+async def test_a_large_refusal_of_another_call_has_its_reason(tenant: Running) -> None:
+    preview = pb.PreviewScheduleRequest(parent=tenant.parent)
     preview.config.update({"timezone": "UTC", "cron": "0 9 * * *", "é" * 20_000: 1})
-    await refused_each_time(rota, "PreviewSchedule", preview)
+    await refused_each_time(tenant, "PreviewSchedule", preview)
     update = pb.UpdateAutomationRequest(
-        automation=pb.Automation(name="workspaces/w/automations/x"),
+        automation=pb.Automation(name=f"{tenant.parent}/automations/x"),
         update_mask=field_mask_pb2.FieldMask(paths=["z" * 20_000]),
     )
-    await refused_each_time(rota, "UpdateAutomation", update)
+    await refused_each_time(tenant, "UpdateAutomation", update)
 
 
 async def refused_each_time(rota: Running, rpc: str, request: Any) -> None:

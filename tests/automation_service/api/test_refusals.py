@@ -84,11 +84,11 @@ def test_the_page_has_rows_and_its_example_is_valid() -> None:
     assert faults(NEWS) == []
 
 
-async def test_what_is_refused_here_is_refused_over_the_wire(rota: Running) -> None:
+async def test_what_is_refused_here_is_refused_over_the_wire(tenant: Running) -> None:
     """Those rows that a message can carry; the others are refused by its very fields."""
     for path, value, field, reason in rows():
         if not field.startswith("definition.triggers[0].config"):
             continue
-        found = await refusal(rota.create(changed(path, value_of(value)), validate_only=True))
+        found = await refusal(tenant.create(changed(path, value_of(value)), validate_only=True))
         assert (found.code, found.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
         assert (f"automation.{field}", reason) in [(v.field, v.reason) for v in found.violations]

@@ -30,24 +30,24 @@ def _misspelled() -> dict[str, object]:
     return news(plan=plan)
 
 
-async def test_a_definition_that_is_slow_to_check_is_saved_and_edited(rota: Running) -> None:
+async def test_a_definition_that_is_slow_to_check_is_saved_and_edited(tenant: Running) -> None:
     with pytest.raises(json_schema.NotQuick):
         check_quickly(SLOW, current_catalogue())
     request_id = new_request_id()
-    made = await rota.create(SLOW, request_id=request_id)
-    assert await rota.create(SLOW, request_id=request_id) == made
-    short = await rota.create(NEWS)
+    made = await tenant.create(SLOW, request_id=request_id)
+    assert await tenant.create(SLOW, request_id=request_id) == made
+    short = await tenant.create(NEWS)
     update = pb.UpdateAutomationRequest(
         automation=message(SLOW), update_mask=field_mask_pb2.FieldMask(paths=["definition"])
     )
     update.automation.name = short.name
-    changed = await rota.call("UpdateAutomation", update)
+    changed = await tenant.call("UpdateAutomation", update)
     assert changed.definition == made.definition
 
 
-async def test_a_fault_of_a_slow_definition_is_told_as_of_any(rota: Running) -> None:
-    request = pb.CreateAutomationRequest(parent="workspaces/w", automation=message(_misspelled()))
-    refused = await refusal(rota.call("CreateAutomation", request))
+async def test_a_fault_of_a_slow_definition_is_told_as_of_any(tenant: Running) -> None:
+    request = pb.CreateAutomationRequest(parent=tenant.parent, automation=message(_misspelled()))
+    refused = await refusal(tenant.call("CreateAutomation", request))
     assert refused.reason == "INVALID_REQUEST"
     fields = {each.field for each in refused.violations}
     assert "automation.definition.plan[0].config.prompt" in fields

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import pytest
 from rota.automation.v1 import destination_pb2 as dp
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.destinations.delivery_target import (
     MAX_FAILURES,
@@ -27,32 +27,37 @@ from tests.support.webhooks import KEY, SETTINGS
 SECRETS = DestinationSecrets(box=SecretBox.parse(KEY))
 
 
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, Any]:
+    return SETTINGS
+
+
 @pytest.fixture
 async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Running]:
     async with running(url, keys, clock=clock, **SETTINGS) as service:
         yield service
 
 
-async def opened(db: AsyncEngine, name: str) -> OpenDestination:
-    async with db.connect() as connection:
+async def opened(rota: Running, name: str) -> OpenDestination:
+    async with rota.service.db.connect() as connection:
         segment = name.rpartition("/")[2]
-        found = await open_destination(connection, "w", segment, secrets=SECRETS)
+        found = await open_destination(connection, rota.workspace, segment, secrets=SECRETS)
     assert found is not None
     return found
 
 
 async def outcome(
-    db: AsyncEngine, tried: OpenDestination, *, ok: bool = False, gone: bool = False
+    rota: Running, tried: OpenDestination, *, ok: bool = False, gone: bool = False
 ) -> bool:
-    async with db.begin() as connection:
+    async with rota.service.db.begin() as connection:
         error = "" if ok else "it answered 500"
         return await record_outcome(connection, tried, error=error, gone=gone, now=START)
 
 
-async def test_a_destination_is_opened_with_its_secrets(rota: Running, db: AsyncEngine) -> None:
-    await create(rota, destination_id="alerts")
-    async with db.connect() as connection:
-        found = await open_destination(connection, "w", "alerts", secrets=SECRETS)
+async def test_a_destination_is_opened_with_its_secrets(tenant: Running) -> None:
+    await create(tenant, destination_id="alerts")
+    async with tenant.service.db.connect() as connection:
+        found = await open_destination(connection, tenant.workspace, "alerts", secrets=SECRETS)
         assert await open_destination(connection, "v", "alerts", secrets=SECRETS) is None
     assert found is not None
     assert found.settings.topic.get_secret_value() == TOPIC  # type: ignore[attr-defined]
@@ -61,18 +66,18 @@ async def test_a_destination_is_opened_with_its_secrets(rota: Running, db: Async
 
 
 async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
-    rota: Running, db: AsyncEngine
+    rota: Running,
 ) -> None:
     name = (await create(rota)).name
-    tried = await opened(db, name)
+    tried = await opened(rota, name)
     for _ in range(MAX_FAILURES - 1):
-        await outcome(db, tried)
+        await outcome(rota, tried)
     found = await get(rota, name)
     assert (found.state, found.consecutive_failures) == (State.ACTIVE, 4)
     assert found.last_error == "it answered 500"
-    await outcome(db, tried, ok=True)
+    await outcome(rota, tried, ok=True)
     assert (await get(rota, name)).consecutive_failures == 0
-    assert [await outcome(db, tried) for _ in range(6)] == [True] * 5 + [False]
+    assert [await outcome(rota, tried) for _ in range(6)] == [True] * 5 + [False]
     paused = await get(rota, name)
     assert paused.state == State.PAUSED
     assert paused.pause_reason == "5 results in a row failed: it answered 500"
@@ -93,51 +98,48 @@ async def test_five_failures_in_a_row_pause_it_and_a_success_between_does_not(
     assert (await enable(rota, name)).etag == enabled.etag
 
 
-async def test_one_that_is_gone_pauses_at_once(rota: Running, db: AsyncEngine) -> None:
-    name = (await create(rota)).name
-    assert await outcome(db, tried := await opened(db, name), gone=True)
-    assert (await get(rota, name)).pause_reason == "it is gone: it answered 500"
-    await delete(rota, name)
-    assert not await outcome(db, tried)
+async def test_one_that_is_gone_pauses_at_once(tenant: Running) -> None:
+    name = (await create(tenant)).name
+    assert await outcome(tenant, tried := await opened(tenant, name), gone=True)
+    assert (await get(tenant, name)).pause_reason == "it is gone: it answered 500"
+    await delete(tenant, name)
+    assert not await outcome(tenant, tried)
 
 
 async def test_what_an_earlier_address_answers_late_says_nothing_of_the_new_one(
-    rota: Running, db: AsyncEngine
+    tenant: Running,
 ) -> None:
-    name = (await create(rota)).name
-    tried = await opened(db, name)
-    await update(rota, name, "ntfy", ntfy=ntfy(topic="another-topic-of-this-test"))
-    assert not await outcome(db, tried, gone=True)
-    async with db.begin() as connection:
+    name = (await create(tenant)).name
+    tried = await opened(tenant, name)
+    await update(tenant, name, "ntfy", ntfy=ntfy(topic="another-topic-of-this-test"))
+    assert not await outcome(tenant, tried, gone=True)
+    async with tenant.service.db.begin() as connection:
         await record_error(connection, tried, "it answered 500")
-    found = await get(rota, name)
+    found = await get(tenant, name)
     assert (found.state, found.consecutive_failures, found.last_error) == (State.ACTIVE, 0, "")
 
 
-async def test_a_rename_and_another_pause_later_leave_what_an_attempt_says(
-    rota: Running, db: AsyncEngine
-) -> None:
-    name = (await create(rota)).name
-    tried = await opened(db, name)
-    await update(rota, name, "display_name", display_name="Telephone")
-    assert await outcome(db, tried)
-    async with db.begin() as connection:
+async def test_a_rename_and_another_pause_later_leave_what_an_attempt_says(tenant: Running) -> None:
+    name = (await create(tenant)).name
+    tried = await opened(tenant, name)
+    await update(tenant, name, "display_name", display_name="Telephone")
+    assert await outcome(tenant, tried)
+    async with tenant.service.db.begin() as connection:
         await record_error(connection, tried, "it answered 503")
-    found = await get(rota, name)
+    found = await get(tenant, name)
     assert (found.consecutive_failures, found.last_error) == (1, "it answered 503")
 
 
-async def test_an_automation_delivers_to_what_its_author_may_use(
-    rota: Running, db: AsyncEngine
-) -> None:
-    shared = (await create(rota)).name
+async def test_an_automation_delivers_to_what_its_author_may_use(tenant: Running) -> None:
+    shared = (await create(tenant)).name
     email = dp.EmailSettings(address="bob@example.org")
-    his = (await create(rota, user="bob", email=email, personal=True)).name
-    await outcome(db, await opened(db, shared), gone=True)
-    names = [shared, his, "workspaces/w/destinations/none", "workspaces/v/destinations/x"]
-    async with db.connect() as connection:
-        of_ada = await find_use_faults(connection, "w", "ada", names)
-        of_bob = await find_use_faults(connection, "w", "bob", names)
+    his = (await create(tenant, user="bob", email=email, personal=True)).name
+    await outcome(tenant, await opened(tenant, shared), gone=True)
+    none = f"{tenant.parent}/destinations/none"
+    names = [shared, his, none, "workspaces/v/destinations/x"]
+    async with tenant.service.db.connect() as connection:
+        of_ada = await find_use_faults(connection, tenant.workspace, "ada", names)
+        of_bob = await find_use_faults(connection, tenant.workspace, "bob", names)
     assert [(one.name, one.is_refused) for one in of_ada] == [
         (shared, False),
         (his, True),

@@ -30,9 +30,15 @@ from tests.support.webhooks import SETTINGS
 WRONG = "22222222"
 
 
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, Any]:
+    return SETTINGS
+
+
 @pytest.fixture
 async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Running]:
-    async with running(url, keys, clock=clock, **SETTINGS) as service:
+    """One whose clock a test may set."""
+    async with running(url, keys, clock=clock, roles="api", **SETTINGS) as service:
         yield service
 
 
@@ -55,61 +61,62 @@ async def give(rota: Running, name: str, code: str, *, request_id: str = "", **w
     return await destinations.call(rota, "VerifyDestination", request, **who)
 
 
-async def test_a_test_is_sent_once_for_a_request(rota: Running, phone: CodeReceiver) -> None:
-    made = await create(rota, ntfy=ntfy(server=phone.url))
+async def test_a_test_is_sent_once_for_a_request(tenant: Running, phone: CodeReceiver) -> None:
+    made = await create(tenant, ntfy=ntfy(server=phone.url))
     again = new_request_id()
-    first = await send(rota, made.name, request_id=again)
+    first = await send(tenant, made.name, request_id=again)
     assert (first.status_code, first.error) == (200, "")
-    assert not (await send(rota, made.name, request_id=again)).error
+    assert not (await send(tenant, made.name, request_id=again)).error
     [message] = phone.messages[TOPIC]
     assert message["title"] == "A test from Rota"
     assert first.destination.etag == made.etag
 
 
 async def test_what_refuses_a_test_is_an_answer_and_no_failed_result(
-    rota: Running, phone: CodeReceiver
+    tenant: Running, phone: CodeReceiver
 ) -> None:
-    made = await create(rota, ntfy=ntfy(server="http://127.0.0.1:1"))
-    found = await send(rota, made.name)
+    made = await create(tenant, ntfy=ntfy(server="http://127.0.0.1:1"))
+    found = await send(tenant, made.name)
     assert found.error
     assert found.destination.last_error == found.error
     assert found.destination.consecutive_failures == 0
 
 
 async def test_a_code_verifies_the_member_who_asked_for_it(
-    rota: Running, phone: CodeReceiver
+    tenant: Running, phone: CodeReceiver
 ) -> None:
-    made = await create(rota, user="bob", ntfy=ntfy(server=phone.url))
-    sent = await send(rota, made.name, verify=True, user="bob")
+    made = await create(tenant, user="bob", ntfy=ntfy(server=phone.url))
+    sent = await send(tenant, made.name, verify=True, user="bob")
     assert sent.destination.HasField("code_expire_time")
     code = phone.code(TOPIC)
     # It was sent for bob, and no one else, though ada manages the destination too.
-    refused = await refusal(give(rota, made.name, code))
+    refused = await refusal(give(tenant, made.name, code))
     assert refused.reason == "STATE_CONFLICT"
-    assert not (await get(rota, made.name)).HasField("code_expire_time")
-    [row] = await execute(rota.url, "select * from destinations")
+    assert not (await get(tenant, made.name)).HasField("code_expire_time")
+    find = "select * from destinations where workspace_id = $1"
+    [row] = await execute(tenant.url, find, tenant.workspace)
     assert code not in str(row)
     again = new_request_id()
     typed = f" {code[:4].lower()}-{code[4:]} "
-    verified = await give(rota, made.name, typed, user="bob", request_id=again)
+    verified = await give(tenant, made.name, typed, user="bob", request_id=again)
     assert verified.verified_member == "users/bob"
-    assert (await give(rota, made.name, typed, user="bob", request_id=again)) == verified
-    assert (await refusal(give(rota, made.name, code, user="bob"))).reason == "STATE_CONFLICT"
-    moved = await update(rota, made.name, user="bob", ntfy=ntfy(server=phone.url, topic="other"))
+    assert (await give(tenant, made.name, typed, user="bob", request_id=again)) == verified
+    assert (await refusal(give(tenant, made.name, code, user="bob"))).reason == "STATE_CONFLICT"
+    moved = await update(tenant, made.name, user="bob", ntfy=ntfy(server=phone.url, topic="other"))
     assert (moved.verified_member, moved.HasField("verify_time")) == ("", False)
 
 
-async def test_a_code_is_good_for_a_few_tries(rota: Running, phone: CodeReceiver) -> None:
-    made = await create(rota, ntfy=ntfy(server=phone.url))
-    await send(rota, made.name, verify=True)
+async def test_a_code_is_good_for_a_few_tries(tenant: Running, phone: CodeReceiver) -> None:
+    made = await create(tenant, ntfy=ntfy(server=phone.url))
+    await send(tenant, made.name, verify=True)
     code = phone.code(TOPIC)
     for left in range(MAX_TRIES - 1, -1, -1):
-        refused = await refusal(give(rota, made.name, WRONG))
+        refused = await refusal(give(tenant, made.name, WRONG))
         assert (refused.code, refused.violations[0].field) == (Code.INVALID_ARGUMENT, "code")
         assert refused.violations[0].description.endswith(str(left))
-    assert (await refusal(give(rota, made.name, code))).reason == "STATE_CONFLICT"
-    await send(rota, made.name, verify=True)
-    assert (await give(rota, made.name, phone.code(TOPIC))).verified_member == "users/ada"
+    assert (await refusal(give(tenant, made.name, code))).reason == "STATE_CONFLICT"
+    await send(tenant, made.name, verify=True)
+    assert (await give(tenant, made.name, phone.code(TOPIC))).verified_member == "users/ada"
 
 
 async def test_a_code_ends_with_its_time(
@@ -122,12 +129,12 @@ async def test_a_code_ends_with_its_time(
     assert refused.reason == "STATE_CONFLICT"
 
 
-async def test_a_code_that_is_refused_does_not_wait(rota: Running) -> None:
+async def test_a_code_that_is_refused_does_not_wait(tenant: Running) -> None:
     async with receivers("ntfy") as phone:
-        made = await create(rota, ntfy=ntfy(server=phone.url))
+        made = await create(tenant, ntfy=ntfy(server=phone.url))
         for status, waits in ((503, True), (404, False)):
             phone.fail_next(status)
-            sent = await send(rota, made.name, verify=True)
+            sent = await send(tenant, made.name, verify=True)
             assert sent.error
             assert sent.destination.HasField("code_expire_time") is waits
 
