@@ -6,6 +6,8 @@ from typing import Any, Final
 from shared.templates.sizes import bound_value, materialize
 
 _LISTED: Final = (Iterator, tuple, range, KeysView, ValuesView, ItemsView)
+# What most lists hold: a look at the type is much quicker than at the abstract classes.
+_UNLISTED: Final = frozenset({str, int, float, bool, type(None), list, dict})
 
 
 class Row(list[Any]):
@@ -43,7 +45,7 @@ def settle(value: Any) -> Any:
         value = Row(value, fields) if fields else list(value)
     if type(value) in (list, Row):
         for place, item in enumerate(value):
-            if isinstance(item, _LISTED):
+            if type(item) not in _UNLISTED and isinstance(item, _LISTED):
                 return _settle_items(value, place)
     return value
 
