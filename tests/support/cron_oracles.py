@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice, takewhile
 
 from croniter import croniter
@@ -54,13 +55,14 @@ class Debian:
         )
 
     @staticmethod
-    def _range(item: str, low: int, high: int) -> set[int]:
+    @cache
+    def _range(item: str, low: int, high: int) -> frozenset[int]:
         span, _, step = item.partition("/")
         if span != "*":
             first, _, last = span.partition("-")
             low = NAMES[first] if first in NAMES else int(first)
             high = low if not last else NAMES[last] if last in NAMES else int(last)
-        return set(range(low, high + 1, int(step or 1)))
+        return frozenset(range(low, high + 1, int(step or 1)))
 
 
 class Calendar:
@@ -91,12 +93,12 @@ class Calendar:
 
     def _is_day(self, item: str, day: date) -> bool:
         last = calendar.monthrange(day.year, day.month)[1]
-        work = [n for n in range(1, last + 1) if day.replace(day=n).weekday() < 5]
         if item == "LW":
-            return day.day == work[-1]
+            return day.day == _working_days(day.year, day.month)[-1]
         if item[0] == "L":
             return day.day == last - int(item[2:] or 0)
         if item[-1] == "W":
+            work = _working_days(day.year, day.month)
             near = min(work, key=lambda n: abs(n - int(item[:-1])))
             return int(item[:-1]) <= last and day.day == near
         return day.day in Debian._range(item, 1, 31)
@@ -108,6 +110,12 @@ class Calendar:
             named, _, number = item.partition("#")
             nth = not number or (day.day - 1) // 7 + 1 == int(number)
         return nth and bool(Debian._range(named, 0, 7) & {day.isoweekday(), day.isoweekday() % 7})
+
+
+@cache
+def _working_days(year: int, month: int) -> list[int]:
+    last = calendar.monthrange(year, month)[1]
+    return [n for n in range(1, last + 1) if date(year, month, n).weekday() < 5]
 
 
 def _of_month(days: str, weekdays: str) -> bool:

@@ -160,13 +160,18 @@ class Oracle:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.zone = zones.load(case.zone)
-        # local minute → the instants at which the clock shows it
-        self.shown: dict[datetime, list[datetime]] = {}
-        instant = case.start - self.MARGIN
-        while instant <= case.start + self.SPAN + self.MARGIN:
+
+    @cached_property
+    def shown(self) -> dict[datetime, list[datetime]]:
+        """By local minute the instants at which the clock shows it."""
+        found: dict[datetime, list[datetime]] = {}
+        instant = self.case.start - self.MARGIN
+        last = self.case.start + self.SPAN + self.MARGIN
+        while instant <= last:
             wall = instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
-            self.shown.setdefault(wall, []).append(instant)
+            found.setdefault(wall, []).append(instant)
             instant += MINUTE
+        return found
 
     def fires(self) -> list[datetime]:
         after, until = self.case.start, self.case.start + self.SPAN
