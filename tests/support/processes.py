@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,6 +19,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from devstack.postgres_roles import ServiceDatabases
 from tests.support import forks
 from tests.support.tokens import Keys
+
+_MOVED_TO: Final = 0x80  # IN_MOVED_TO of inotify(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,43 @@ class FileClock:
         beside.replace(self.path)
 
     async def wait_until(self, moment: datetime, woken: asyncio.Event) -> None:
-        while self.now() < moment and not woken.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), 0.05)
+        come = asyncio.Event()
+
+        def look() -> None:
+            if self.now() >= moment:
+                come.set()
+
+        with _changes(self.path.parent, look):
+            if self.now() >= moment or woken.is_set():
+                return
+            waits = [asyncio.ensure_future(each.wait()) for each in (come, woken)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+
+@contextlib.contextmanager
+def _changes(folder: Path, notice: Callable[[], None]) -> Iterator[None]:
+    """Calls `notice` in the running loop whenever a file of the folder is replaced."""
+    libc, loop = ctypes.CDLL(None, use_errno=True), asyncio.get_running_loop()
+    watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if watch < 0:
+        raise OSError(ctypes.get_errno(), "inotify_init1")
+
+    def read() -> None:
+        os.read(watch, 65536)
+        notice()
+
+    try:
+        if libc.inotify_add_watch(watch, os.fsencode(folder), _MOVED_TO) < 0:
+            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(folder))
+        loop.add_reader(watch, read)
+        yield
+    finally:
+        loop.remove_reader(watch)
+        os.close(watch)
 
 
 @dataclass(slots=True, kw_only=True)
