@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.agent.checkpointer import CheckpointStore, open_checkpoints
 from chat_service.persistence import tables
+from chat_service.persistence.enums import TurnState
+from chat_service.runtime.ports import AutomationsPort
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
@@ -23,7 +27,7 @@ from shared.registries.catalogue import register_builtins
 from tests.chat_service.agent_bench import Bench
 from tests.chat_service.replica import POOL, Replica
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import PATIENT, START, Chat, chat_service, migrated
+from tests.support.chat import PATIENT, START, Chat, chat_service, migrated, until
 from tests.support.models import models_file
 from tests.support.postgres import SuiteServer
 from tests.support.retries import retries
@@ -45,6 +49,12 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 def chat_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
     with postgres_server.fresh_database("chat_migrated", migrated) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """No test of this folder changes their files."""
+    return Keys(folder=tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
@@ -112,6 +122,81 @@ async def chat(
         chat_databases, keys, demo.base_url, automations=automations, timeouts=timeouts
     ) as running:
         yield running
+
+
+@dataclass(slots=True)
+class CurrentAutomations:
+    """Automations of a service that several tests share: those of the test that runs."""
+
+    current: MemoryAutomations
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.current, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedService:
+    chat: Chat
+    automations: CurrentAutomations
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, Any]:
+    """What a module sets for the service that its tests share."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    with postgres_server.fresh_database("chat_migrated", migrated) as fresh:
+        yield fresh
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_service(
+    shared_databases: ServiceDatabases,
+    keys: Keys,
+    demo_model: DemoServer,
+    shared_settings: dict[str, Any],
+) -> AsyncIterator[SharedService]:
+    port = CurrentAutomations(MemoryAutomations(now=START))
+    async with chat_service(
+        shared_databases,
+        keys,
+        demo_model.base_url,
+        automations=cast(AutomationsPort, port),
+        **shared_settings,
+    ) as chat:
+        yield SharedService(chat=chat, automations=port)
+
+
+@pytest.fixture
+async def shared_chat(
+    shared_service: SharedService, keys: Keys, demo: DemoServer, automations: MemoryAutomations
+) -> AsyncIterator[Chat]:
+    """The module's service and the owner of a workspace of its own.
+
+    For tests that leave the clock, the models and other workspaces alone.
+    """
+    shared_service.automations.current = automations
+    workspace = f"w-{uuid4().hex[:12]}"
+    token = keys.user_token(workspaces={workspace: "owner"})
+    yield replace(
+        shared_service.chat,
+        metadata=[("authorization", f"Bearer {token}")],
+        workspace=f"workspaces/{workspace}",
+    )
+    # What a turn that goes on asks of the model belongs to no other test.
+    demo.controls.reset()
+    running = sa.select(sa.func.count()).where(
+        tables.turns.c.workspace_id == workspace, tables.turns.c.state == TurnState.RUNNING
+    )
+
+    async def at_rest() -> bool:
+        async with shared_service.chat.engine.connect() as connection:
+            return not await connection.scalar(running)
+
+    await until(at_rest)
 
 
 @pytest.fixture

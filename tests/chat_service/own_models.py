@@ -8,7 +8,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
-from tests.support.chat import WORKSPACE, Chat
+from tests.support.chat import Chat
 
 KEY = "sk-canary-5f0c9a-never-shown-7731"
 
@@ -20,7 +20,7 @@ def config(at: DemoServer | str, **fields: Any) -> pb.ModelConfig:
 
 
 async def add(chat: Chat, at: DemoServer | str, **fields: Any) -> pb.ModelConfig:
-    request = pb.CreateModelConfigRequest(parent=WORKSPACE, model_config=config(at, **fields))
+    request = pb.CreateModelConfigRequest(parent=chat.workspace, model_config=config(at, **fields))
     made: pb.ModelConfig = await chat.stub.CreateModelConfig(request, metadata=chat.metadata)
     return made
 
@@ -39,7 +39,7 @@ async def remove(chat: Chat, name: str) -> None:
 
 
 async def listed(chat: Chat, metadata: Any = None) -> list[int]:
-    request = pb.ListModelConfigsRequest(parent=WORKSPACE)
+    request = pb.ListModelConfigsRequest(parent=chat.workspace)
     page = await chat.stub.ListModelConfigs(request, metadata=metadata or chat.metadata)
     return [one.id for one in page.model_configs]
 
@@ -52,7 +52,7 @@ async def pinned(chat: Chat, thread: str) -> int:
 async def pin(chat: Chat, config_id: int, metadata: Any = None) -> str:
     """A new thread with a pin."""
     request = pb.CreateThreadRequest(
-        parent=WORKSPACE, thread=pb.Thread(model_config_id=config_id, display_name="T")
+        parent=chat.workspace, thread=pb.Thread(model_config_id=config_id, display_name="T")
     )
     made = await chat.stub.CreateThread(request, metadata=metadata or chat.metadata)
     return str(made.name)
@@ -61,4 +61,5 @@ async def pin(chat: Chat, config_id: int, metadata: Any = None) -> str:
 async def sealed(chat: Chat) -> list[bytes | None]:
     t = tables.model_configs
     async with chat.engine.connect() as connection:
-        return list(await connection.scalars(sa.select(t.c.api_key).order_by(t.c.id)))
+        query = sa.select(t.c.api_key).where(t.c.workspace_id == chat.workspace_id)
+        return list(await connection.scalars(query.order_by(t.c.id)))

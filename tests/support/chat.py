@@ -77,13 +77,23 @@ class Chat:
     engine: AsyncEngine
     service: bootstrap.ChatServer
     metadata: list[tuple[str, str]]
+    workspace: str = WORKSPACE
+
+    @property
+    def workspace_id(self) -> str:
+        return self.workspace.partition("/")[2]
+
+    def asking(self, text: str, **fields: Any) -> pb.SendMessageRequest:
+        """A message of a new thread of the workspace, unless `name` says which."""
+        fields.setdefault("name", f"{self.workspace}/threads/-")
+        return asking(text, **fields)
 
     async def send(self, text: str, **fields: Any) -> list[pb.TurnEvent]:
         """Says something and reads to the end of the call."""
         return await told(self.stream(text, **fields))
 
     def stream(self, text: str, **fields: Any) -> Any:
-        return self.stub.SendMessage(asking(text, **fields), metadata=self.metadata)
+        return self.stub.SendMessage(self.asking(text, **fields), metadata=self.metadata)
 
     async def resume(
         self, turn: str, *decisions: pb.Decision, request_id: str = ""

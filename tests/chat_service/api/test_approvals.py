@@ -18,7 +18,6 @@ from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (
     START,
-    WORKSPACE,
     Chat,
     approval_of,
     approve,
@@ -32,6 +31,11 @@ from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ async def test_a_resumed_segment_goes_on_in_the_same_turn(
     assert await chat.watch(approval.turn, asked[-1].sequence) == after
     turn = await chat.turn(approval.turn)
     assert turn.state == pb.Turn.SUCCEEDED
-    assert turn.approvals[0].resource.startswith(f"{WORKSPACE}/automations/")
+    assert turn.approvals[0].resource.startswith(f"{chat.workspace}/automations/")
 
 
 async def test_a_rejection_tells_the_model_why_and_saves_nothing(
@@ -179,9 +183,9 @@ async def test_an_approval_is_decided_from_another_device(
     chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations, keys: Keys
 ) -> None:
     approval = approval_of(asked)
-    headers = keys.user_headers("bob", workspaces={"w": "editor"})
+    headers = keys.user_headers("bob", workspaces={chat.workspace_id: "editor"})
     pending = await chat.stub.ListApprovals(
-        pb.ListApprovalsRequest(parent=WORKSPACE, filter="state = PENDING"), metadata=headers
+        pb.ListApprovalsRequest(parent=chat.workspace, filter="state = PENDING"), metadata=headers
     )
     assert [a.name for a in pending.approvals] == [approval.name]
     request = pb.DecideApprovalRequest(
@@ -308,7 +312,7 @@ async def test_an_edit_of_where_it_goes_is_named_on_its_card(
     chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
 ) -> None:
     slack = DestinationView(
-        name=f"{WORKSPACE}/destinations/team",
+        name=f"{chat.workspace}/destinations/team",
         display_name="Team",
         kind="slack",
         host="hooks.slack.com",
@@ -317,11 +321,14 @@ async def test_an_edit_of_where_it_goes_is_named_on_its_card(
     automations.destinations = [slack]
     approval = approval_of(asked)
     other = await chat.stub.CreateThread(
-        pb.CreateThreadRequest(parent=WORKSPACE, thread=pb.Thread(display_name="Plans")),
+        pb.CreateThreadRequest(parent=chat.workspace, thread=pb.Thread(display_name="Plans")),
         metadata=chat.metadata,
     )
     here = approval.turn.partition("/turns/")[0]
-    strangers = [other.name.replace(WORKSPACE, "workspaces/x"), f"{WORKSPACE}/threads/none"]
+    strangers = [
+        other.name.replace(chat.workspace, "workspaces/x"),
+        f"{chat.workspace}/threads/none",
+    ]
     payload = struct.to_json(approval.payload)
     _, deliver = payload["definition"]["plan"]
     assert deliver["config"]["to"] == [here]
@@ -355,7 +362,7 @@ async def test_the_preview_of_a_decision_refuses_what_the_decision_would(
     stale = approve(approval)
     stale.payload_digest = "0" * 64
     assert (await refusal(preview(chat, stale))).reason == "DIGEST_MISMATCH"
-    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
+    viewer = keys.user_headers("eve", workspaces={chat.workspace_id: "viewer"})
     request = pb.PreviewDecisionRequest(decision=approve(approval))
     refused = await refusal(chat.stub.PreviewDecision(request, metadata=viewer))
     assert refused.reason == "PERMISSION_DENIED"

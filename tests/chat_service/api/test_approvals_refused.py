@@ -19,7 +19,6 @@ from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (
     SCHEDULE,
     START,
-    WORKSPACE,
     Chat,
     approval_of,
     approve,
@@ -29,6 +28,11 @@ from tests.support.chat import (
 )
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 @pytest.fixture
@@ -81,9 +85,9 @@ async def test_a_card_is_decided_once_its_turn_waits(
         until = sa.func.clock_timestamp() + timedelta(hours=1) if owner else None
         async with chat.engine.begin() as connection:
             await connection.execute(
-                sa.update(tables.turns).values(
-                    state=TurnState(state), lease_owner=owner, lease_expire_time=until
-                )
+                sa.update(tables.turns)
+                .where(tables.turns.c.workspace_id == chat.workspace_id)
+                .values(state=TurnState(state), lease_owner=owner, lease_expire_time=until)
             )
 
     async def decided() -> Any:
@@ -102,15 +106,16 @@ async def test_a_card_is_decided_once_its_turn_waits(
 @pytest.mark.parametrize(
     "name",
     [
-        f"{WORKSPACE}/approvals/{uuid4()}",
+        f"{{workspace}}/approvals/{uuid4()}",
         f"workspaces/other/approvals/{uuid4()}",
-        f"{WORKSPACE}/approvals/mine",
+        "{workspace}/approvals/mine",
     ],
     ids=["of nothing", "of another workspace", "no id"],
 )
 async def test_an_approval_that_is_not_there_is_not_found(
     chat: Chat, asked: list[pb.TurnEvent], call: str, name: str
 ) -> None:
+    name = name.format(workspace=chat.workspace)
     decision = approve(approval_of(asked))
     decision.approval = name
     request: Any = {
@@ -169,7 +174,8 @@ async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
     async def after_a_delete(self: Any, *given: Any, **named: Any) -> Any:
         if next(before):
             async with chat.engine.begin() as connection:
-                await connection.execute(sa.delete(tables.threads))
+                mine = tables.threads.c.workspace_id == chat.workspace_id
+                await connection.execute(sa.delete(tables.threads).where(mine))
         return await go_on(self, *given, **named)
 
     monkeypatch.setattr(owner, method, after_a_delete)
@@ -207,7 +213,7 @@ async def test_a_viewer_may_look_and_not_decide(
     chat: Chat, asked: list[pb.TurnEvent], keys: Keys
 ) -> None:
     approval = approval_of(asked)
-    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
+    viewer = keys.user_headers("eve", workspaces={chat.workspace_id: "viewer"})
     await chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=viewer)
     request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
     refused = await refusal(chat.stub.DecideApproval(request, metadata=viewer))
@@ -223,7 +229,7 @@ async def test_to_a_stranger_nothing_exists(
         chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=stranger),
         chat.stub.GetTurn(pb.GetTurnRequest(name=approval.turn), metadata=stranger),
         chat.stub.WatchTurn(pb.WatchTurnRequest(name=approval.turn), metadata=stranger),
-        chat.stub.ListApprovals(pb.ListApprovalsRequest(parent=WORKSPACE), metadata=stranger),
+        chat.stub.ListApprovals(pb.ListApprovalsRequest(parent=chat.workspace), metadata=stranger),
     ):
         assert (await refusal(call)).reason == "RESOURCE_NOT_FOUND"
 
@@ -233,7 +239,7 @@ async def test_what_one_who_lost_access_asked_for_may_be_rejected_and_not_approv
     chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations, keys: Keys, call: str
 ) -> None:
     approval = approval_of(asked)
-    bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    bob = keys.user_headers("bob", workspaces={chat.workspace_id: "editor"})
     await _revoke(chat, "ada")
 
     async def decide(decision: pb.Decision) -> None:
@@ -255,7 +261,7 @@ async def test_a_decision_is_told_again_when_the_one_who_asked_has_lost_access_s
 ) -> None:
     approval = approval_of(asked)
     first = await chat.resume(approval.turn, approve(approval))
-    bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    bob = keys.user_headers("bob", workspaces={chat.workspace_id: "editor"})
     await _revoke(chat, "ada")
     again = _resume(approval.turn, approve(approval))
     assert await told(chat.stub.ResumeTurn(again, metadata=bob)) == first
@@ -274,4 +280,8 @@ def _resume(turn: str, *decisions: pb.Decision) -> pb.ResumeTurnRequest:
 async def _revoke(chat: Chat, user: str) -> None:
     t = tables.tenants.memberships
     async with chat.engine.begin() as connection:
-        await connection.execute(sa.update(t).where(t.c.user_id == user).values(revoked_time=START))
+        await connection.execute(
+            sa.update(t)
+            .where(t.c.workspace_id == chat.workspace_id, t.c.user_id == user)
+            .values(revoked_time=START)
+        )

@@ -11,27 +11,33 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.api.model_configs import MAX_MODELS
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, config, listed, remove, sealed
-from tests.support.chat import WORKSPACE, Chat
-from tests.support.models import model
+from tests.support.chat import Chat
+from tests.support.models import model, models_file
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
 PUBLIC = "https://models.example.org/v1"
 
 
+@pytest.fixture(scope="module")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("models")
+    return {"models_file": models_file(folder, model(-1, "large"), model(-2, "small"))}
+
+
 @pytest.fixture
-async def chat(serve: Serving) -> Chat:
-    return await serve(model(-1, "large"), model(-2, "small"))
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
-def creating(**more: Any) -> pb.CreateModelConfigRequest:
+def creating(chat: Chat, **more: Any) -> pb.CreateModelConfigRequest:
     more.setdefault("model_config", config(PUBLIC))
-    return pb.CreateModelConfigRequest(parent=WORKSPACE, **more)
+    return pb.CreateModelConfigRequest(parent=chat.workspace, **more)
 
 
 async def test_a_model_is_shown_without_its_key(chat: Chat) -> None:
     made = await add(chat, PUBLIC, display_name="Mine", image_support=pb.ModelConfig.IMAGES)
-    assert made.name == f"{WORKSPACE}/modelConfigs/{made.id}"
+    assert made.name == f"{chat.workspace}/modelConfigs/{made.id}"
     assert (made.display_name, made.model, made.base_url) == ("Mine", "demo-mine", PUBLIC)
     assert (made.api_key, made.key_hint) == ("", KEY[-4:])
     assert (made.own, made.premium, made.auto_eligible) == (True, False, False)
@@ -63,7 +69,7 @@ async def test_ones_own_come_after_those_of_the_file_page_by_page(chat: Chat) ->
     own = [(await add(chat, PUBLIC)).id for _ in range(2)]
     assert await listed(chat) == [-1, -2, *own]
     found: list[int] = []
-    request = pb.ListModelConfigsRequest(parent=WORKSPACE, page_size=3)
+    request = pb.ListModelConfigsRequest(parent=chat.workspace, page_size=3)
     for _ in range(2):
         page = await chat.stub.ListModelConfigs(request, metadata=chat.metadata)
         found += [one.id for one in page.model_configs]
@@ -72,23 +78,23 @@ async def test_ones_own_come_after_those_of_the_file_page_by_page(chat: Chat) ->
 
 
 async def test_a_model_of_the_file_has_a_name_too(chat: Chat) -> None:
-    request = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/-2")
+    request = pb.GetModelConfigRequest(name=f"{chat.workspace}/modelConfigs/-2")
     found = await chat.stub.GetModelConfig(request, metadata=chat.metadata)
     assert (found.id, found.model, found.own, found.base_url) == (-2, "small", False, "")
 
 
 @pytest.mark.parametrize("name", ["0", "-3", "007", "x", "99999999999999999999", "+1", "-"])
 async def test_what_is_no_id_of_a_model_is_not_found(chat: Chat, name: str) -> None:
-    request = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/{name}")
+    request = pb.GetModelConfigRequest(name=f"{chat.workspace}/modelConfigs/{name}")
     refused = await refusal(chat.stub.GetModelConfig(request, metadata=chat.metadata))
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_a_colleague_neither_sees_nor_changes_it(chat: Chat, keys: Keys) -> None:
     own = await add(chat, PUBLIC)
-    bob = [("authorization", f"Bearer {keys.user_token('bob')}")]
+    bob = [("authorization", f"Bearer {keys.user_token('bob', {chat.workspace_id: 'owner'})}")]
     assert await listed(chat, bob) == [-1, -2]
-    nobodys = f"{WORKSPACE}/modelConfigs/{own.id + 1}"
+    nobodys = f"{chat.workspace}/modelConfigs/{own.id + 1}"
     stub = chat.stub
     for name in (own.name, nobodys):
         asked = pb.ModelConfig(name=name, display_name="Taken")
@@ -120,14 +126,14 @@ async def test_what_a_model_holds_is_said_changed_and_taken_back(chat: Chat) -> 
     assert (await change(chat, name=own.name, display_name="Other")).context_tokens == 8_000
     assert (await change(chat, name=own.name, context_tokens=1_000)).context_tokens == 1_000
     assert (await change(chat, "context_tokens", name=own.name)).context_tokens == 0
-    of_file = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/-2")
+    of_file = pb.GetModelConfigRequest(name=f"{chat.workspace}/modelConfigs/-2")
     found = await chat.stub.GetModelConfig(of_file, metadata=chat.metadata)
     assert found.context_tokens == 128_000
 
 
 @pytest.mark.parametrize("tokens", [-1, 999, 10_000_001])
 async def test_what_no_model_holds_is_refused(chat: Chat, tokens: int) -> None:
-    request = creating(model_config=config(PUBLIC, context_tokens=tokens))
+    request = creating(chat, model_config=config(PUBLIC, context_tokens=tokens))
     refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
     assert [v.field for v in refused.violations] == ["model_config.context_tokens"]
 
@@ -170,7 +176,7 @@ async def test_a_stale_etag_changes_and_deletes_nothing(chat: Chat) -> None:
 
 
 async def test_validate_only_saves_nothing(chat: Chat) -> None:
-    request = creating(validate_only=True)
+    request = creating(chat, validate_only=True)
     made = await chat.stub.CreateModelConfig(request, metadata=chat.metadata)
     assert (made.id, made.key_hint) == (0, KEY[-4:])
     assert await listed(chat) == [-1, -2]
@@ -184,7 +190,7 @@ async def test_validate_only_saves_nothing(chat: Chat) -> None:
 
 
 async def test_a_repeat_answers_with_the_same_model_and_never_makes_it_again(chat: Chat) -> None:
-    request = creating(request_id=str(uuid4()))
+    request = creating(chat, request_id=str(uuid4()))
     first = await chat.stub.CreateModelConfig(request, metadata=chat.metadata)
     assert await chat.stub.CreateModelConfig(request, metadata=chat.metadata) == first
     assert await listed(chat) == [-1, -2, first.id]
@@ -203,11 +209,11 @@ async def test_there_is_room_for_only_so_many(chat: Chat) -> None:
         await connection.execute(
             sa.text(
                 f"insert into model_configs ({kept}) select {kept} from model_configs,"
-                " generate_series(2, :most)"
+                " generate_series(2, :most) where workspace_id = :workspace"
             ),
-            {"most": MAX_MODELS},
+            {"most": MAX_MODELS, "workspace": chat.workspace_id},
         )
-    refused = await refusal(chat.stub.CreateModelConfig(creating(), metadata=chat.metadata))
+    refused = await refusal(chat.stub.CreateModelConfig(creating(chat), metadata=chat.metadata))
     assert (refused.code.name, refused.reason) == ("FAILED_PRECONDITION", "STATE_CONFLICT")
 
 
@@ -234,7 +240,7 @@ async def test_there_is_room_for_only_so_many(chat: Chat) -> None:
     ],
 )
 async def test_an_endpoint_that_may_not_be_named_is_refused(chat: Chat, base_url: str) -> None:
-    request = creating(model_config=config(base_url))
+    request = creating(chat, model_config=config(base_url))
     refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
     assert refused.reason == "INVALID_REQUEST"
     assert [v.field for v in refused.violations] == ["model_config.base_url"]
@@ -248,7 +254,7 @@ async def test_an_endpoint_that_may_not_be_named_is_refused(chat: Chat, base_url
 async def test_a_service_without_keys_takes_none(serve: Serving) -> None:
     chat = await serve(secret_keys="")
     for validate_only in (True, False):
-        request = creating(validate_only=validate_only)
+        request = creating(chat, validate_only=validate_only)
         refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
         assert (refused.code.name, refused.reason, refused.metadata) == (
             "FAILED_PRECONDITION",

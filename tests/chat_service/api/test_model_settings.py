@@ -12,10 +12,9 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
 from shared.json_path import join_path
-from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import add, change, config
-from tests.support.chat import WORKSPACE, Chat
-from tests.support.models import model
+from tests.support.chat import Chat
+from tests.support.models import model, models_file
 from tests.support.refusals import refusal
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 
@@ -48,9 +47,15 @@ ALL = settings(
 )
 
 
+@pytest.fixture(scope="module")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = models_file(tmp_path_factory.mktemp("models"), model(-1, "demo-file"))
+    return {"models_file": path, "local_models": True}
+
+
 @pytest.fixture
-async def chat(serve: Serving) -> Chat:
-    return await serve(model(-1, "demo-file"), local_models=True)
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 async def read(chat: Chat, name: str) -> pb.ModelConfig:
@@ -70,7 +75,11 @@ async def test_settings_are_shown_and_of_headers_only_the_names(chat: Chat) -> N
     assert SECRET not in MessageToJson(found) + MessageToJson(own)
     t = tables.model_configs
     async with chat.engine.connect() as connection:
-        row = (await connection.execute(sa.select(t))).mappings().one()
+        row = (
+            (await connection.execute(sa.select(t).where(t.c.workspace_id == chat.workspace_id)))
+            .mappings()
+            .one()
+        )
     assert SECRET not in repr(dict(row))
 
 
@@ -147,7 +156,9 @@ async def test_what_is_set_is_in_the_request_of_a_turn(chat: Chat) -> None:
 async def test_settings_that_would_break_a_request_are_refused_at_their_field(
     chat: Chat, given: dict[str, Any], field: str
 ) -> None:
-    request = pb.CreateModelConfigRequest(parent=WORKSPACE, model_config=config(PUBLIC, **given))
+    request = pb.CreateModelConfigRequest(
+        parent=chat.workspace, model_config=config(PUBLIC, **given)
+    )
     refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
 
     assert refused.reason == "INVALID_REQUEST"

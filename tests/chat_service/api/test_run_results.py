@@ -13,13 +13,11 @@ from rota.chat.v1 import chat_pb2
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from shared.db import database
-from tests.chat_service.api.test_tasks import asking as asking_task
-from tests.chat_service.api.test_tasks import headers
+from tests.chat_service.api.test_tasks import shared_headers, task_of
 from tests.chat_service.replica import waits_for_a_lock
 from tests.support.chat import (
     SCHEDULE,
     START,
-    WORKSPACE,
     Chat,
     approval_of,
     kinds,
@@ -30,17 +28,31 @@ from tests.support.chat import (
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
-__all__ = ["headers"]
+__all__ = ["shared_headers"]
 
 Headers = list[tuple[str, str]]
-RUN = f"{WORKSPACE}/automations/news/runs/r1"
+
+
+def run_in(workspace: str) -> str:
+    return f"{workspace}/automations/news/runs/r1"
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
+
+
+@pytest.fixture
+def headers(shared_headers: Headers) -> Headers:
+    return shared_headers
 
 
 def result(thread: str, **fields: Any) -> pb.AddResultRequest:
-    fields.setdefault("delivery", f"{RUN}/deliveries/{uuid4()}")
+    workspace = thread.partition("/threads/")[0]
+    fields.setdefault("delivery", f"{run_in(workspace)}/deliveries/{uuid4()}")
     fields.setdefault("body", "# News\n\nNothing *new*.")
     return pb.AddResultRequest(
-        workspace=WORKSPACE,
+        workspace=workspace,
         thread=thread,
         automation_display_name="Morning news",
         subject="News of Monday",
@@ -50,7 +62,7 @@ def result(thread: str, **fields: Any) -> pb.AddResultRequest:
 
 
 async def new_thread(chat: Chat) -> str:
-    request = chat_pb2.CreateThreadRequest(parent=WORKSPACE)
+    request = chat_pb2.CreateThreadRequest(parent=chat.workspace)
     made: chat_pb2.Thread = await chat.stub.CreateThread(request, metadata=chat.metadata)
     return made.name
 
@@ -90,9 +102,9 @@ async def test_a_result_is_a_finished_turn_of_one_message(chat: Chat, headers: H
     assert (message.name, message.role) == (name, chat_pb2.Message.AGENT)
     (part,) = message.parts
     assert part.run_result == chat_pb2.RunResult(
-        automation=f"{WORKSPACE}/automations/news",
+        automation=f"{chat.workspace}/automations/news",
         automation_display_name="Morning news",
-        run=RUN,
+        run=run_in(chat.workspace),
         delivery=request.delivery,
         subject="News of Monday",
         body="# News\n\nNothing *new*.",
@@ -131,7 +143,7 @@ async def test_a_delivery_is_added_once_however_often_it_is_asked_for(
 
 async def test_two_threads_have_a_delivery_each(chat: Chat, headers: Headers) -> None:
     threads = [await new_thread(chat) for _ in range(2)]
-    delivery = f"{RUN}/deliveries/{uuid4()}"
+    delivery = f"{run_in(chat.workspace)}/deliveries/{uuid4()}"
     for thread in threads:
         await add(chat, headers, result(thread, delivery=delivery))
         assert shape(await messages_of(chat, thread)) == ["RESULT"]
@@ -217,12 +229,14 @@ async def test_a_thread_is_deleted_meanwhile(chat: Chat, headers: Headers) -> No
         refused = await refusal(chat.agent.AddResult(result(thread), metadata=headers))
         assert (refused.reason, refused.metadata) == ("RESOURCE_NOT_FOUND", {"resource": thread})
     async with chat.engine.connect() as connection:
-        assert await connection.scalar(sa.select(sa.func.count()).select_from(tables.turns)) == 0
+        count = sa.select(sa.func.count()).select_from(tables.turns)
+        mine = tables.turns.c.workspace_id == chat.workspace_id
+        assert await connection.scalar(count.where(mine)) == 0
 
 
 async def test_the_thread_of_a_task_is_no_chat(chat: Chat, headers: Headers) -> None:
-    events = [e async for e in chat.agent.RunTask(asking_task(), metadata=headers)]
-    thread = f"{WORKSPACE}/threads/{events[-1].result.session_id}"
+    events = [e async for e in chat.agent.RunTask(task_of(chat), metadata=headers)]
+    thread = f"{chat.workspace}/threads/{events[-1].result.session_id}"
     refused = await refusal(chat.agent.AddResult(result(thread), metadata=headers))
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
@@ -232,7 +246,7 @@ async def test_whoever_lost_access_delivers_nothing(
 ) -> None:
     thread = await new_thread(chat)
     members = tables.tenants.memberships
-    mine = members.c.user_id == "ada"
+    mine = (members.c.workspace_id == chat.workspace_id) & (members.c.user_id == "ada")
     async with database.transaction(chat.engine) as connection:
         await connection.execute(sa.update(members).where(mine).values(role="viewer"))
     refused = await refusal(chat.agent.AddResult(result(thread), metadata=headers))
@@ -240,22 +254,24 @@ async def test_whoever_lost_access_delivers_nothing(
     async with database.transaction(chat.engine) as connection:
         await connection.execute(sa.update(members).where(mine).values(revoked_time=START))
     refused = await refusal(chat.agent.AddResult(result(thread), metadata=headers))
-    assert refused.metadata == {"resource": WORKSPACE}
-    eve = keys.user_headers("eve", workspaces={"w": "owner"})
+    assert refused.metadata == {"resource": chat.workspace}
+    eve = keys.user_headers("eve", workspaces={chat.workspace_id: "owner"})
     found = await chat.stub.ListMessages(chat_pb2.ListMessagesRequest(parent=thread), metadata=eve)
     assert not found.messages
 
 
 async def test_closed_threads_are_told(chat: Chat, headers: Headers) -> None:
     thread = await new_thread(chat)
-    events = [e async for e in chat.agent.RunTask(asking_task(), metadata=headers)]
+    events = [e async for e in chat.agent.RunTask(task_of(chat), metadata=headers)]
     closed = [
-        f"{WORKSPACE}/threads/{events[-1].result.session_id}",
-        f"{WORKSPACE}/threads/{uuid4()}",
-        thread.replace(WORKSPACE, "workspaces/another"),
-        f"{WORKSPACE}/threads/-",
+        f"{chat.workspace}/threads/{events[-1].result.session_id}",
+        f"{chat.workspace}/threads/{uuid4()}",
+        thread.replace(chat.workspace, "workspaces/another"),
+        f"{chat.workspace}/threads/-",
     ]
-    request = pb.CheckThreadsRequest(workspace=WORKSPACE, threads=[closed[0], thread, *closed[1:]])
+    request = pb.CheckThreadsRequest(
+        workspace=chat.workspace, threads=[closed[0], thread, *closed[1:]]
+    )
     answer = await chat.agent.CheckThreads(request, metadata=headers)
     assert list(answer.closed) == closed
 
@@ -264,8 +280,8 @@ async def test_closed_threads_are_told(chat: Chat, headers: Headers) -> None:
     ("fields", "field"),
     [
         ({"delivery": f"workspaces/other/automations/a/runs/r/deliveries/{uuid4()}"}, "delivery"),
-        ({"delivery": f"{RUN}/deliveries/{'-' * 36}"}, "delivery"),
-        ({"delivery": RUN}, "delivery"),
+        ({"delivery": f"{{run}}/deliveries/{'-' * 36}"}, "delivery"),
+        ({"delivery": "{run}"}, "delivery"),
         ({"body": "é" * (129 << 10)}, "body"),
     ],
 )
@@ -273,5 +289,6 @@ async def test_what_is_no_result_is_refused(
     chat: Chat, headers: Headers, fields: dict[str, Any], field: str
 ) -> None:
     request = result(await new_thread(chat), **fields)
+    request.delivery = request.delivery.format(run=run_in(chat.workspace))
     refused = await refusal(chat.agent.AddResult(request, metadata=headers))
     assert [v.field for v in refused.violations] == [field]

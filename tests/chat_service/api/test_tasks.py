@@ -20,14 +20,33 @@ from tests.support.tokens import Keys
 
 @pytest.fixture
 def headers(keys: Keys) -> list[tuple[str, str]]:
+    return _headers(keys, "w")
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
+
+
+@pytest.fixture
+def shared_headers(chat: Chat, keys: Keys) -> list[tuple[str, str]]:
+    return _headers(keys, chat.workspace_id)
+
+
+def _headers(keys: Keys, workspace: str) -> list[tuple[str, str]]:
     return keys.service_headers(
-        "automation_service", audience="chat_service", user="ada", workspace="w"
+        "automation_service", audience="chat_service", user="ada", workspace=workspace
     )
 
 
 def asking(prompt: str = "say hello", **fields: Any) -> pb.RunTaskRequest:
     fields.setdefault("request_id", f"{uuid4()}:step:1")
-    return pb.RunTaskRequest(workspace=WORKSPACE, on_behalf_of="users/ada", prompt=prompt, **fields)
+    fields.setdefault("workspace", WORKSPACE)
+    return pb.RunTaskRequest(on_behalf_of="users/ada", prompt=prompt, **fields)
+
+
+def task_of(chat: Chat, prompt: str = "say hello", **fields: Any) -> pb.RunTaskRequest:
+    return asking(prompt, workspace=chat.workspace, **fields)
 
 
 def unsayable(key: str, number: float) -> Struct:
@@ -43,9 +62,9 @@ async def run(
 
 
 async def test_a_task_ends_with_its_answer_and_what_it_used(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    events = await run(chat, headers, asking())
+    events = await run(chat, shared_headers, task_of(chat))
     assert [e.WhichOneof("event") for e in events] == ["started", "result"]
     assert [e.sequence for e in events] == [1, 2]
     result = events[-1].result
@@ -56,20 +75,20 @@ async def test_a_task_ends_with_its_answer_and_what_it_used(
 
 
 async def test_the_same_request_replays_the_stored_result(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
-    request = asking()
-    assert await run(chat, headers, request) == await run(chat, headers, request)
+    request = task_of(chat)
+    assert await run(chat, shared_headers, request) == await run(chat, shared_headers, request)
     assert len(demo.controls.log()) == 1
 
 
 async def test_another_body_under_a_request_id_is_refused(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    request = asking()
-    await run(chat, headers, request)
-    other = asking("say goodbye", request_id=request.request_id)
-    refused = await refusal(chat.agent.RunTask(other, metadata=headers))
+    request = task_of(chat)
+    await run(chat, shared_headers, request)
+    other = task_of(chat, "say goodbye", request_id=request.request_id)
+    refused = await refusal(chat.agent.RunTask(other, metadata=shared_headers))
     assert refused.reason == "REQUEST_ID_REUSED"
 
 
@@ -102,12 +121,12 @@ async def test_a_repeat_is_answered_as_before_though_its_model_is_gone_by_now(
 )
 async def test_a_task_that_can_not_be_carried_out_is_refused_before_it_costs_anything(
     chat: Chat,
-    headers: list[tuple[str, str]],
+    shared_headers: list[tuple[str, str]],
     demo: DemoServer,
     fields: dict[str, Any],
     field: str,
 ) -> None:
-    refused = await refusal(chat.agent.RunTask(asking(**fields), metadata=headers))
+    refused = await refusal(chat.agent.RunTask(task_of(chat, **fields), metadata=shared_headers))
     assert refused.code.name == "INVALID_ARGUMENT"
     assert [v.field for v in refused.violations] == [field]
     assert not demo.controls.log()
@@ -128,100 +147,109 @@ async def test_a_task_is_held_for_and_settled_as_a_message_is(
     assert await settled(chat) == [first.usage.cost_micros]
 
 
-async def test_an_answer_follows_its_schema(chat: Chat, headers: list[tuple[str, str]]) -> None:
+async def test_an_answer_follows_its_schema(
+    chat: Chat, shared_headers: list[tuple[str, str]]
+) -> None:
     schema = {
         "type": "object",
         "properties": {"title": {"type": "string"}, "score": {"type": "integer"}},
         "required": ["title", "score"],
     }
-    events = await run(chat, headers, asking(output_schema=struct.to_struct(schema)))
+    events = await run(chat, shared_headers, task_of(chat, output_schema=struct.to_struct(schema)))
     output = struct.to_json(events[-1].result.output)
     assert set(output) == {"title", "score"}
     assert isinstance(output["score"], int)
 
 
 async def test_a_tool_that_is_gone_fails_the_task(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    events = await run(chat, headers, asking(tools=["teleport"]))
+    events = await run(chat, shared_headers, task_of(chat, tools=["teleport"]))
     assert status.from_status(events[-1].result.error).reason == "CAPABILITY_GONE"
 
 
-async def test_a_model_that_is_gone_is_refused(chat: Chat, headers: list[tuple[str, str]]) -> None:
-    refused = await refusal(chat.agent.RunTask(asking(model="gpt-0"), metadata=headers))
+async def test_a_model_that_is_gone_is_refused(
+    chat: Chat, shared_headers: list[tuple[str, str]]
+) -> None:
+    refused = await refusal(
+        chat.agent.RunTask(task_of(chat, model="gpt-0"), metadata=shared_headers)
+    )
     assert refused.reason == "MODEL_GONE"
 
 
 async def test_cancelling_stops_the_model(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
     demo.controls.hold()
-    request = asking()
-    call = chat.agent.RunTask(request, metadata=headers)
+    request = task_of(chat)
+    call = chat.agent.RunTask(request, metadata=shared_headers)
     await anext(aiter(call))
     seen = await demo.controls.until_held()
-    cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
-    told = await chat.agent.CancelTask(cancel, metadata=headers)
+    cancel = pb.CancelTaskRequest(workspace=chat.workspace, request_id=request.request_id)
+    told = await chat.agent.CancelTask(cancel, metadata=shared_headers)
     assert await demo.controls.until_over(seen) == "abandoned"
     last = [event async for event in call][-1]
     assert status.from_status(last.result.error).reason == "CANCELLED"
     assert told.usage.input_tokens > 0
     assert told.usage == last.result.usage
-    assert await chat.agent.CancelTask(cancel, metadata=headers) == told
+    assert await chat.agent.CancelTask(cancel, metadata=shared_headers) == told
 
 
 async def test_a_task_cancelled_before_it_came_never_begins(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
-    request = asking()
-    cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
-    told = await chat.agent.CancelTask(cancel, metadata=headers)
+    request = task_of(chat)
+    cancel = pb.CancelTaskRequest(workspace=chat.workspace, request_id=request.request_id)
+    told = await chat.agent.CancelTask(cancel, metadata=shared_headers)
     assert told.usage == pb.TaskUsage()
     assert told.HasField("usage")
-    events = await run(chat, headers, request)
+    events = await run(chat, shared_headers, request)
     assert status.from_status(events[-1].result.error).reason == "CANCELLED"
     assert not demo.controls.log()
 
 
 async def test_cancelling_a_task_that_has_ended_leaves_its_result(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
-    request = asking()
-    events = await run(chat, headers, request)
-    cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
-    await chat.agent.CancelTask(cancel, metadata=headers)
-    assert await run(chat, headers, request) == events
+    request = task_of(chat)
+    events = await run(chat, shared_headers, request)
+    cancel = pb.CancelTaskRequest(workspace=chat.workspace, request_id=request.request_id)
+    await chat.agent.CancelTask(cancel, metadata=shared_headers)
+    assert await run(chat, shared_headers, request) == events
     assert len(demo.controls.log()) == 1
 
 
 async def test_tasks_are_not_seen_among_the_threads(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    await run(chat, headers, asking())
+    await run(chat, shared_headers, task_of(chat))
     found = await chat.stub.ListThreads(
-        chat_pb2.ListThreadsRequest(parent=WORKSPACE), metadata=chat.metadata
+        chat_pb2.ListThreadsRequest(parent=chat.workspace), metadata=chat.metadata
     )
     assert not found.threads
 
 
 async def test_a_task_goes_on_with_nobodys_chat(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
     thread = thread_of(await chat.send("hello"))
     asked = len(demo.controls.log())
     session = thread.rpartition("/")[2]
 
-    refused = await refusal(chat.agent.RunTask(asking(session_id=session), metadata=headers))
+    refused = await refusal(
+        chat.agent.RunTask(task_of(chat, session_id=session), metadata=shared_headers)
+    )
 
     assert refused.reason == "RESOURCE_NOT_FOUND"
     assert len(demo.controls.log()) == asked
 
 
 async def test_a_task_goes_on_with_the_session_of_an_earlier_one(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
-    first = (await run(chat, headers, asking()))[-1].result
-    second = (await run(chat, headers, asking(session_id=first.session_id)))[-1].result
+    first = (await run(chat, shared_headers, task_of(chat)))[-1].result
+    again = task_of(chat, session_id=first.session_id)
+    second = (await run(chat, shared_headers, again))[-1].result
     assert second.session_id == first.session_id
     assert not second.HasField("error")
     before, after = (len(seen.roles) for seen in demo.controls.log())
@@ -229,16 +257,16 @@ async def test_a_task_goes_on_with_the_session_of_an_earlier_one(
 
 
 async def test_a_session_does_one_task_at_a_time(
-    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+    chat: Chat, shared_headers: list[tuple[str, str]], demo: DemoServer
 ) -> None:
-    session = (await run(chat, headers, asking()))[-1].result.session_id
+    session = (await run(chat, shared_headers, task_of(chat)))[-1].result.session_id
     demo.controls.hold()
-    request = asking(session_id=session)
-    call = chat.agent.RunTask(request, metadata=headers)
+    request = task_of(chat, session_id=session)
+    call = chat.agent.RunTask(request, metadata=shared_headers)
     await anext(aiter(call))
-    other = chat.agent.RunTask(asking(session_id=session), metadata=headers)
+    other = chat.agent.RunTask(task_of(chat, session_id=session), metadata=shared_headers)
     assert (await refusal(other)).reason == "TURN_IN_PROGRESS"
-    again = chat.agent.RunTask(request, metadata=headers)
+    again = chat.agent.RunTask(request, metadata=shared_headers)
     await anext(aiter(again))
     demo.controls.release()
     assert [e async for e in again][-1] == [e async for e in call][-1]
@@ -246,25 +274,25 @@ async def test_a_session_does_one_task_at_a_time(
 
 
 async def test_only_a_service_may_run_tasks(chat: Chat) -> None:
-    refused = await refusal(chat.agent.RunTask(asking(), metadata=chat.metadata))
+    refused = await refusal(chat.agent.RunTask(task_of(chat), metadata=chat.metadata))
     assert refused.reason == "UNAUTHENTICATED"
 
 
 async def test_a_service_acts_only_for_the_user_of_its_token(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    request = asking()
+    request = task_of(chat)
     request.on_behalf_of = "users/bob"
-    refused = await refusal(chat.agent.RunTask(request, metadata=headers))
+    refused = await refusal(chat.agent.RunTask(request, metadata=shared_headers))
     assert [v.field for v in refused.violations] == ["on_behalf_of"]
 
 
 async def test_the_catalogue_is_sent_again_only_when_it_changed(
-    chat: Chat, headers: list[tuple[str, str]]
+    chat: Chat, shared_headers: list[tuple[str, str]]
 ) -> None:
-    whole = await chat.agent.ListCapabilities(pb.ListCapabilitiesRequest(), metadata=headers)
+    whole = await chat.agent.ListCapabilities(pb.ListCapabilitiesRequest(), metadata=shared_headers)
     assert [c.id for c in whole.capabilities] == ["fetch_url", "now"]
     again = await chat.agent.ListCapabilities(
-        pb.ListCapabilitiesRequest(known_version=whole.catalogue_version), metadata=headers
+        pb.ListCapabilitiesRequest(known_version=whole.catalogue_version), metadata=shared_headers
     )
     assert (again.unchanged, list(again.capabilities)) == (True, [])

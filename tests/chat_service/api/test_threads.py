@@ -8,13 +8,18 @@ from google.protobuf import field_mask_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from tests.support.chat import WORKSPACE, Chat
+from tests.support.chat import Chat
 from tests.support.refusals import refusal
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 async def create(chat: Chat, title: str = "", **fields: Any) -> pb.Thread:
     request = pb.CreateThreadRequest(
-        parent=WORKSPACE, thread=pb.Thread(display_name=title), **fields
+        parent=chat.workspace, thread=pb.Thread(display_name=title), **fields
     )
     made: pb.Thread = await chat.stub.CreateThread(request, metadata=chat.metadata)
     return made
@@ -25,7 +30,7 @@ async def test_a_thread_is_created_read_and_listed(chat: Chat) -> None:
     got = await chat.stub.GetThread(pb.GetThreadRequest(name=made.name), metadata=chat.metadata)
     assert (got.display_name, got.open_turn) == ("News", "")
     listed = await chat.stub.ListThreads(
-        pb.ListThreadsRequest(parent=WORKSPACE), metadata=chat.metadata
+        pb.ListThreadsRequest(parent=chat.workspace), metadata=chat.metadata
     )
     assert [t.name for t in listed.threads] == [made.name]
 
@@ -54,17 +59,17 @@ async def test_a_repeat_does_not_bring_back_what_was_deleted(chat: Chat) -> None
     made = await create(chat, "News", request_id=request_id)
     await chat.stub.DeleteThread(pb.DeleteThreadRequest(name=made.name), metadata=chat.metadata)
     request = pb.CreateThreadRequest(
-        parent=WORKSPACE, thread=pb.Thread(display_name="News"), request_id=request_id
+        parent=chat.workspace, thread=pb.Thread(display_name="News"), request_id=request_id
     )
     refused = await refusal(chat.stub.CreateThread(request, metadata=chat.metadata))
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_validate_only_saves_nothing(chat: Chat) -> None:
-    request = pb.CreateThreadRequest(parent=WORKSPACE, validate_only=True)
+    request = pb.CreateThreadRequest(parent=chat.workspace, validate_only=True)
     await chat.stub.CreateThread(request, metadata=chat.metadata)
     listed = await chat.stub.ListThreads(
-        pb.ListThreadsRequest(parent=WORKSPACE), metadata=chat.metadata
+        pb.ListThreadsRequest(parent=chat.workspace), metadata=chat.metadata
     )
     assert not listed.threads
 
@@ -74,7 +79,7 @@ async def test_pages_follow_each_other_without_gaps(chat: Chat) -> None:
     seen: list[str] = []
     token = ""
     while True:
-        request = pb.ListThreadsRequest(parent=WORKSPACE, page_size=2, page_token=token)
+        request = pb.ListThreadsRequest(parent=chat.workspace, page_size=2, page_token=token)
         answer = await chat.stub.ListThreads(request, metadata=chat.metadata)
         seen += [t.name for t in answer.threads]
         token = answer.next_page_token
@@ -87,10 +92,10 @@ async def test_a_page_token_of_another_filter_is_refused(chat: Chat) -> None:
     for i in range(3):
         await create(chat, f"t{i}")
     first = await chat.stub.ListThreads(
-        pb.ListThreadsRequest(parent=WORKSPACE, page_size=1), metadata=chat.metadata
+        pb.ListThreadsRequest(parent=chat.workspace, page_size=1), metadata=chat.metadata
     )
     request = pb.ListThreadsRequest(
-        parent=WORKSPACE,
+        parent=chat.workspace,
         page_size=1,
         page_token=first.next_page_token,
         filter='create_time > "2020-01-01T00:00:00Z"',
@@ -157,7 +162,7 @@ async def test_a_thread_is_deleted_with_what_belongs_to_it(chat: Chat) -> None:
 
 async def test_the_models_that_may_be_chosen_are_listed(chat: Chat) -> None:
     found = await chat.stub.ListModelConfigs(
-        pb.ListModelConfigsRequest(parent=WORKSPACE), metadata=chat.metadata
+        pb.ListModelConfigsRequest(parent=chat.workspace), metadata=chat.metadata
     )
     assert [(m.id, m.model, m.auto_eligible) for m in found.model_configs] == [(-1, "demo", True)]
 

@@ -10,7 +10,7 @@ from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from tests.support.chat import WORKSPACE, Chat, approval_of, approve, asking, kinds, said, told
+from tests.support.chat import Chat, approval_of, approve, asking, kinds, said, told
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -18,15 +18,20 @@ PROMPT: Final = "say hello"
 
 
 @pytest.fixture
-def headers(keys: Keys) -> list[tuple[str, str]]:
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
+
+
+@pytest.fixture
+def headers(chat: Chat, keys: Keys) -> list[tuple[str, str]]:
     return keys.service_headers(
-        "automation_service", audience="chat_service", user="ada", workspace="w"
+        "automation_service", audience="chat_service", user="ada", workspace=chat.workspace_id
     )
 
 
 @pytest.fixture
-def viewer(keys: Keys) -> list[tuple[str, str]]:
-    token = keys.user_token("bob", {"w": "viewer"})
+def viewer(chat: Chat, keys: Keys) -> list[tuple[str, str]]:
+    token = keys.user_token("bob", {chat.workspace_id: "viewer"})
     return [("authorization", f"Bearer {token}")]
 
 
@@ -36,10 +41,10 @@ def stranger(keys: Keys) -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {token}")]
 
 
-def task(prompt: str = PROMPT, **fields: Any) -> agent_pb2.RunTaskRequest:
+def task(chat: Chat, prompt: str = PROMPT, **fields: Any) -> agent_pb2.RunTaskRequest:
     return agent_pb2.RunTaskRequest(
         request_id=f"{uuid4()}:step:1",
-        workspace=WORKSPACE,
+        workspace=chat.workspace,
         on_behalf_of="users/ada",
         prompt=prompt,
         **fields,
@@ -48,9 +53,9 @@ def task(prompt: str = PROMPT, **fields: Any) -> agent_pb2.RunTaskRequest:
 
 async def begin(chat: Chat, headers: list[tuple[str, str]], **fields: Any) -> tuple[Any, str]:
     """A task that has begun: its call, and the name of its thread."""
-    call = chat.agent.RunTask(task(**fields), metadata=headers)
+    call = chat.agent.RunTask(task(chat, **fields), metadata=headers)
     started = (await anext(aiter(call))).started
-    return call, f"{WORKSPACE}/threads/{started.session_id}"
+    return call, f"{chat.workspace}/threads/{started.session_id}"
 
 
 async def run(chat: Chat, headers: list[tuple[str, str]], **fields: Any) -> str:
@@ -112,7 +117,7 @@ async def test_to_a_stranger_a_transcript_does_not_exist(
 ) -> None:
     thread = await run(chat, headers)
     turn = (await turn_of(chat, thread, chat.metadata)).name
-    elsewhere = thread.replace("workspaces/w/", "workspaces/elsewhere/")
+    elsewhere = thread.replace(chat.workspace, "workspaces/elsewhere")
     for call in (
         chat.stub.GetThread(pb.GetThreadRequest(name=thread), metadata=stranger),
         chat.stub.GetThread(pb.GetThreadRequest(name=elsewhere), metadata=stranger),
@@ -170,7 +175,7 @@ async def test_an_approval_of_a_chat_decides_no_task(
 
 
 async def test_a_thread_that_is_nobodys_is_not_found(chat: Chat) -> None:
-    name = f"{WORKSPACE}/threads/{uuid4()}"
+    name = f"{chat.workspace}/threads/{uuid4()}"
     for request in (asking("hello", name=name), asking("hello", name=name)):
         refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
         assert refused.reason == "RESOURCE_NOT_FOUND"
@@ -182,7 +187,7 @@ async def test_a_mention_of_a_transcript_is_left_out(
     thread = await run(chat, headers)
     message = pb.Message(parts=[pb.Part(text="see"), pb.Part(mention=pb.Mention(name=thread))])
     request = pb.SendMessageRequest(
-        name=f"{WORKSPACE}/threads/-", message=message, request_id=str(uuid4())
+        name=f"{chat.workspace}/threads/-", message=message, request_id=str(uuid4())
     )
     events = await told(chat.stub.SendMessage(request, metadata=chat.metadata))
     parent = events[0].started.turn.partition("/turns/")[0]

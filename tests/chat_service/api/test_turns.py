@@ -12,12 +12,17 @@ from chat_service.persistence import tables
 from chat_service.turns.place import Place
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, thread_of, told, until
+from tests.support.chat import Chat, kinds, said, thread_of, told, until
 from tests.support.models import model
 from tests.support.refusals import refusal
 from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 async def test_a_message_is_answered_in_one_segment(chat: Chat) -> None:
@@ -183,7 +188,10 @@ async def test_messages_are_listed_newest_first(chat: Chat) -> None:
     assert found.messages[0] == events[-1].completed.message
 
 
-async def test_cancelling_stops_the_model_and_ends_the_turn(chat: Chat, demo: DemoServer) -> None:
+async def test_cancelling_stops_the_model_and_ends_the_turn(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve()
     demo.controls.hold(after=2, kind="chat")
     call = chat.stream("<<tokens=50>> go on")
     turn = (await anext(aiter(call))).started.turn
@@ -211,7 +219,8 @@ async def test_cancelling_a_finished_turn_is_refused(chat: Chat) -> None:
     assert refused.reason == "STATE_CONFLICT"
 
 
-async def test_a_model_that_keeps_failing_ends_the_turn_with_its_reason(chat: Chat) -> None:
+async def test_a_model_that_keeps_failing_ends_the_turn_with_its_reason(serve: Serving) -> None:
+    chat = await serve()
     events = await chat.send("<<status=429;retry_after=0>> hello")
     assert "retrying" in kinds(events)
     status = events[-1].failed.status
@@ -220,7 +229,8 @@ async def test_a_model_that_keeps_failing_ends_the_turn_with_its_reason(chat: Ch
     assert (turn.state, turn.error.code) == (pb.Turn.FAILED, 8)
 
 
-async def test_a_broken_stream_is_retracted_and_said_again(chat: Chat) -> None:
+async def test_a_broken_stream_is_retracted_and_said_again(serve: Serving) -> None:
+    chat = await serve()
     events = await chat.send("<<tokens=12;err_after=4;times=1;retry_after=0>> hello")
     retracted = next(e.text_retracted for e in events if e.HasField("text_retracted"))
     assert retracted.from_block == 0
@@ -253,7 +263,7 @@ async def test_usage_is_counted_by_model(chat: Chat) -> None:
     ],
 )
 async def test_an_invalid_message_names_its_field(chat: Chat, fields: dict, field: str) -> None:  # type: ignore[type-arg]
-    request = asking("hello")
+    request = chat.asking("hello")
     for name, value in fields.items():
         if isinstance(value, pb.Message):
             request.message.CopyFrom(value)
@@ -265,7 +275,7 @@ async def test_an_invalid_message_names_its_field(chat: Chat, fields: dict, fiel
 
 
 async def test_a_thread_that_does_not_exist_is_not_found(chat: Chat) -> None:
-    refused = await refusal(chat.stream("hello", name=f"{WORKSPACE}/threads/{uuid4()}"))
+    refused = await refusal(chat.stream("hello", name=f"{chat.workspace}/threads/{uuid4()}"))
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
 
@@ -304,7 +314,7 @@ async def test_a_person_has_so_many_streams_open_and_no_more(serve: Serving) -> 
     refused = await refusal(chat.stub.WatchTurn(request, metadata=chat.metadata))
     assert (refused.reason, refused.metadata["of"]) == ("TOO_MANY_STREAMS", "person")
     assert refused.retry_after
-    late = asking("hello")
+    late = chat.asking("hello")
     refused = await refusal(chat.stub.SendMessage(late, metadata=chat.metadata))
     assert refused.reason == "TOO_MANY_STREAMS"
     got = await chat.stub.GetTurn(pb.GetTurnRequest(name=request.name), metadata=chat.metadata)

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,11 +22,20 @@ from shared.db.tenancy import Tenancy
 from shared.rpc.idempotency import IdempotencyKey
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
-from tests.support.chat import START, WORKSPACE, Chat, asking, kinds, thread_of, told
+from tests.support.chat import START, Chat, asking, kinds, thread_of, told
 from tests.support.models import model
 from tests.support.refusals import refusal
 
 PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
+
+
+@pytest.fixture
+async def chat(shared_chat: Chat) -> AsyncIterator[Chat]:
+    """No turn that a test stores stays, since nobody runs it."""
+    yield shared_chat
+    mine = tables.threads.c.workspace_id == shared_chat.workspace_id
+    async with shared_chat.engine.begin() as connection:
+        await connection.execute(sa.delete(tables.threads).where(mine))
 
 
 async def new_turn(chat: Chat) -> tuple[NewTurnRows, TurnRequest, int]:
@@ -91,10 +101,10 @@ async def kept(chat: Chat, new: NewTurnRows) -> tuple[bool, int, list[tuple[int,
     return turn is not None, len(spoken), shown
 
 
-async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
+async def made(chat: Chat, connection: AsyncConnection, request: TurnRequest) -> str | None:
     return await Tenancy(tables.tenants).find_request(
         connection,
-        workspace="w",
+        workspace=chat.workspace_id,
         rpc=request.rpc,
         user=request.user,
         request_id=request.request_id,
@@ -102,11 +112,11 @@ async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
     )
 
 
-async def make_another(connection: AsyncConnection, request: TurnRequest) -> None:
+async def make_another(chat: Chat, connection: AsyncConnection, request: TurnRequest) -> None:
     """The request was served: it made something else."""
     await Tenancy(tables.tenants).store_request(
         connection,
-        workspace="w",
+        workspace=chat.workspace_id,
         rpc=request.rpc,
         user=request.user,
         request_id=request.request_id,
@@ -118,7 +128,7 @@ async def make_another(connection: AsyncConnection, request: TurnRequest) -> Non
 
 async def what_was_made(chat: Chat, request: TurnRequest) -> str | None:
     async with chat.engine.begin() as connection:
-        return await made(connection, request)
+        return await made(chat, connection, request)
 
 
 async def test_a_turn_its_request_and_the_pin_are_stored_by_one_statement(chat: Chat) -> None:
@@ -151,7 +161,7 @@ async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwi
                 await threads.pin_model(connection, new.turn.thread_id, was=pin, now_is=-9)
         case "served before":
             async with chat.engine.begin() as connection:
-                await make_another(connection, request)
+                await make_another(chat, connection, request)
             before = "another"
         case "no thread":
             async with chat.engine.begin() as connection:
@@ -169,9 +179,9 @@ async def test_a_plain_turn_waits_for_nobody(chat: Chat, held: str) -> None:
     new, request, pin = await new_turn(chat)
     async with chat.engine.begin() as connection:
         if held == "thread":
-            await threads.get(connection, "w", new.turn.thread_id, lock=True)
+            await threads.get(connection, chat.workspace_id, new.turn.thread_id, lock=True)
         else:
-            assert await made(connection, request) is None
+            assert await made(chat, connection, request) is None
         assert not await opened(chat, new, request, pin_was=pin, pin=pin)
     assert await kept(chat, new) == (False, 0, [])
 
@@ -179,7 +189,7 @@ async def test_a_plain_turn_waits_for_nobody(chat: Chat, held: str) -> None:
 async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
     thread = thread_of(await chat.send("hello"))
     async with chat.engine.begin() as connection:
-        await threads.get(connection, "w", UUID(thread.rpartition("/")[2]), lock=True)
+        await threads.get(connection, chat.workspace_id, UUID(thread.rpartition("/")[2]), lock=True)
         sending = asyncio.create_task(refusal(chat.send("again", name=thread)))
         await until_waiting(chat)
         await threads.delete(connection, UUID(thread.rpartition("/")[2]))
@@ -189,7 +199,7 @@ async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
 async def test_a_message_that_waits_for_its_thread_holds_up_no_other(chat: Chat) -> None:
     one, other = thread_of(await chat.send("hello")), thread_of(await chat.send("hello"))
     async with chat.engine.begin() as connection:
-        await threads.get(connection, "w", UUID(one.rpartition("/")[2]), lock=True)
+        await threads.get(connection, chat.workspace_id, UUID(one.rpartition("/")[2]), lock=True)
         waiting = asyncio.create_task(chat.send("again", name=one))
         await until_waiting(chat)
         assert kinds(await chat.send("again", name=other))[-1] == "completed"
@@ -199,7 +209,7 @@ async def test_a_message_that_waits_for_its_thread_holds_up_no_other(chat: Chat)
 async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
     thread = thread_of(await chat.send("hello"))
     asked = asking("again", name=thread)
-    key = IdempotencyKey.of(asked, rpc="SendMessage", workspace="w", user="ada")
+    key = IdempotencyKey.of(asked, rpc="SendMessage", workspace=chat.workspace_id, user="ada")
     request = TurnRequest(
         rpc=key.rpc,
         user=key.user,
@@ -208,7 +218,7 @@ async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
         resource="",
     )
     async with chat.engine.begin() as connection:
-        assert await made(connection, request) is None
+        assert await made(chat, connection, request) is None
         sending = asyncio.create_task(told(chat.stub.SendMessage(asked, metadata=chat.metadata)))
         await until_waiting(chat)
     assert kinds(await sending)[-1] == "completed"
@@ -267,7 +277,7 @@ async def test_a_turn_that_can_not_open_takes_no_other_with_it(chat: Chat, fault
         match fault:
             case "held":
                 connection = await stack.enter_async_context(chat.engine.begin())
-                await threads.get(connection, "w", bad.new.turn.thread_id, lock=True)
+                await threads.get(connection, chat.workspace_id, bad.new.turn.thread_id, lock=True)
             case "broken":  # its message has an id that another has
                 taken = replace(bad.new.user_message, id=several[0].new.user_message.id)
                 bad.new = replace(bad.new, user_message=taken)
@@ -321,7 +331,7 @@ async def test_a_request_id_with_another_body_opens_nothing_however_it_was_opene
     chat: Chat, demo: DemoServer, how: str
 ) -> None:
     thread = thread_of(await chat.send("hello"))
-    request = asking("again", name=f"{WORKSPACE}/threads/-" if how == "new thread" else thread)
+    request = asking("again", name=f"{chat.workspace}/threads/-" if how == "new thread" else thread)
     if how == "mention":
         request.message.parts.add(mention=pb.Mention(name=thread))
     if how == "image":

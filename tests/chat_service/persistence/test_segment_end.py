@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,15 @@ END = segment_end.SegmentEnd(
     end_time=START,
     may_await_approval=False,
 )
+
+
+@pytest.fixture
+async def chat(shared_chat: Chat) -> AsyncIterator[Chat]:
+    """No turn that a test stores stays, since nobody runs it."""
+    yield shared_chat
+    mine = tables.threads.c.workspace_id == shared_chat.workspace_id
+    async with shared_chat.engine.begin() as connection:
+        await connection.execute(sa.delete(tables.threads).where(mine))
 
 
 async def running(chat: Chat, text: str) -> Turn:
@@ -135,7 +145,7 @@ async def test_a_segment_that_can_not_end_keeps_no_other_from_its_end(
         match fault:
             case "held":
                 connection = await stack.enter_async_context(chat.engine.begin())
-                await threads.get(connection, "w", bad.thread_id, lock=True)
+                await threads.get(connection, chat.workspace_id, bad.thread_id, lock=True)
             case "taken over":
                 several[1] = replace(bad, fence=bad.fence + 1)
             case "NUL":
