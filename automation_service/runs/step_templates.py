@@ -15,7 +15,8 @@ from shared.definition.execution import PlanStep
 from shared.registries.actions.types import ActionDefinition
 from shared.resources import RUN
 from shared.retry import RetryPolicy, exponential, is_unavailable
-from shared.sandbox.pool import JobFailed, Sandbox
+from shared.sandbox.failure import JobFailed
+from shared.sandbox.pool import Sandbox
 from shared.schedule import zones
 from shared.templates.deadline import MAX_SECONDS
 from shared.templates.job import (

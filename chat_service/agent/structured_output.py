@@ -1,12 +1,14 @@
 """The answer of a task that has an output schema."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from chat_service.llm.text import read_objects
 from shared import canonical_json, json_schema
-from shared.sandbox.pool import JobFailed
-from shared.validation.checks import Checks
+from shared.sandbox.failure import JobFailed
+
+if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
+    from shared.validation.checks import Checks
 
 # Of reading so many characters of an answer, in the units of json_schema.
 _TEXT_COST: Final = 8
@@ -20,7 +22,7 @@ class AnswerJob(TypedDict):
 
 
 async def find_output(
-    checks: Checks, text: str, schema: Mapping[str, Any], *, workspace: str
+    checks: "Checks", text: str, schema: Mapping[str, Any], *, workspace: str
 ) -> dict[str, Any] | list[str]:
     """Returns what `read_output` does, without holding the loop. Raises ServiceUnavailable."""
     job: AnswerJob = {"text": text, "schema": schema}

@@ -15,9 +15,10 @@ from shared import errors
 from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.json_path import append_path
-from shared.sandbox.pool import JobFailed
+from shared.sandbox.failure import JobFailed
 from shared.validation import never_fires
-from shared.validation.checks import TOO_LONG, Checks
+from shared.validation.checks import Checks
+from shared.validation.violations import TOO_LONG
 
 _CHECKED_AS_SHOWN = (ActionType.QUESTION, ActionType.PAUSE, ActionType.SKIP, ActionType.UNSKIP)
 # They identify the automation and the version that the user saw.

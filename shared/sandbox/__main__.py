@@ -5,6 +5,7 @@ its socket, with its parent, and after a job that took all the memory it may hav
 """
 
 import ctypes
+import gc
 import importlib
 import os
 import signal
@@ -33,7 +34,10 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != int(parent):
         return 1
+    gc.disable()  # what is imported stays
     jobs: Mapping[str, Callable[[Any], Any]] = importlib.import_module(module).JOBS
+    gc.freeze()
+    gc.enable()
     held = confinement.confine(memory=MEMORY, readable=_find_readable())
     service = int(socket_number)
     _send(service, frames.encode_within_limits({"confined": held}))

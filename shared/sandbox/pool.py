@@ -9,10 +9,11 @@ import sys
 import time
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from shared import errors
 from shared.sandbox import frames
+from shared.sandbox.failure import JobFailed
 from shared.telemetry import logs, metrics
 
 START_SECONDS: Final = 30.0
@@ -22,16 +23,6 @@ _UNAVAILABLE: Final = "what people write can't be evaluated now; try again"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 log = logs.logger(__name__)
-
-Cause = Literal["time", "memory", "depth", "size", "crash", "error"]
-
-
-class JobFailed(Exception):
-    """A job that gave no answer. `cause` says why."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause)
-        self.cause: Cause = cause
 
 
 class _Ended(Exception):

@@ -9,17 +9,17 @@ from shared.aio import take_turn
 from shared.errors import FieldReason
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue
-from shared.sandbox.pool import JobFailed, Sandbox
+from shared.sandbox.failure import JobFailed
+from shared.sandbox.pool import Sandbox
 from shared.telemetry import logs
 from shared.validation import check as definition_check
 from shared.validation import jobs
-from shared.validation.violations import Violation
+from shared.validation.violations import TOO_LONG, Violation
 
 # Of CPU: twice what the largest definition takes, on a machine of half the speed.
 SECONDS: Final = 4.0
 # Of a check that is begun here, in the units of TurnShare. Few of them come near QUICK_COST.
 CHECK_COST: Final = 4_000
-TOO_LONG: Final = "it takes too long to check"
 
 log = logs.logger(__name__)
 Job = TypeVar("Job")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +11,8 @@ from shared import errors, rule_words
 from shared.canonical_json import NotCanonical
 from shared.errors import FieldReason
 from shared.json_path import append_path, join_path
+
+TOO_LONG: Final = "it takes too long to check"
 
 _REASONS = {
     "missing": FieldReason.REQUIRED,

@@ -23,7 +23,7 @@ from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import Retrying
 from shared import errors
-from shared.sandbox.pool import JobFailed
+from shared.sandbox.failure import JobFailed
 
 _GAP: Final = "\n\n"
 AS_TEXT: Final = "it was written as text"

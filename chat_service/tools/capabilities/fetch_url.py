@@ -14,7 +14,8 @@ from chat_service.tools.capabilities import html_text
 from shared import errors
 from shared.db.storable_text import clean
 from shared.registries.capabilities.types import Capability
-from shared.sandbox.pool import JobFailed, Sandbox
+from shared.sandbox.failure import JobFailed
+from shared.sandbox.pool import Sandbox
 from shared.security.egress import (
     Address,
     NotPublic,

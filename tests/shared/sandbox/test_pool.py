@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import errors
-from shared.sandbox.pool import JobFailed, Sandbox
+from shared.sandbox.failure import JobFailed
+from shared.sandbox.pool import Sandbox
 
 MODULE = "tests.support.sandbox_jobs"
 

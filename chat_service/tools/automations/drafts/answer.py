@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from chat_service.llm.argument_repair import strip_comments
 from chat_service.llm.text import read_objects
 from shared import json_schema
-from shared.sandbox.pool import JobFailed
-from shared.validation.checks import Checks
+from shared.sandbox.failure import JobFailed
+
+if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
+    from shared.validation.checks import Checks
 
 _FIELDS: Final = frozenset({"display_name", "description", "definition"})
 _ISSUES: Final = "issues"
@@ -32,7 +34,7 @@ class AnswerForm(TypedDict):
     issues: list[str]
 
 
-async def find_drafts(checks: Checks, text: str, *, workspace: str) -> list[DraftAnswer]:
+async def find_drafts(checks: "Checks", text: str, *, workspace: str) -> list[DraftAnswer]:
     """Returns what `read_drafts` does, without holding the loop. Raises ServiceUnavailable.
 
     There is no answer in a text that takes too long to read.

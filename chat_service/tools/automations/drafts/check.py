@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from pydantic import ValidationError
 
@@ -13,12 +13,14 @@ from shared.errors import FieldReason
 from shared.json_path import join_path
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue
-from shared.sandbox.pool import JobFailed
+from shared.sandbox.failure import JobFailed
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation import never_fires
 from shared.validation.check import TRIGGERS, check
-from shared.validation.checks import TOO_LONG, Checks
-from shared.validation.violations import Violation
+from shared.validation.violations import TOO_LONG, Violation
+
+if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
+    from shared.validation.checks import Checks
 
 _REQUIRED: Final = re.compile(r"'(\w+)' is a required property")
 # by the reason of a fault
@@ -98,7 +100,7 @@ def check_draft(job: DraftJob) -> list[list[str]]:
 
 
 async def find_draft_faults(
-    checks: Checks,
+    checks: "Checks",
     draft: Mapping[str, Any],
     schema: Mapping[str, Any],
     catalogue: Catalogue,
