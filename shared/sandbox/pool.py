@@ -19,6 +19,8 @@ from shared.telemetry import logs, metrics
 START_SECONDS: Final = 30.0
 # A process that takes no CPU is waited for so many times as long.
 _PATIENCE: Final = 10
+# Between two looks at the CPU that a process took.
+_LEAST_SECONDS: Final = 0.05
 _UNAVAILABLE: Final = "what people write can't be evaluated now; try again"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -73,13 +75,14 @@ class _Process:
         loop = asyncio.get_running_loop()
         exchange = asyncio.ensure_future(self._exchange(loop, frame))
         cpu, began = self._cpu_seconds(), time.monotonic()
+        left = seconds
         try:
             while True:
-                done, _ = await asyncio.wait({exchange}, timeout=seconds)
+                done, _ = await asyncio.wait({exchange}, timeout=max(left, _LEAST_SECONDS))
                 if done:
                     return exchange.result()
-                waited = time.monotonic() - began
-                if self._cpu_seconds() - cpu >= seconds or waited >= _PATIENCE * seconds:
+                left = cpu + seconds - self._cpu_seconds()
+                if left <= 0 or time.monotonic() - began >= _PATIENCE * seconds:
                     raise JobFailed("time")
         finally:
             if not exchange.done():

@@ -90,6 +90,14 @@ async def test_a_job_that_gives_no_answer_says_why_and_the_next_one_is_done(
     assert await sandbox.run("echo", 1, workspace="w") == 1
 
 
+async def test_a_job_that_takes_all_its_time_is_ended_then() -> None:
+    sandbox = Sandbox(module=MODULE, job_seconds=0.5)
+    before = os.times().children_user
+    with pytest.raises(JobFailed):
+        await sandbox.run("spin", None, workspace="w")
+    assert 0.4 < os.times().children_user - before < 0.9
+
+
 async def test_others_are_answered_while_one_workspace_keeps_its_process() -> None:
     sandbox = Sandbox(module=MODULE, job_seconds=60)
     slow = [asyncio.create_task(sandbox.run("spin", None, workspace="slow")) for _ in range(3)]
