@@ -1,5 +1,9 @@
 """Fixtures of the services' own tests, for the contract over their sockets."""
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import pytest
 
 from tests.automation_service.conftest import (
@@ -14,6 +18,7 @@ from tests.automation_service.conftest import (
     url,
 )
 from tests.contract.stage import Stage
+from tests.contract.table import first_answer
 from tests.support.live import Live
 
 __all__ = [
@@ -32,3 +37,12 @@ __all__ = [
 @pytest.fixture(scope="session")
 def stage(live: Live) -> Stage:
     return Stage(live.tenant())
+
+
+@pytest.fixture(scope="session")
+def known(stage: Stage) -> Callable[[str], Any]:
+    """A request of each call that its owner would be answered.
+
+    It is the same for every test, so nobody changes it or has it answered; refusals leave it good.
+    """
+    return cache(lambda method: first_answer(method).make(stage))

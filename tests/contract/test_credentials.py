@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cache
 from typing import Any, Final
 
 import grpc
@@ -143,12 +142,6 @@ MATRIX: Final[Mapping[str, tuple[Made, Wanted]]] = {
     ),
     "chat_service, for another service": (service("chat_service", audience="billing"), nobody),
 }
-
-
-@pytest.fixture(scope="module")
-def known(stage: Stage) -> Callable[[str], Any]:
-    """A request of each call that an owner would be answered; refusals leave it good."""
-    return cache(lambda method: first_answer(method).make(stage))
 
 
 def told(stage: Stage, method: str, request: Any, metadata: Metadata) -> str:

@@ -1,5 +1,6 @@
 """What every refusal has in common, over every call: shape, identity, roles, unknown fields."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -71,8 +72,10 @@ def test_a_service_acts_at_public_calls_for_its_user_and_nobody_else(stage: Stag
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_field_that_the_contract_does_not_have_is_refused(stage: Stage, method: str) -> None:
-    request = with_unknown_field(first_answer(method).make(stage))
+def test_a_field_that_the_contract_does_not_have_is_refused(
+    stage: Stage, known: Callable[[str], Any], method: str
+) -> None:
+    request = with_unknown_field(known(method))
     status = stage.who.refusal(method, request)
     assert (reason_of(status), fields_of(status)) == ("INVALID_REQUEST", ["#1000"])
 

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from shared.rpc.callers import ROLES, find_method
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
-from tests.contract.table import READS, first_answer
+from tests.contract.table import READS
 from tests.contract.test_errors import with_unknown_field
 from tests.support import patient
 from tests.support.live import METHODS, PUBLIC, Metadata, Tenant
@@ -119,9 +119,9 @@ def by_web(stage: Stage, method: str, raw: bytes, metadata: Metadata) -> status_
 
 @pytest.mark.parametrize("method", PUBLIC)
 def test_a_fault_is_told_in_the_order_of_the_guard(
-    stage: Stage, callers: dict[str, Metadata], method: str
+    stage: Stage, callers: dict[str, Metadata], known: Callable[[str], Any], method: str
 ) -> None:
-    request = first_answer(method).make(stage)
+    request = known(method)
     for said, who in (
         ("garbage", "nobody"),
         ("garbage", "a stranger"),
@@ -136,9 +136,9 @@ def test_a_fault_is_told_in_the_order_of_the_guard(
 @pytest.mark.parametrize("method", SAMPLE)
 @pytest.mark.parametrize("door", [straight, by_web], ids=["straight", "web"])
 def test_every_door_tells_the_same_first(
-    stage: Stage, callers: dict[str, Metadata], method: str, door: Any
+    stage: Stage, callers: dict[str, Metadata], known: Callable[[str], Any], method: str, door: Any
 ) -> None:
-    request = first_answer(method).make(stage)
+    request = known(method)
     for said, change in {**SAID, "too much": large_for(method)}.items():
         raw = change(method, request)
         for who, metadata in callers.items():

@@ -15,10 +15,10 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
-from tests.contract.table import first_answer
 from tests.support.chat import approve
 from tests.support.live import METHODS, Live, Tenant
 
+Known = Callable[[str], Any]
 SEED = 20261122
 # What every workspace has under the same name.
 ALWAYS = ("/-", "/webhook", "/noticeSettings")
@@ -64,8 +64,10 @@ ODD = (
 
 
 @pytest.mark.parametrize("method", SCOPED)
-def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, method: str) -> None:
-    request = first_answer(method).make(stage)
+def test_a_strange_workspace_is_no_workspace(
+    stage: Stage, stranger: Tenant, known: Known, method: str
+) -> None:
+    request = known(method)
     nowhere = "w" + "0" * (len(stage.who.id) - 1)
     missing = renamed(request, lambda name: name.replace(stage.who.id, nowhere))
     found = stranger.refusal(method, request)
@@ -75,9 +77,9 @@ def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, met
 
 @pytest.mark.parametrize("method", sorted(set(SCOPED) - BY_KEY - TELLS))
 def test_a_strange_id_under_an_own_workspace_is_no_id(
-    stage: Stage, stranger: Tenant, method: str
+    stage: Stage, stranger: Tenant, known: Known, method: str
 ) -> None:
-    request = first_answer(method).make(stage)
+    request = known(method)
     hers = [name for name in names_in(request) if any(is_id(p) for p in name.split("/"))]
     if not hers:
         assert not names_with_resources(request), "a call on resources must be tried"
@@ -97,9 +99,9 @@ def test_a_strange_id_under_an_own_workspace_is_no_id(
 
 @pytest.mark.parametrize("method", SCOPED)
 def test_no_odd_spelling_of_a_strange_workspace_leads_there(
-    stage: Stage, stranger: Tenant, method: str
+    stage: Stage, stranger: Tenant, known: Known, method: str
 ) -> None:
-    request, hers = first_answer(method).make(stage), stage.who.id
+    request, hers = known(method), stage.who.id
     told = {"hers": hers, "theirs": stranger.id, "upper": hers.upper(), "half": hers[:6]}
     for odd in ODD:
         said = odd.format(**told)
