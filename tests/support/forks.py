@@ -1,10 +1,10 @@
-"""Services as processes that start at once: copies of a process that has imported them."""
+"""Programs as processes that start at once: copies of a process that has imported them."""
 
 import asyncio
 import gc
-import importlib
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ _PRELOADED = (
     "pytest",
     "automation_service.bootstrap",
     "chat_service.bootstrap",
+    "gateway.envoy_config",
+    "gateway.http.app",
+    "uvicorn.protocols.http.httptools_impl",
     "tests.support.warm",
 )
 _END_SECONDS = 60.0
@@ -25,9 +28,14 @@ _END_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A service in a process of its own."""
+    """A program in a process of its own."""
 
     process: ForkServerProcess
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
 
     def poll(self) -> int | None:
         """The exit code; negative for a signal. None while the process runs."""
@@ -93,7 +101,7 @@ def _run_program(
 ) -> None:
     _settle(environment, output, errors)
     sys.argv = [name, *arguments]
-    sys.exit(importlib.import_module(f"{name}.__main__").PROGRAM.main())
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def _settle(environment: dict[str, str], output: Path, errors: Path) -> None:

@@ -1,19 +1,18 @@
 """The gateway's two programs, Envoy and the HTTP door, as tests start them."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import forks
 from tests.support.ports import free_port
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayProcesses:
-    envoy: subprocess.Popen[bytes]
-    door: subprocess.Popen[bytes]
+    envoy: forks.Fork
+    door: forks.Fork
 
     def poll(self) -> int | None:
         """Returns how one of them ended; None while both run."""
@@ -24,8 +23,6 @@ class GatewayProcesses:
         """Kills both: nobody waits for what they were doing."""
         for process in (self.envoy, self.door):
             process.kill()
-        for process in (self.envoy, self.door):
-            process.wait(60)
 
 
 def launch(told: Mapping[str, str], log: Path) -> GatewayProcesses:
@@ -33,10 +30,7 @@ def launch(told: Mapping[str, str], log: Path) -> GatewayProcesses:
     door = f"127.0.0.1:{free_port()}"
     environment = {**os.environ, **told, "ROTA_HTTP_LISTEN": door, "ROTA_HTTP_ADDRESS": door}
 
-    def start(module: str) -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, stdout=output, stderr=output
-            )
+    def start(program: str) -> forks.Fork:
+        return forks.start_program(program, [], environment, log, log)
 
     return GatewayProcesses(envoy=start("gateway"), door=start("gateway.http"))
