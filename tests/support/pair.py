@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 from rota.agent.v1 import agent_pb2_grpc
@@ -36,6 +37,21 @@ class Pair:
     automation: automation_root.AutomationServer
     clock: ManualClock
     metadata: list[tuple[str, str]]
+
+    @property
+    def workspace(self) -> str:
+        return self.chat.workspace
+
+    @property
+    def workspace_id(self) -> str:
+        return self.chat.workspace_id
+
+    def moved(self, keys: Keys) -> "Pair":
+        """The same services, with `ada` the owner of a new workspace."""
+        workspace = f"w{uuid4().hex[:12]}"
+        metadata = keys.user_headers(workspaces={workspace: "owner"})
+        chat = replace(self.chat, workspace=f"workspaces/{workspace}", metadata=metadata)
+        return replace(self, chat=chat, metadata=metadata)
 
 
 def automation_settings(

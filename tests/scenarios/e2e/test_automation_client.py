@@ -19,28 +19,34 @@ from tests.support.checks import CHECKS
 from tests.support.pair import Pair
 from tests.support.tokens import Keys
 
-ADA: dict[str, Any] = {"workspace": "w", "user": "ada"}
+Ada = dict[str, Any]
 
 
 @pytest.fixture
-async def client(road: Pair, keys: Keys) -> AutomationClient:
+def ada(shared_road: Pair) -> Ada:
+    """For whom the client calls."""
+    return {"workspace": shared_road.workspace_id, "user": "ada"}
+
+
+@pytest.fixture
+async def client(shared_road: Pair, keys: Keys) -> AutomationClient:
     behalf = DelegatedCredentials(
         identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE
     )
     return AutomationClient(
-        stub=road.automations,
-        destinations=road.destinations,
+        stub=shared_road.automations,
+        destinations=shared_road.destinations,
         behalf=behalf,
-        results=ResultClient.of(road.to_automation, behalf),
+        results=ResultClient.of(shared_road.to_automation, behalf),
         catalogue=current_catalogue,
         checks=CHECKS,
     )
 
 
 @pytest.fixture
-async def news(road: Pair, client: AutomationClient) -> AutomationView:
-    _, name = await approved(road)
-    return await client.get(**ADA, name=name)
+async def news(shared_road: Pair, client: AutomationClient, ada: Ada) -> AutomationView:
+    _, name = await approved(shared_road)
+    return await client.get(**ada, name=name)
 
 
 def at_half_past_ten(news: AutomationView) -> dict[str, Any]:
@@ -50,68 +56,68 @@ def at_half_past_ten(news: AutomationView) -> dict[str, Any]:
 
 
 async def test_an_automation_is_read_with_what_an_update_would_replace(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     assert (news.display_name, news.state, news.revision) == ("Summarise the news", "active", 1)
     assert news.payload["definition"]["triggers"][0]["config"]["cron"] == "0 9 * * 1-5"
     (trigger,) = news.triggers
     assert trigger.next_fire == datetime(2026, 11, 24, 8, tzinfo=UTC)
-    listed, more = await client.list(**ADA, limit=10)
+    listed, more = await client.list(**ada, limit=10)
     assert [(one.name, one.etag, one.payload) for one in listed] == [(news.name, news.etag, {})]
     assert not more
 
 
 async def test_a_list_is_cut_at_its_limit_and_says_so(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     payload = {
         **NEWS,
         "definition": {**NEWS["definition"], "plan": news.payload["definition"]["plan"]},
     }
-    await client.create(**ADA, payload=payload, request_id=uuid4())
+    await client.create(**ada, payload=payload, request_id=uuid4())
 
-    (newest,), more = await client.list(**ADA, limit=1)
+    (newest,), more = await client.list(**ada, limit=1)
 
     assert (newest.display_name, more) == ("Morning news", True)
 
 
 async def test_a_validated_update_is_canonical_and_changes_nothing(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     payload = at_half_past_ten(news)
 
-    found = await client.validate_update(**ADA, payload=payload)
+    found = await client.validate_update(**ada, payload=payload)
 
     assert found.payload == payload
-    assert (await client.get(**ADA, name=news.name)).etag == news.etag
+    assert (await client.get(**ada, name=news.name)).etag == news.etag
 
 
 async def test_an_update_repeated_with_its_request_id_is_made_once(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     payload, request_id = at_half_past_ten(news), uuid4()
 
-    first = await client.update(**ADA, payload=payload, request_id=request_id)
-    again = await client.update(**ADA, payload=payload, request_id=request_id)
+    first = await client.update(**ada, payload=payload, request_id=request_id)
+    again = await client.update(**ada, payload=payload, request_id=request_id)
 
     assert again == first
-    assert (await client.get(**ADA, name=news.name)).revision == 2
+    assert (await client.get(**ada, name=news.name)).revision == 2
     with pytest.raises(errors.RotaError) as stale:
-        await client.update(**ADA, payload=payload, request_id=uuid4())
+        await client.update(**ada, payload=payload, request_id=uuid4())
     assert stale.value.reason == "ETAG_MISMATCH"
 
 
 async def test_what_is_changed_while_it_is_paused_has_no_next_fires(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     await client.pause(
-        **ADA, name=news.name, note="", resume_time=None, etag=news.etag, request_id=uuid4()
+        **ada, name=news.name, note="", resume_time=None, etag=news.etag, request_id=uuid4()
     )
-    paused = await client.get(**ADA, name=news.name)
+    paused = await client.get(**ada, name=news.name)
 
-    saved = await client.update(**ADA, payload=at_half_past_ten(paused), request_id=uuid4())
-    later = await client.get(**ADA, name=news.name)
-    resumed = await client.resume(**ADA, name=news.name, etag=later.etag, request_id=uuid4())
+    saved = await client.update(**ada, payload=at_half_past_ten(paused), request_id=uuid4())
+    later = await client.get(**ada, name=news.name)
+    resumed = await client.resume(**ada, name=news.name, etag=later.etag, request_id=uuid4())
 
     assert (saved.next_fires, resumed.next_fires) == (
         (),
@@ -120,19 +126,19 @@ async def test_what_is_changed_while_it_is_paused_has_no_next_fires(
 
 
 async def test_an_update_without_an_etag_is_never_made(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     with pytest.raises(errors.InvalidRequest):
         await client.update(
-            **ADA, payload={**at_half_past_ten(news), "etag": ""}, request_id=uuid4()
+            **ada, payload={**at_half_past_ten(news), "etag": ""}, request_id=uuid4()
         )
 
 
 async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     pause: dict[str, Any] = {
-        **ADA,
+        **ada,
         "name": news.name,
         "note": "",
         "resume_time": None,
@@ -140,29 +146,29 @@ async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
         "request_id": uuid4(),
     }
     await client.pause(**pause)
-    etag = (await client.get(**ADA, name=news.name)).etag
-    await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
+    etag = (await client.get(**ada, name=news.name)).etag
+    await client.resume(**ada, name=news.name, etag=etag, request_id=uuid4())
 
     await client.pause(**pause)
 
-    assert (await client.get(**ADA, name=news.name)).state == "active"
+    assert (await client.get(**ada, name=news.name)).state == "active"
 
 
 async def test_what_has_changed_since_it_was_seen_is_not_resumed(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
-    etag = (await client.get(**ADA, name=news.name)).etag
+    etag = (await client.get(**ada, name=news.name)).etag
     await client.pause(
-        **ADA, name=news.name, note="", resume_time=None, etag="", request_id=uuid4()
+        **ada, name=news.name, note="", resume_time=None, etag="", request_id=uuid4()
     )
     with pytest.raises(errors.RotaError) as refused:
-        await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
+        await client.resume(**ada, name=news.name, etag=etag, request_id=uuid4())
     assert refused.value.reason == "ETAG_MISMATCH"
-    assert (await client.get(**ADA, name=news.name)).state == "paused"
+    assert (await client.get(**ada, name=news.name)).state == "paused"
 
 
 async def test_another_persons_workspace_has_nothing(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     with pytest.raises(errors.RotaError) as refused:
         await client.get(workspace="other", user="ada", name=news.name)
@@ -170,15 +176,15 @@ async def test_another_persons_workspace_has_nothing(
 
 
 async def test_what_is_no_slot_is_told_with_the_nearest(
-    client: AutomationClient, news: AutomationView
+    client: AutomationClient, news: AutomationView, ada: Ada
 ) -> None:
     trigger = f"{news.name}/triggers/{news.triggers[0].trigger_id}"
 
     no_slot = await client.explain_slot(
-        **ADA, trigger=trigger, moment=datetime(2026, 11, 24, 9, tzinfo=UTC)
+        **ada, trigger=trigger, moment=datetime(2026, 11, 24, 9, tzinfo=UTC)
     )
     to_come = await client.explain_slot(
-        **ADA, trigger=trigger, moment=datetime(2026, 11, 24, 8, tzinfo=UTC)
+        **ada, trigger=trigger, moment=datetime(2026, 11, 24, 8, tzinfo=UTC)
     )
 
     assert not no_slot.is_slot

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2
 from devstack.demo_model import DemoServer
 from shared import canonical_json
 from shared.rpc import struct
-from tests.support.chat import WORKSPACE, approval_of, approve, edit, reject, until
+from tests.support.chat import approval_of, approve, edit, reject, until
 from tests.support.pair import Pair
 
 ASKED = "every weekday at 9 in Paris summarise the news"
@@ -59,10 +59,12 @@ async def test_a_sentence_becomes_a_run_at_its_minute(road: Pair) -> None:
     assert slot.slot_time.ToDatetime(tzinfo=UTC) == SLOT
 
 
-async def test_what_was_shown_is_what_is_saved_byte_for_byte(road: Pair, demo: DemoServer) -> None:
-    approval, name = await approved(road)
-    automation = await road.automations.GetAutomation(
-        pb.GetAutomationRequest(name=name), metadata=road.metadata
+async def test_what_was_shown_is_what_is_saved_byte_for_byte(
+    shared_road: Pair, demo: DemoServer
+) -> None:
+    approval, name = await approved(shared_road)
+    automation = await shared_road.automations.GetAutomation(
+        pb.GetAutomationRequest(name=name), metadata=shared_road.metadata
     )
     saved = {
         "display_name": automation.display_name,
@@ -78,32 +80,32 @@ async def test_what_was_shown_is_what_is_saved_byte_for_byte(road: Pair, demo: D
     assert len(demo.controls.log("drafter")) == 1
 
 
-async def test_what_was_previewed_is_when_it_fires(road: Pair) -> None:
-    approval, name = await approved(road)
-    automation = await road.automations.GetAutomation(
-        pb.GetAutomationRequest(name=name), metadata=road.metadata
+async def test_what_was_previewed_is_when_it_fires(shared_road: Pair) -> None:
+    approval, name = await approved(shared_road)
+    automation = await shared_road.automations.GetAutomation(
+        pb.GetAutomationRequest(name=name), metadata=shared_road.metadata
     )
     assert automation.triggers[0].next_fire_time == approval.preview.slots[0].fire_time
     assert approval.preview.slots[0].fire_time.ToDatetime(tzinfo=UTC) == SLOT
 
 
-async def test_an_edited_card_is_saved_as_edited(road: Pair) -> None:
-    approval = approval_of(await road.chat.send(ASKED))
+async def test_an_edited_card_is_saved_as_edited(shared_road: Pair) -> None:
+    approval = approval_of(await shared_road.chat.send(ASKED))
     payload = struct.to_json(approval.payload)
     payload["definition"]["triggers"][0]["config"]["cron"] = "30 10 * * *"
-    await road.chat.resume(approval.turn, edit(approval, payload))
-    listed = await road.automations.ListAutomations(
-        pb.ListAutomationsRequest(parent=WORKSPACE), metadata=road.metadata
+    await shared_road.chat.resume(approval.turn, edit(approval, payload))
+    listed = await shared_road.automations.ListAutomations(
+        pb.ListAutomationsRequest(parent=shared_road.workspace), metadata=shared_road.metadata
     )
     (found,) = listed.automations
     assert found.triggers[0].config["cron"] == "30 10 * * *"
 
 
-async def test_a_rejected_card_saves_nothing(road: Pair) -> None:
-    approval = approval_of(await road.chat.send(ASKED))
-    after = await road.chat.resume(approval.turn, reject(approval, "later"))
+async def test_a_rejected_card_saves_nothing(shared_road: Pair) -> None:
+    approval = approval_of(await shared_road.chat.send(ASKED))
+    after = await shared_road.chat.resume(approval.turn, reject(approval, "later"))
     assert after[-1].WhichOneof("event") == "completed"
-    listed = await road.automations.ListAutomations(
-        pb.ListAutomationsRequest(parent=WORKSPACE), metadata=road.metadata
+    listed = await shared_road.automations.ListAutomations(
+        pb.ListAutomationsRequest(parent=shared_road.workspace), metadata=shared_road.metadata
     )
     assert not listed.automations

@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2
 
 from tests.scenarios.e2e.test_road import ASKED, SLOT, approved
 from tests.support.automation import NEWS, message
-from tests.support.chat import WORKSPACE, approval_of, approve, asking, until
+from tests.support.chat import approval_of, approve, asking, until
 from tests.support.pair import Pair
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
@@ -19,33 +19,33 @@ from tests.support.tokens import Keys
 Metadata = list[tuple[str, str]]
 
 
-def bob(keys: Keys, role: str, *, minutes_old: int) -> Metadata:
+def bob(road: Pair, keys: Keys, role: str, *, minutes_old: int) -> Metadata:
     issued = datetime.now(UTC) - timedelta(minutes=minutes_old)
-    return keys.user_headers("bob", workspaces={"w": role}, iat=issued)
+    return keys.user_headers("bob", workspaces={road.workspace_id: role}, iat=issued)
 
 
 def chats(road: Pair, metadata: Metadata) -> Any:
     return road.chat.stub.ListThreads(
-        chat_pb2.ListThreadsRequest(parent=WORKSPACE), metadata=metadata
+        chat_pb2.ListThreadsRequest(parent=road.workspace), metadata=metadata
     )
 
 
 def lists(road: Pair, metadata: Metadata) -> Any:
-    request = pb.ListAutomationsRequest(parent=WORKSPACE)
+    request = pb.ListAutomationsRequest(parent=road.workspace)
     return road.automations.ListAutomations(request, metadata=metadata)
 
 
 def sends(road: Pair, metadata: Metadata) -> Any:
-    return road.chat.stub.SendMessage(asking("say hello"), metadata=metadata)
+    return road.chat.stub.SendMessage(road.chat.asking("say hello"), metadata=metadata)
 
 
 def makes_a_thread(road: Pair, metadata: Metadata) -> Any:
-    request = chat_pb2.CreateThreadRequest(parent=WORKSPACE)
+    request = chat_pb2.CreateThreadRequest(parent=road.workspace)
     return road.chat.stub.CreateThread(request, metadata=metadata)
 
 
 def creates(road: Pair, metadata: Metadata) -> Any:
-    request = pb.CreateAutomationRequest(parent=WORKSPACE, automation=message(NEWS))
+    request = pb.CreateAutomationRequest(parent=road.workspace, automation=message(NEWS))
     return road.automations.CreateAutomation(request, metadata=metadata)
 
 
@@ -53,15 +53,15 @@ def creates(road: Pair, metadata: Metadata) -> Any:
     ("looks", "acts"), [(chats, sends), (chats, makes_a_thread), (lists, creates)]
 )
 async def test_an_old_token_keeps_no_higher_role(
-    road: Pair,
+    shared_road: Pair,
     keys: Keys,
     looks: Callable[[Pair, Metadata], Awaitable[Any]],
     acts: Callable[[Pair, Metadata], Any],
 ) -> None:
-    before = bob(keys, "editor", minutes_old=2)
-    await looks(road, before)
-    await looks(road, bob(keys, "viewer", minutes_old=1))
-    refused = await refusal(acts(road, before))
+    before = bob(shared_road, keys, "editor", minutes_old=2)
+    await looks(shared_road, before)
+    await looks(shared_road, bob(shared_road, keys, "viewer", minutes_old=1))
+    refused = await refusal(acts(shared_road, before))
     assert (refused.reason, refused.metadata) == (
         "PERMISSION_DENIED",
         {"role": "viewer", "needs": "editor"},
@@ -69,42 +69,61 @@ async def test_an_old_token_keeps_no_higher_role(
 
 
 async def test_a_message_of_a_thread_that_goes_on_asks_the_role_of_today(
-    road: Pair, keys: Keys
+    shared_road: Pair, keys: Keys
 ) -> None:
-    before = bob(keys, "editor", minutes_old=2)
-    first = [e async for e in road.chat.stub.SendMessage(asking("say hello"), metadata=before)]
+    before = bob(shared_road, keys, "editor", minutes_old=2)
+    first = [
+        e
+        async for e in shared_road.chat.stub.SendMessage(
+            shared_road.chat.asking("say hello"), metadata=before
+        )
+    ]
     thread = first[0].started.turn.partition("/turns/")[0]
-    await chats(road, bob(keys, "viewer", minutes_old=1))
-    again = road.chat.stub.SendMessage(asking("again", name=thread), metadata=before)
+    await chats(shared_road, bob(shared_road, keys, "viewer", minutes_old=1))
+    again = shared_road.chat.stub.SendMessage(asking("again", name=thread), metadata=before)
     assert (await refusal(again)).reason == "PERMISSION_DENIED"
 
 
-async def test_what_a_demoted_person_asked_for_can_not_be_approved(road: Pair, keys: Keys) -> None:
-    before = bob(keys, "editor", minutes_old=2)
-    events = [e async for e in road.chat.stub.SendMessage(asking(ASKED), metadata=before)]
-    await chats(road, bob(keys, "viewer", minutes_old=1))
+async def test_what_a_demoted_person_asked_for_can_not_be_approved(
+    shared_road: Pair, keys: Keys
+) -> None:
+    before = bob(shared_road, keys, "editor", minutes_old=2)
+    events = [
+        e
+        async for e in shared_road.chat.stub.SendMessage(
+            shared_road.chat.asking(ASKED), metadata=before
+        )
+    ]
+    await chats(shared_road, bob(shared_road, keys, "viewer", minutes_old=1))
     request = chat_pb2.DecideApprovalRequest(
         decision=approve(approval_of(events)), request_id=str(uuid4())
     )
-    refused = await refusal(road.chat.stub.DecideApproval(request, metadata=road.metadata))
+    refused = await refusal(
+        shared_road.chat.stub.DecideApproval(request, metadata=shared_road.metadata)
+    )
     assert (refused.reason, refused.metadata) == (
         "CREATOR_ACCESS_LOST",
         {"user": "bob", "role": "viewer"},
     )
 
 
-async def test_a_service_gives_nobody_a_role(road: Pair, keys: Keys) -> None:
+async def test_a_service_gives_nobody_a_role(shared_road: Pair, keys: Keys) -> None:
     """A demotion that only automation_service saw holds when chat_service acts for the person."""
-    before = bob(keys, "editor", minutes_old=2)
-    events = [e async for e in road.chat.stub.SendMessage(asking(ASKED), metadata=before)]
-    await lists(road, bob(keys, "viewer", minutes_old=1))
+    before = bob(shared_road, keys, "editor", minutes_old=2)
+    events = [
+        e
+        async for e in shared_road.chat.stub.SendMessage(
+            shared_road.chat.asking(ASKED), metadata=before
+        )
+    ]
+    await lists(shared_road, bob(shared_road, keys, "viewer", minutes_old=1))
     approval = approval_of(events)
     request = chat_pb2.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
-    await road.chat.stub.DecideApproval(request, metadata=road.metadata)
-    frames = await road.chat.watch(approval.turn, events[-1].sequence)
+    await shared_road.chat.stub.DecideApproval(request, metadata=shared_road.metadata)
+    frames = await shared_road.chat.watch(approval.turn, events[-1].sequence)
     [result] = [e.tool_call_finished for e in frames if e.HasField("tool_call_finished")]
     assert (result.outcome, result.resource) == (chat_pb2.ToolCallFinished.ERROR, "")
-    assert not (await lists(road, road.metadata)).automations
+    assert not (await lists(shared_road, shared_road.metadata)).automations
 
 
 async def test_a_demoted_creators_run_fails_and_says_which_role_it_has(

@@ -23,6 +23,12 @@ async def news(road: Pair) -> str:
     return name
 
 
+@pytest.fixture
+async def shared_news(shared_road: Pair) -> str:
+    _, name = await approved(shared_road)
+    return name
+
+
 async def card(road: Pair, text: str) -> chat_pb2.Approval:
     return approval_of(await road.chat.send(text))
 
@@ -38,8 +44,10 @@ def result(events: list[chat_pb2.TurnEvent]) -> chat_pb2.ToolCallFinished:
     return next(e.tool_call_finished for e in events if e.HasField("tool_call_finished"))
 
 
-async def test_a_change_in_words_becomes_a_second_revision(road: Pair, news: str) -> None:
-    shown = await card(road, "change summarise the news to 10:30")
+async def test_a_change_in_words_becomes_a_second_revision(
+    shared_road: Pair, shared_news: str
+) -> None:
+    shown = await card(shared_road, "change summarise the news to 10:30")
 
     assert shown.action_type == "automation_update"
     context = struct.to_json(shown.context)
@@ -51,78 +59,85 @@ async def test_a_change_in_words_becomes_a_second_revision(road: Pair, news: str
     before, after = (context["fires"][side]["slots"][0] for side in ("before", "after"))
     assert before["fire_time"] == "2026-11-24T08:00:00Z"
     assert after["fire_time"] == "2026-11-23T09:30:00Z"
-    assert (await automation(road, news)).revision == 1
+    assert (await automation(shared_road, shared_news)).revision == 1
 
-    events = await road.chat.resume(shown.turn, approve(shown))
+    events = await shared_road.chat.resume(shown.turn, approve(shown))
 
     assert kinds(events)[-1] == "completed"
-    assert (result(events).outcome, result(events).resource) == (chat_pb2.ToolCallFinished.OK, news)
-    now = await automation(road, news)
+    assert (result(events).outcome, result(events).resource) == (
+        chat_pb2.ToolCallFinished.OK,
+        shared_news,
+    )
+    now = await automation(shared_road, shared_news)
     assert now.revision == 2
     assert now.triggers[0].next_fire_time.ToDatetime(tzinfo=UTC) == HALF_PAST_TEN
     assert struct.to_json(shown.payload)["display_name"] == now.display_name
 
 
-async def test_what_changed_meanwhile_is_not_written_over(road: Pair, news: str) -> None:
-    shown = await card(road, "change summarise the news to 10:30")
-    await road.automations.PauseAutomation(
-        pb.PauseAutomationRequest(name=news, note="by hand"), metadata=road.metadata
+async def test_what_changed_meanwhile_is_not_written_over(
+    shared_road: Pair, shared_news: str
+) -> None:
+    shown = await card(shared_road, "change summarise the news to 10:30")
+    await shared_road.automations.PauseAutomation(
+        pb.PauseAutomationRequest(name=shared_news, note="by hand"), metadata=shared_road.metadata
     )
 
-    events = await road.chat.resume(shown.turn, approve(shown))
+    events = await shared_road.chat.resume(shown.turn, approve(shown))
 
     assert result(events).outcome == chat_pb2.ToolCallFinished.ERROR
     output = struct.to_json(result(events).output)
     assert (output["status"], output["reason"]) == ("error", "conflict")
     assert "ask for it again" in said(events)
-    assert (await automation(road, news)).revision == 1
+    assert (await automation(shared_road, shared_news)).revision == 1
 
 
-async def test_an_edited_change_is_saved_as_edited(road: Pair, news: str) -> None:
-    shown = await card(road, "change summarise the news to 10:30")
+async def test_an_edited_change_is_saved_as_edited(shared_road: Pair, shared_news: str) -> None:
+    shown = await card(shared_road, "change summarise the news to 10:30")
     payload = struct.to_json(shown.payload)
     payload["definition"]["triggers"][0]["config"]["cron"] = "45 10 * * 1-5"
 
-    events = await road.chat.resume(shown.turn, edit(shown, payload))
+    events = await shared_road.chat.resume(shown.turn, edit(shown, payload))
 
     assert result(events).outcome == chat_pb2.ToolCallFinished.OK
-    now = await automation(road, news)
+    now = await automation(shared_road, shared_news)
     assert (now.revision, now.triggers[0].config["cron"]) == (2, "45 10 * * 1-5")
 
 
 async def test_what_the_other_service_would_refuse_keeps_the_card_open(
-    road: Pair, news: str
+    shared_road: Pair, shared_news: str
 ) -> None:
-    shown = await card(road, "change summarise the news to 10:30")
+    shown = await card(shared_road, "change summarise the news to 10:30")
     payload = struct.to_json(shown.payload)
     payload["definition"]["triggers"][0]["config"]["cron"] = "never"
     request = chat_pb2.ResumeTurnRequest(
         name=shown.turn, decisions=[edit(shown, payload)], request_id=str(uuid4())
     )
 
-    refused = await refusal(road.chat.stub.ResumeTurn(request, metadata=road.metadata))
+    refused = await refusal(
+        shared_road.chat.stub.ResumeTurn(request, metadata=shared_road.metadata)
+    )
 
     field = "decisions[0].edit.payload.definition.triggers[0].config.cron"
     assert field in [v.field for v in refused.violations]
-    await road.chat.resume(shown.turn, approve(shown))
-    assert (await automation(road, news)).revision == 2
+    await shared_road.chat.resume(shown.turn, approve(shown))
+    assert (await automation(shared_road, shared_news)).revision == 2
 
 
-async def test_pausing_and_resuming_by_talking(road: Pair, news: str) -> None:
-    pause = await card(road, "pause the news because I am on holiday")
-    events = await road.chat.resume(pause.turn, approve(pause))
+async def test_pausing_and_resuming_by_talking(shared_road: Pair, shared_news: str) -> None:
+    pause = await card(shared_road, "pause the news because I am on holiday")
+    events = await shared_road.chat.resume(pause.turn, approve(pause))
 
     assert "is paused" in said(events)
-    paused = await automation(road, news)
+    paused = await automation(shared_road, shared_news)
     assert (paused.state, paused.pause_note) == (pb.Automation.PAUSED, "I am on holiday")
 
-    again = await card(road, "resume the news")
-    await road.chat.resume(again.turn, reject(again, "not yet"))
-    assert (await automation(road, news)).state == pb.Automation.PAUSED
+    again = await card(shared_road, "resume the news")
+    await shared_road.chat.resume(again.turn, reject(again, "not yet"))
+    assert (await automation(shared_road, shared_news)).state == pb.Automation.PAUSED
 
-    again = await card(road, "resume the news")
-    await road.chat.resume(again.turn, approve(again))
-    assert (await automation(road, news)).state == pb.Automation.ACTIVE
+    again = await card(shared_road, "resume the news")
+    await shared_road.chat.resume(again.turn, approve(again))
+    assert (await automation(shared_road, shared_news)).state == pb.Automation.ACTIVE
 
 
 async def test_the_next_time_is_skipped_by_talking_and_a_late_card_stays_open(
@@ -234,24 +249,26 @@ async def test_what_there_is_and_why_it_did_not_run_are_told_at_once(road: Pair,
     assert "It was skipped." in said(told)
 
 
-async def test_a_version_comes_back_and_what_is_deleted_is_gone(road: Pair, news: str) -> None:
-    shown = await card(road, "change summarise the news to 10:30")
-    await road.chat.resume(shown.turn, approve(shown))
-    shown = await card(road, "roll back the news to the version before")
+async def test_a_version_comes_back_and_what_is_deleted_is_gone(
+    shared_road: Pair, shared_news: str
+) -> None:
+    shown = await card(shared_road, "change summarise the news to 10:30")
+    await shared_road.chat.resume(shown.turn, approve(shown))
+    shown = await card(shared_road, "roll back the news to the version before")
     assert struct.to_json(shown.payload)["revision"] == 1
-    events = await road.chat.resume(shown.turn, approve(shown))
+    events = await shared_road.chat.resume(shown.turn, approve(shown))
     assert "is as it was before" in said(events)
-    now = await automation(road, news)
+    now = await automation(shared_road, shared_news)
     assert (now.revision, struct.to_json(now.triggers[0].config)["cron"]) == (3, "0 9 * * 1-5")
 
-    shown = await card(road, "delete the news")
-    other = {**struct.to_json(shown.payload), "name": "workspaces/w/automations/other"}
-    refused = await refusal(road.chat.resume(shown.turn, edit(shown, other)))
+    shown = await card(shared_road, "delete the news")
+    other = {**struct.to_json(shown.payload), "name": f"{shared_road.workspace}/automations/other"}
+    refused = await refusal(shared_road.chat.resume(shown.turn, edit(shown, other)))
     assert [v.field for v in refused.violations] == ["decisions[0].edit.payload.name"]
-    events = await road.chat.resume(shown.turn, approve(shown))
+    events = await shared_road.chat.resume(shown.turn, approve(shown))
 
     assert result(events).outcome == chat_pb2.ToolCallFinished.OK
-    gone = await refusal(automation(road, news))
+    gone = await refusal(automation(shared_road, shared_news))
     assert gone.code is errors.Code.NOT_FOUND
 
 
