@@ -14,15 +14,20 @@ from chat_service.persistence import tables
 from devstack.demo_model import DemoServer, demo_server
 from shared import errors
 from shared.rpc import status
-from tests.chat_service.conftest import Serving
+from tests.chat_service.conftest import Serving, no_wait
 from tests.chat_service.own_models import KEY, add, change, pin, pinned, remove
-from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, asking
-from tests.support.models import model
+from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking
+from tests.support.models import model, models_file
 from tests.support.refusals import refusal
+from tests.support.retries import retries
 from tests.support.tokens import Keys
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 FREE = model(-1, "demo-file")
+# The next model's number is in no other text.
+NEXT_ID = (
+    "select setval('model_configs_id_seq', greatest(nextval('model_configs_id_seq'), 7100000000))"
+)
 PREMIUM = model(-1, "demo-file", premium=True, **PRICE)
 
 
@@ -33,9 +38,19 @@ async def mine() -> AsyncIterator[DemoServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def shared_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    models = models_file(tmp_path_factory.mktemp("models"), FREE)
+    return {"models_file": models, "local_models": True, "retry": retries(no_wait)}
+
+
 @pytest.fixture
-async def chat(serve: Serving) -> Chat:
-    return await serve(FREE, local_models=True)
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
+
+
+def bobs(chat: Chat, keys: Keys) -> list[tuple[str, str]]:
+    return keys.user_headers("bob", workspaces={chat.workspace_id: "owner"})
 
 
 def asked(at: DemoServer) -> list[str]:
@@ -89,7 +104,7 @@ async def test_a_pin_that_she_set_is_used_by_her_and_stays(
     thread = await pin(chat, own.id)
     await chat.send("hello", name=thread)
     assert asked(mine) == ["demo-mine"]
-    bob = [("authorization", f"Bearer {keys.user_token('bob')}")]
+    bob = bobs(chat, keys)
     call = chat.stub.SendMessage(asking("hi", name=thread), metadata=bob)
     assert [e async for e in call][-1].HasField("completed")
     assert (asked(mine), asked(demo)) == (["demo-mine"], ["demo-file"])
@@ -111,20 +126,22 @@ Use = Callable[[Chat, int, Keys], Awaitable[errors.RotaError]]
 
 
 async def by_message(chat: Chat, config_id: int, keys: Keys) -> errors.RotaError:
-    bob = [("authorization", f"Bearer {keys.user_token('bob')}")]
+    bob = bobs(chat, keys)
     return await refusal(
-        chat.stub.SendMessage(asking("hi", model_config_id=config_id), metadata=bob)
+        chat.stub.SendMessage(chat.asking("hi", model_config_id=config_id), metadata=bob)
     )
 
 
 async def by_pin(chat: Chat, config_id: int, keys: Keys) -> errors.RotaError:
-    bob = [("authorization", f"Bearer {keys.user_token('bob')}")]
-    request = pb.CreateThreadRequest(parent=WORKSPACE, thread=pb.Thread(model_config_id=config_id))
+    bob = bobs(chat, keys)
+    request = pb.CreateThreadRequest(
+        parent=chat.workspace, thread=pb.Thread(model_config_id=config_id)
+    )
     return await refusal(chat.stub.CreateThread(request, metadata=bob))
 
 
 async def by_task(chat: Chat, config_id: int, keys: Keys) -> errors.RotaError:
-    return await refusal(run_task(chat, keys, f"{WORKSPACE}/modelConfigs/{config_id}", "bob"))
+    return await refusal(run_task(chat, keys, f"{chat.workspace}/modelConfigs/{config_id}", "bob"))
 
 
 @pytest.mark.parametrize("use", [by_message, by_pin, by_task])
@@ -132,8 +149,7 @@ async def test_another_persons_model_is_used_as_one_that_does_not_exist(
     chat: Chat, mine: DemoServer, keys: Keys, use: Use
 ) -> None:
     async with chat.engine.begin() as connection:
-        # a number that is in no other text
-        await connection.execute(sa.text("alter sequence model_configs_id_seq restart 7100000001"))
+        await connection.execute(sa.text(NEXT_ID))
     own = await add(chat, mine)
     hers = await use(chat, own.id, keys)
     nobodys = await use(chat, own.id + 1, keys)
@@ -190,7 +206,7 @@ async def test_a_repeat_is_answered_as_before_though_the_model_it_pinned_is_gone
 ) -> None:
     mine = await add(chat, demo)
     thread = pb.Thread(display_name="T", model_config_id=mine.id)
-    create = pb.CreateThreadRequest(parent=WORKSPACE, thread=thread, request_id=str(uuid4()))
+    create = pb.CreateThreadRequest(parent=chat.workspace, thread=thread, request_id=str(uuid4()))
     made = await chat.stub.CreateThread(create, metadata=chat.metadata)
     thread.name = made.name
     update = pb.UpdateThreadRequest(thread=thread, request_id=str(uuid4()))
@@ -224,7 +240,7 @@ async def test_images_are_refused_for_a_model_that_reads_text_only(
     chat: Chat, mine: DemoServer
 ) -> None:
     own = await add(chat, mine, image_support=pb.ModelConfig.TEXT_ONLY)
-    request = asking("look", model_config_id=own.id)
+    request = chat.asking("look", model_config_id=own.id)
     request.message.parts.add(image=pb.Image(data=b"GIF89a" + b"g" * 9))
     refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
     assert (refused.reason, refused.metadata) == (
@@ -249,14 +265,14 @@ async def test_images_for_a_pinned_model_of_ones_own_that_reads_text_only_go_to_
 
 def run_task(chat: Chat, keys: Keys, model: str, user: str = "ada") -> Any:
     request = gp.RunTaskRequest(
-        workspace=WORKSPACE,
+        workspace=chat.workspace,
         prompt="Say hello.",
         model=model,
         on_behalf_of=f"users/{user}",
         request_id=f"{uuid4()}:s:1",
     )
     metadata = keys.service_headers(
-        "automation_service", audience="chat_service", user=user, workspace="w"
+        "automation_service", audience="chat_service", user=user, workspace=chat.workspace_id
     )
     return chat.agent.RunTask(request, metadata=metadata)
 

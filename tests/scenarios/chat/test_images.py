@@ -17,7 +17,7 @@ from chat_service.persistence import tables
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking, kinds, thread_of
+from tests.support.chat import SCHEDULE, Chat, approval_of, approve, kinds, thread_of
 from tests.support.models import model
 from tests.support.refusals import refusal
 from tests.support.scripted_model import DONE, ScriptedModel, ends, says, scripted_model
@@ -32,8 +32,10 @@ def data_url(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def sending(*images: pb.Image, text: str = "what is this?", **fields: Any) -> pb.SendMessageRequest:
-    request = asking(text, **fields)
+def sending(
+    chat: Chat, *images: pb.Image, text: str = "what is this?", **fields: Any
+) -> pb.SendMessageRequest:
+    request = chat.asking(text, **fields)
     if not text:
         del request.message.parts[:]
     for image in images:
@@ -46,8 +48,10 @@ async def send(chat: Chat, request: pb.SendMessageRequest) -> list[pb.TurnEvent]
 
 
 async def rows(chat: Chat, table: sa.Table) -> list[Any]:
+    """Those of the workspace."""
+    ours = sa.select(table).where(table.c.workspace_id == chat.workspace_id)
     async with chat.engine.connect() as connection:
-        return list(await connection.execute(sa.select(table)))
+        return list(await connection.execute(ours))
 
 
 async def user_parts(chat: Chat, thread: str) -> list[pb.Part]:
@@ -66,6 +70,11 @@ def images_in(body: dict[str, Any]) -> list[str]:
 
 def to_the_agent(provider: ScriptedModel) -> list[dict[str, Any]]:
     return [body for body in provider.asked if body.get("tools")]
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 @dataclass
@@ -112,7 +121,7 @@ def anywhere() -> Fetcher:
     ],
 )
 async def test_an_image_is_what_its_content_says(chat: Chat, data: bytes, kind: str) -> None:
-    events = await send(chat, sending(pb.Image(data=data, mime_type="text/html")))
+    events = await send(chat, sending(chat, pb.Image(data=data, mime_type="text/html")))
     (_, part) = await user_parts(chat, thread_of(events))
     reference = f"sha256:{hashlib.sha256(data).hexdigest()}"
     assert part.image == pb.Image(uri=reference, mime_type=kind)
@@ -134,21 +143,21 @@ async def test_an_image_is_what_its_content_says(chat: Chat, data: bytes, kind: 
 async def test_what_is_no_image_is_refused_by_its_field(
     chat: Chat, image: pb.Image, field: str
 ) -> None:
-    refused = await refusal(chat.stub.SendMessage(sending(image), metadata=chat.metadata))
+    refused = await refusal(chat.stub.SendMessage(sending(chat, image), metadata=chat.metadata))
     assert refused.code.name == "INVALID_ARGUMENT"
     assert [v.field for v in refused.violations] == [field]
     assert await rows(chat, tables.turns) == []
 
 
 async def test_an_image_of_exactly_the_limit_is_taken(chat: Chat) -> None:
-    events = await send(chat, sending(pb.Image(data=PNG + b"x" * (LARGEST - len(PNG)))))
+    events = await send(chat, sending(chat, pb.Image(data=PNG + b"x" * (LARGEST - len(PNG)))))
     assert events[-1].HasField("completed")
 
 
 async def test_an_image_at_an_address_is_fetched_once(serve: Serving) -> None:
     chat = await serve(fetcher=anywhere())
     async with page(PNG) as served:
-        request = sending(pb.Image(uri=served.url))
+        request = sending(chat, pb.Image(uri=served.url))
         first = await send(chat, request)
         again = await send(chat, request)
     assert served.asked == 1
@@ -167,22 +176,22 @@ async def test_what_an_address_gives_is_judged_too(
 ) -> None:
     chat = await serve(fetcher=anywhere())
     async with page(body, status) as served:
-        request = sending(pb.Image(uri=served.url))
+        request = sending(chat, pb.Image(uri=served.url))
         refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
     assert [v.field for v in refused.violations] == ["message.parts[1].image.uri"]
 
 
 async def test_the_same_image_is_kept_once_in_a_workspace(chat: Chat) -> None:
-    first = await send(chat, sending(pb.Image(data=PNG), pb.Image(data=PNG)))
-    await send(chat, sending(pb.Image(data=PNG), pb.Image(data=JPEG), name=thread_of(first)))
-    await send(chat, sending(pb.Image(data=PNG)))
+    first = await send(chat, sending(chat, pb.Image(data=PNG), pb.Image(data=PNG)))
+    await send(chat, sending(chat, pb.Image(data=PNG), pb.Image(data=JPEG), name=thread_of(first)))
+    await send(chat, sending(chat, pb.Image(data=PNG)))
     assert len(await rows(chat, tables.images)) == 2
     assert len(await rows(chat, tables.thread_images)) == 3
 
 
 async def test_images_go_with_the_last_thread_that_shows_them(chat: Chat) -> None:
-    one = thread_of(await send(chat, sending(pb.Image(data=PNG))))
-    two = thread_of(await send(chat, sending(pb.Image(data=PNG))))
+    one = thread_of(await send(chat, sending(chat, pb.Image(data=PNG))))
+    two = thread_of(await send(chat, sending(chat, pb.Image(data=PNG))))
     for thread, left in ((one, 1), (two, 0)):
         await chat.stub.DeleteThread(pb.DeleteThreadRequest(name=thread), metadata=chat.metadata)
         assert len(await rows(chat, tables.images)) == left
@@ -191,7 +200,7 @@ async def test_images_go_with_the_last_thread_that_shows_them(chat: Chat) -> Non
 async def test_the_model_is_given_the_bytes_again_in_later_turns(serve: Serving) -> None:
     async with scripted_model(*[[says("I see."), ends(), DONE]] * 6) as provider:
         chat = await serve(model(-1, "seeing", base_url=provider.base_url))
-        thread = thread_of(await send(chat, sending(pb.Image(data=PNG))))
+        thread = thread_of(await send(chat, sending(chat, pb.Image(data=PNG))))
         await chat.send("and now?", name=thread)
     shown = data_url(PNG, "png")
     assert [images_in(body) for body in to_the_agent(provider)] == [[shown], [shown]]
@@ -202,7 +211,7 @@ async def test_of_many_images_a_model_is_given_the_newest_that_fit(serve: Servin
     large = PNG + b"p" * (LARGEST - len(PNG))
     async with scripted_model(*[[says("I see."), ends(), DONE]] * 6) as provider:
         chat = await serve(model(-1, "seeing", base_url=provider.base_url))
-        thread = thread_of(await send(chat, sending(*images)))
+        thread = thread_of(await send(chat, sending(chat, *images)))
         async with chat.engine.begin() as connection:
             stored = sa.update(tables.images).where(tables.images.c.mime_type == "image/png")
             await connection.execute(stored.values(data=large))
@@ -220,15 +229,18 @@ async def test_a_model_that_reads_text_only_is_told_of_earlier_images(serve: Ser
             model(-1, "seeing", base_url=provider.base_url),
             model(-2, "reading", base_url=provider.base_url, supports_images=False),
         )
-        thread = thread_of(await send(chat, sending(pb.Image(data=PNG))))
+        thread = thread_of(await send(chat, sending(chat, pb.Image(data=PNG))))
         await chat.send("and now?", name=thread, model_config_id=-2)
     last = to_the_agent(provider)[-1]
     assert images_in(last) == []
     assert "[an image]" in str(last["messages"])
 
 
-async def test_no_bytes_of_an_image_are_in_the_frames_or_in_the_checkpoint(chat: Chat) -> None:
-    events = await send(chat, sending(pb.Image(data=PNG * 4), text=SCHEDULE))
+async def test_no_bytes_of_an_image_are_in_the_frames_or_in_the_checkpoint(
+    serve: Serving,
+) -> None:
+    chat = await serve()
+    events = await send(chat, sending(chat, pb.Image(data=PNG * 4), text=SCHEDULE))
     approval = approval_of(events)
     secret = base64.b64encode(PNG * 4)[:24]
     async with chat.engine.connect() as connection:
@@ -249,7 +261,7 @@ async def test_a_known_text_only_model_refuses_images_before_the_turn_exists(
     serve: Serving, demo: DemoServer, name: str
 ) -> None:
     chat = await serve(model(-2, name, supports_images=False))
-    request = sending(pb.Image(data=PNG), model_config_id=-2)
+    request = sending(chat, pb.Image(data=PNG), model_config_id=-2)
     refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
     assert (refused.reason, refused.metadata) == ("MODEL_TEXT_ONLY", {"model_config": "-2"})
     assert await rows(chat, tables.turns) == []
@@ -258,7 +270,7 @@ async def test_a_known_text_only_model_refuses_images_before_the_turn_exists(
 
 async def test_a_model_of_unknown_ability_is_tried(serve: Serving, demo: DemoServer) -> None:
     chat = await serve(model(-2, "demo-text"))
-    events = await send(chat, sending(pb.Image(data=PNG), model_config_id=-2))
+    events = await send(chat, sending(chat, pb.Image(data=PNG), model_config_id=-2))
     assert events[-1].failed.status.code == 14
     assert [seen.status for seen in demo.controls.log("chat")] == [400]
 
@@ -267,7 +279,7 @@ async def test_an_image_that_a_model_refuses_does_not_end_its_thread(
     serve: Serving, demo: DemoServer
 ) -> None:
     chat = await serve(model(-2, "demo-text"))
-    thread = thread_of(await send(chat, sending(pb.Image(data=PNG), model_config_id=-2)))
+    thread = thread_of(await send(chat, sending(chat, pb.Image(data=PNG), model_config_id=-2)))
     events = await chat.send("what time is it?", name=thread, model_config_id=-2)
     assert kinds(events)[-1] == "completed"
     assert [e.retrying.delay.seconds for e in events if e.HasField("retrying")] == [0]
@@ -281,7 +293,7 @@ async def test_a_refusal_that_no_earlier_image_is_the_cause_of_is_final(
     serve: Serving, demo: DemoServer
 ) -> None:
     chat = await serve(model(-2, "demo"))
-    thread = thread_of(await send(chat, sending(pb.Image(data=PNG))))
+    thread = thread_of(await send(chat, sending(chat, pb.Image(data=PNG))))
     demo.controls.fail(9, status=400, kind="chat")
     events = await chat.send("hello", name=thread)
     assert kinds(events)[-1] == "failed"
@@ -289,12 +301,12 @@ async def test_a_refusal_that_no_earlier_image_is_the_cause_of_is_final(
 
 
 async def test_a_message_of_images_alone_is_answered(chat: Chat) -> None:
-    events = await send(chat, sending(pb.Image(data=PNG), pb.Image(data=JPEG), text=""))
+    events = await send(chat, sending(chat, pb.Image(data=PNG), pb.Image(data=JPEG), text=""))
     assert list(events[1].step.items) == ["Processing: [2 images]"]
     assert events[-1].HasField("completed")
 
 
 async def test_too_many_images_are_refused(chat: Chat) -> None:
-    request = sending(*[pb.Image(data=PNG)] * 21)
+    request = sending(chat, *[pb.Image(data=PNG)] * 21)
     refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
     assert [v.field for v in refused.violations] == ["message.parts"]
