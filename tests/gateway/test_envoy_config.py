@@ -15,9 +15,13 @@ from gateway.envoy_config import DEFAULTS, render
 SETTINGS = {**DEFAULTS, "ROTA_JWKS_FILE": "/keys/users.jwks.json"}
 
 
+def parsed(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
 def test_everything_in_the_template_is_filled_in() -> None:
     text = render(SETTINGS)
-    config = yaml.safe_load(text)
+    config = parsed(text)
     assert set(config["static_resources"]) == {"listeners", "clusters"}
     assert "/keys/users.jwks.json" in text
     assert '"port_value": 8081' in text
@@ -35,12 +39,12 @@ def test_an_address_is_a_host_and_a_port(value: str) -> None:
 
 
 def test_the_admin_interface_is_for_this_machine_only() -> None:
-    admin = yaml.safe_load(render(SETTINGS))["admin"]["address"]["socket_address"]
+    admin = parsed(render(SETTINGS))["admin"]["address"]["socket_address"]
     assert admin == {"address": "127.0.0.1", "port_value": 0}
 
 
 def test_several_addresses_are_separated_by_commas() -> None:
-    config = yaml.safe_load(render({**SETTINGS, "ROTA_CHAT_ADDRESS": "a:1, b:2"}))
+    config = parsed(render({**SETTINGS, "ROTA_CHAT_ADDRESS": "a:1, b:2"}))
     (endpoints,) = config["static_resources"]["clusters"][0]["load_assignment"]["endpoints"]
     found = [e["endpoint"]["address"]["socket_address"] for e in endpoints["lb_endpoints"]]
     assert found == [{"address": "a", "port_value": 1}, {"address": "b", "port_value": 2}]
@@ -71,7 +75,7 @@ def test_half_of_tls_is_none_and_what_is_missing_is_named(
 
 
 def test_only_a_browser_with_a_ticket_is_told_to_come_back_where_the_door_is_away() -> None:
-    config = yaml.safe_load(render(SETTINGS))
+    config = parsed(render(SETTINGS))
     filters = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
     mapper = filters[0]["typed_config"]["local_reply_config"]["mappers"][0]
     status, path = mapper["filter"]["and_filter"]["filters"]
@@ -103,6 +107,6 @@ def test_a_door_elsewhere_is_reached_by_tls(door: str, secured: bool) -> None:
 
 
 def transport_sockets(told: dict[str, str]) -> dict[str, Any]:
-    config = yaml.load(render({**SETTINGS, **told}), Loader=yaml.CSafeLoader)
+    config = parsed(render({**SETTINGS, **told}))
     clusters = config["static_resources"]["clusters"]
     return {one["name"]: one["transport_socket"] for one in clusters}
