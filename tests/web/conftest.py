@@ -73,12 +73,20 @@ def model(demo: DemoServer) -> Iterator[Controls]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def _browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(_browser: Browser) -> AsyncIterator[Browser]:
+    """Without the windows of the tests before: an open one goes on asking and drawing."""
+    yield _browser
+    for context in _browser.contexts:
+        await context.close()
+
+
 async def open_page(stack: Site, browser: Browser) -> AsyncIterator[Open]:
     """Opens windows; at the end none of them may have complained."""
     complaints: list[str] = []
