@@ -1,10 +1,12 @@
 """The page in a browser without services: a test gives the answers of the calls it looks at."""
 
+import asyncio
 import base64
 import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +29,14 @@ _CLAIMS: Final[Mapping[str, Any]] = {
     "workspaces": {"w": "owner"},
     "exp": 9_999_999_999,
 }
+_PATIENCE: Final = 30.0
+
+
+@cache
+def _page() -> tuple[str, str]:
+    """Its text and its policy."""
+    html = PAGE.read_text()
+    return html, policy(html)
 
 
 @dataclass(kw_only=True)
@@ -35,12 +45,13 @@ class Stub:
 
     answers: Answers
     calls: list[tuple[str, Any]] = field(default_factory=list)
+    _called: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
         if path == "/":
-            html = PAGE.read_text()
-            headers = {"content-security-policy": policy(html), "content-type": "text/html"}
+            html, allowed = _page()
+            headers = {"content-security-policy": allowed, "content-type": "text/html"}
             await route.fulfill(status=200, headers=headers, body=html)
             return
         service, _, method = path.rpartition("/")
@@ -49,6 +60,7 @@ class Stub:
         request = GetMessageClass(described.input_type)()
         request.ParseFromString((route.request.post_data_buffer or b"")[5:])
         self.calls.append((name, request))
+        self._called.set()
         empty: Message = GetMessageClass(described.output_type)()
         answer = self.answers[name](request) if name in self.answers else empty
         await route.fulfill(
@@ -56,7 +68,16 @@ class Stub:
         )
 
     def seen(self, name: str) -> list[Any]:
+        """What the call was asked with until now, the first one first."""
         return [request for called, request in self.calls if called == name]
+
+    async def asked(self, name: str, times: int = 1) -> list[Any]:
+        """Waits until the call was made that often; returns what `seen` does."""
+        async with asyncio.timeout(_PATIENCE):
+            while len(self.seen(name)) < times:
+                self._called.clear()
+                await self._called.wait()
+        return self.seen(name)
 
 
 async def stubbed(

@@ -216,8 +216,8 @@ async def test_the_model_of_a_thread_is_shown_also_after_a_reload(browser: Brows
         await box.press("Enter")
         await expect(page.get_by_role("alert")).to_have_count(1)
     # With 0 the service keeps to what is pinned.
-    sent = [request.model_config_id for request in stub.seen("ChatService/SendMessage")]
-    assert sent == [0, -2, 0, 0]
+    sent = await stub.asked("ChatService/SendMessage", len(cases))
+    assert [request.model_config_id for request in sent] == [0, -2, 0, 0]
     # What is chosen in one thread is not chosen in another.
     await model.select_option("One")
     await page.evaluate("location.hash = '#/chat/used'")

@@ -58,7 +58,7 @@ async def test_one_is_added_with_the_fields_of_its_kind(browser: Browser) -> Non
     await page.get_by_label("Whose", exact=True).select_option("mine alone")
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.locator("#announcer")).to_have_text("My phone is added.")
-    (asked,) = stub.seen(f"{D}CreateDestination")
+    (asked,) = await stub.asked(f"{D}CreateDestination")
     assert (asked.parent, asked.destination.personal) == ("workspaces/w", True)
     assert (asked.destination.ntfy.topic, asked.destination.display_name) == (SECRET, "My phone")
     await expect(topic).to_have_value("")
@@ -116,14 +116,14 @@ async def test_one_is_tested_verified_and_removed(browser: Browser) -> None:
     await mine.get_by_role("button", name="Verify", exact=True).click()
     await expect(mine).to_contain_text("Verified by ada")
     await expect(mine).not_to_contain_text("A code was sent.")
-    (given,) = stub.seen(f"{D}VerifyDestination")
+    (given,) = await stub.asked(f"{D}VerifyDestination")
     assert (given.name, given.code) == (NAME, "K7QF2M9X")
     await expect(mine.get_by_label("Code", exact=True)).to_have_count(0)
     held.clear()
     await mine.get_by_role("button", name="Remove My phone", exact=True).click()
     await mine.get_by_role("button", name="Really remove My phone", exact=True).click()
     await expect(mine).to_have_count(0)
-    (removed,) = stub.seen(f"{D}DeleteDestination")
+    (removed,) = await stub.asked(f"{D}DeleteDestination")
     assert (removed.name, removed.etag) == (NAME, "e1")
     await page.context.close()
 
@@ -156,12 +156,12 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     await expect(mine).to_contain_text("Paused: it is gone: it answered 404")
     await mine.get_by_role("button", name="Enable My phone", exact=True).click()
     await expect(page.locator("#announcer")).to_have_text("My phone takes results again.")
-    (asked,) = stub.seen(f"{D}EnableDestination")
+    (asked,) = await stub.asked(f"{D}EnableDestination")
     assert asked.send_missed is False
     await mine.get_by_role("button", name="Enable My phone and send what it missed").click()
     said = "My phone takes results again, and what it missed."
     await expect(page.locator("#announcer")).to_have_text(said)
-    (_, asked) = stub.seen(f"{D}EnableDestination")
+    (_, asked) = await stub.asked(f"{D}EnableDestination", 2)
     assert asked.send_missed is True
     await mine.get_by_role("button", name="Test My phone").click()
     told = re.compile(r"At most 5 tests in an hour\. It can be tried again at \d\d:\d\d\.")
@@ -172,7 +172,7 @@ async def test_why_one_is_paused_is_told_and_only_who_manages_it_may_act(
     await name.fill("Pocket")
     await name.press("Enter")
     await expect(page.locator("#announcer")).to_have_text("It is called Pocket now.")
-    (renamed,) = stub.seen(f"{D}UpdateDestination")
+    (renamed,) = await stub.asked(f"{D}UpdateDestination")
     assert (renamed.destination.display_name, renamed.update_mask.paths) == (
         "Pocket",
         ["display_name"],
@@ -194,9 +194,8 @@ async def test_what_delivers_to_one_is_said_before_it_is_removed(browser: Browse
     page, stub = await stubbed(browser, answers, where="#/destinations")
     await page.get_by_role("button", name="Remove My phone").click()
     await expect(page.get_by_text("Tea and The news deliver here: their results")).to_be_visible()
-    assert stub.seen("AutomationService/ListAutomations")[-1].filter == (
-        f'destination = "{NAME}" AND state != ARCHIVED'
-    )
+    asked = await stub.asked("AutomationService/ListAutomations")
+    assert asked[-1].filter == f'destination = "{NAME}" AND state != ARCHIVED'
     assert stub.seen(f"{D}DeleteDestination") == []
     await page.get_by_role("button", name="Really remove My phone").click()
     await expect(page.locator("#announcer")).to_have_text("My phone is removed.")

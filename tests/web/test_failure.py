@@ -82,7 +82,7 @@ async def test_only_a_failure_that_may_pass_is_tried_again_and_sends_the_same(
     await page.goto(f"{URL}/#/chat/INTERNAL")
     await page.get_by_role("button", name="Try again", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("Unbroken")
-    (sent,) = stub.seen("ChatService/SendMessage")
+    (sent,) = await stub.asked("ChatService/SendMessage")
     assert sent.name == f"{THREAD}/INTERNAL"
     kinds = [part.WhichOneof("part") for part in sent.message.parts]
     assert kinds == ["text", "image", "mention"]

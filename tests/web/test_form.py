@@ -175,7 +175,7 @@ async def test_what_a_field_holds_and_the_page_can_not_read_is_never_left_out(
     await page.get_by_label("Fixed inputs JSON", exact=True).fill('{"city": "PARIS-ONLY" ')
     await page.get_by_label("Fixed inputs JSON", exact=True).press_sequentially("}")
     await approve.click()
-    (decided,) = stub.seen("ChatService/DecideApproval")
+    (decided,) = await stub.asked("ChatService/DecideApproval")
     trigger = decided.decision.edit.payload["definition"]["triggers"][0]
     assert trigger["static_inputs"]["city"] == "PARIS-ONLY"
     await page.context.close()
@@ -224,8 +224,8 @@ async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Bro
     await page.get_by_role("button", name="Done editing", exact=True).click()
     await expect(box).to_contain_text("About 7 runs a month.")
     await expect(box).to_contain_text(new)
-    seen = stub.seen("ChatService/PreviewDecision")
-    assert {one.decision.approval for one in seen} == {card.name}
+    asked = await stub.asked("ChatService/PreviewDecision")
+    assert {one.decision.approval for one in asked} == {card.name}
     await unfolded(page)
     await prompt.fill("{{ inputs.topc }}")
     await expect(page.locator(".card > footer")).to_contain_text("inputs.topc does not exist")
@@ -270,7 +270,7 @@ async def test_the_model_of_a_step_is_chosen_and_an_unknown_one_stays(browser: B
     await expect(model).to_have_value("workspaces/w/modelConfigs/m")
     await model.select_option("Demo")
     await page.get_by_role("button", name="Approve with changes", exact=True).click()
-    (decided,) = stub.seen("ChatService/DecideApproval")
+    (decided,) = await stub.asked("ChatService/DecideApproval")
     assert decided.decision.edit.payload["definition"]["plan"][0]["config"]["model"] == "Demo"
     await page.context.close()
 
@@ -316,7 +316,7 @@ async def test_a_delivery_is_chosen_from_what_there_is(browser: Browser) -> None
     await expect(approve).to_be_enabled()
     await approve.click()
     await expect(approve).to_have_count(0)
-    (asked,) = stub.seen("ChatService/DecideApproval")
+    (asked,) = await stub.asked("ChatService/DecideApproval")
     first, second = json_format.MessageToDict(asked)["decision"]["edit"]["payload"]["definition"][
         "plan"
     ]
@@ -377,7 +377,7 @@ async def test_a_schedule_takes_another_form_with_the_fields_that_fit(browser: B
     await page.get_by_label("Count", exact=True).fill("90")
     await page.get_by_label(re.compile("^Not on these dates")).fill("2099-12-24\n2099-12-25")
     await page.get_by_role("button", name="Approve with changes", exact=True).click()
-    (decided,) = stub.seen("ChatService/DecideApproval")
+    (decided,) = await stub.asked("ChatService/DecideApproval")
     sent = json_format.MessageToDict(decided.decision.edit.payload)
     assert sent["definition"]["triggers"][0]["config"] == {
         "every": {"unit": "minutes", "count": 90, "anchor": "2099-03-01T09:30"},

@@ -166,12 +166,13 @@ async def test_a_test_shows_what_was_found_and_saves_only_what_a_second_button_s
             re.compile("context tokens.*32,768 tokens.*works"),
         ]
     )
-    assert [request.name for request in stub.seen("ChatService/TestModelConfig")] == [OWN.name]
+    (tested,) = await stub.asked("ChatService/TestModelConfig")
+    assert tested.name == OWN.name
     assert stub.seen("ChatService/UpdateModelConfig") == []
     await expect(page.get_by_text('{"response_format":"json_object"}')).to_be_visible()
     await page.get_by_role("button", name="Save these settings", exact=True).click()
     await expect(page.get_by_text("Saved:")).to_be_visible()
-    (saved,) = stub.seen("ChatService/UpdateModelConfig")
+    (saved,) = await stub.asked("ChatService/UpdateModelConfig")
     assert list(saved.update_mask.paths) == ["settings"]
     assert (saved.model_config.name, saved.model_config.etag) == (OWN.name, "e1")
     assert saved.model_config.settings.response_format == "json_object"
@@ -186,7 +187,7 @@ async def test_a_test_shows_what_was_found_and_saves_only_what_a_second_button_s
     await settings.fill('{"temperature": 0.5, "leave_out": ["tools"]}')
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(settings).to_have_value("")
-    (made,) = stub.seen("ChatService/CreateModelConfig")
+    (made,) = await stub.asked("ChatService/CreateModelConfig")
     assert made.model_config.settings.temperature == 0.5
     assert list(made.model_config.settings.leave_out) == ["tools"]
     await page.context.close()

@@ -43,7 +43,7 @@ async def test_notices_are_shown_and_set(browser: Browser) -> None:
     await screen.get_by_label("Failed runs of one automation").select_option("0")
     await screen.get_by_role("button", name="Save").click()
     await expect(page.locator("#announcer")).to_have_text("Your notices are saved.")
-    [asked] = stub.seen("NoticeSettingsService/UpdateNoticeSettings")
+    [asked] = await stub.asked("NoticeSettingsService/UpdateNoticeSettings")
     saved = asked.notice_settings
     assert (saved.name, saved.etag) == (NAME, "e1")
     routes = {route.kind: list(route.places) for route in saved.routes}
@@ -79,7 +79,7 @@ async def test_destinations_that_the_person_may_use_are_places(browser: Browser)
     await expect(failed.get_by_role("checkbox")).to_have_count(3)
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#announcer")).to_have_text("Your notices are saved.")
-    [asked] = stub.seen("NoticeSettingsService/UpdateNoticeSettings")
+    [asked] = await stub.asked("NoticeSettingsService/UpdateNoticeSettings")
     routes = {route.kind: list(route.places) for route in asked.notice_settings.routes}
     assert routes[KIND.RUN_FAILED] == [
         "workspaces/w/destinations/team",
@@ -115,7 +115,7 @@ async def test_a_refusal_is_shown_at_its_field_and_nothing_typed_is_lost(browser
     await screen.get_by_role("button", name="Save").click()
     await expect(days.get_by_label("Mon")).to_be_focused()
     await expect(days.get_by_role("checkbox", checked=True)).to_have_count(0)
-    assert len(stub.seen("NoticeSettingsService/UpdateNoticeSettings")) == 1
+    assert len(await stub.asked("NoticeSettingsService/UpdateNoticeSettings")) == 1
 
 
 async def test_a_link_opens_its_workspace_and_the_very_run(browser: Browser) -> None:
@@ -125,7 +125,7 @@ async def test_a_link_opens_its_workspace_and_the_very_run(browser: Browser) -> 
     await page.goto(f"{URL}/#/workspaces/v/{RUN}")
     await expect(page).to_have_url(re.compile(f"#/{RUN}$"))
     await expect(page.get_by_label("Workspace")).to_have_value("v")
-    asked = {request.name for request in stub.seen("AutomationService/GetRun")}
+    asked = {request.name for request in await stub.asked("AutomationService/GetRun")}
     assert asked == {f"workspaces/v/{RUN}"}
 
 
@@ -138,9 +138,8 @@ async def test_a_link_waits_for_whoever_signs_in_first(browser: Browser) -> None
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(re.compile(f"#/{approval}$"))
     await expect(page.get_by_role("heading", name="Approval", exact=True)).to_be_visible()
-    assert {one.name for one in stub.seen("ChatService/GetApproval")} == {
-        f"workspaces/v/{approval}"
-    }
+    asked = {one.name for one in await stub.asked("ChatService/GetApproval")}
+    assert asked == {f"workspaces/v/{approval}"}
     assert not stub.seen("ChatService/DecideApproval")
 
 
@@ -151,7 +150,7 @@ async def test_a_link_to_a_workspace_of_others_says_so(browser: Browser) -> None
         "That link leads to the workspace theirs, and you are no member of it."
     )
     await expect(page).to_have_url(re.compile("#/chat$"))
-    assert stub.seen("AutomationService/GetRun") == []
     # It stands until the next screen.
     await page.get_by_role("link", name="Models").click()
     await expect(page.get_by_role("alert")).to_have_count(0)
+    assert stub.seen("AutomationService/GetRun") == []

@@ -59,7 +59,7 @@ async def test_a_question_is_answered_in_its_form(browser: Browser) -> None:
 
     await expect(card).to_contain_text("Approved")
     await expect(page.get_by_text("It was decided elsewhere")).to_have_count(0)
-    (request,) = stub.seen("ChatService/DecideApproval")
+    (request,) = await stub.asked("ChatService/DecideApproval")
     assert MessageToDict(request.decision.edit.payload) == {"class": "second", "seats": 2.0}
     await page.context.close()
 

@@ -94,7 +94,7 @@ async def test_the_filters_of_runs_are_those_of_the_address(browser: Browser) ->
     )
     row = page.get_by_role("main").get_by_role("listitem")
     await expect(row).to_contain_text("it broke at noon")
-    asked = stub.seen("AutomationService/ListRuns")[-1].filter
+    asked = (await stub.asked("AutomationService/ListRuns"))[-1].filter
     assert re.fullmatch(r'state = FAILED AND automation = "tea" AND create_time >= "\S+"', asked)
     # Automations of one name are told apart.
     chosen = page.get_by_role("combobox", name="Automation").locator("option:checked")
@@ -179,7 +179,7 @@ async def test_each_try_has_its_own_transcript(browser: Browser) -> None:
     await page.get_by_text("What the agent did in try 1", exact=True).click()
     await page.get_by_text("What the agent did", exact=True).click()
     await expect(page.locator(".say")).to_have_text("Ships sail.")
-    parents = {request.parent for request in stub.seen("ChatService/ListTurns")}
+    parents = {request.parent for request in await stub.asked("ChatService/ListTurns", 2)}
     assert parents == {"workspaces/w/threads/s0", THREAD}
     await page.context.close()
 
