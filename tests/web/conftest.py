@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -79,7 +80,6 @@ async def _browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-@pytest_asyncio.fixture(loop_scope="session")
 async def browser(_browser: Browser) -> AsyncIterator[Browser]:
     """Without the windows of the tests before: an open one goes on asking and drawing."""
     yield _browser
@@ -87,6 +87,7 @@ async def browser(_browser: Browser) -> AsyncIterator[Browser]:
         await context.close()
 
 
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(stack: Site, browser: Browser) -> AsyncIterator[Open]:
     """Opens windows; at the end none of them may have complained."""
     complaints: list[str] = []
@@ -112,6 +113,12 @@ async def open_page(stack: Site, browser: Browser) -> AsyncIterator[Open]:
     assert not complaints
 
 
+@pytest.fixture
+def workspace() -> str:
+    """One that is for this test alone."""
+    return f"w{uuid4().hex[:12]}"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(open_page: Open) -> Page:
-    return await open_page()
+async def page(open_page: Open, stack: Site, workspace: str) -> Page:
+    return await open_page(token=stack.token(workspace))

@@ -62,16 +62,36 @@ class Site:
             keys.ensure(self.folder), workspaces={name: "owner"}, user="ada", zone=zone, life=life
         )
 
-    async def say(self, workspace: str, text: str, zone: str = "") -> None:
-        """A message from another device, that of somebody whose time zone is `zone` or unknown."""
-        token = self.token(workspace, zone=zone)
-        async with httpx2.AsyncClient(base_url=self.url, timeout=60) as client:
+    async def say(self, workspace: str, text: str, zone: str = "") -> dict[str, Any]:
+        """A message from another device, that of somebody whose time zone is `zone` or unknown.
+
+        Returns the last event of its turn.
+        """
+        threads = f"workspaces/{workspace}/threads/-"
+        message = {"message": {"parts": [{"text": text}]}}
+        return await self._turn(f"{threads}:sendMessage", message, self.token(workspace, zone=zone))
+
+    async def approve(self, workspace: str, text: str) -> None:
+        """A message from another device, and the approval there of all that its agent drafts."""
+        waiting = (await self.say(workspace, text, ZONE))["suspended"]["approvals"]
+        decisions = [
+            {"approval": each["name"], "payload_digest": each["payload_digest"], "approve": {}}
+            for each in waiting
+        ]
+        resume = f"{waiting[0]['turn']}:resume"
+        last = await self._turn(resume, {"decisions": decisions}, self.token(workspace))
+        assert "completed" in last
+
+    async def _turn(self, call: str, said: dict[str, Any], token: str) -> dict[str, Any]:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=60, verify=False) as client:
             answer = await client.post(
-                f"/v1/workspaces/{workspace}/threads/-:sendMessage",
+                f"/v1/{call}",
                 headers={"authorization": f"Bearer {token}"},
-                json={"message": {"parts": [{"text": text}]}, "request_id": str(uuid4())},
+                json={**said, "request_id": str(uuid4())},
             )
         answer.raise_for_status()
+        events = [line for line in answer.text.splitlines() if line.startswith("data: ")]
+        return dict(json.loads(events[-1].removeprefix("data: ")))
 
     async def bring(self, workspace: str, *items: dict[str, Any]) -> list[str]:
         """Puts items into the inbox of whoever `token` names. Returns their ids."""

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 from rota.automation.v1 import automation_pb2 as automation
 
 from devstack.demo.controls import Controls
-from tests.web.acts import NAME, approved, editing, ended, go_to, open_automation, row
+from tests.web.acts import NAME, NEWS, approved, editing, ended, go_to, open_automation, row
 from tests.web.site import Site
 from tests.web.stub import stubbed
 
@@ -23,9 +23,8 @@ _CLIPPED: Final = """() => [...document.querySelectorAll('button.square')].filte
 MINUTELY: Final = "every minute summarise the news"
 
 
-async def fired(page: Page, stack: Site, state: str = "Succeeded") -> None:
-    """An automation that runs each minute, after its first run was begun."""
-    await approved(page, MINUTELY)
+async def fires(page: Page, stack: Site, state: str = "Succeeded") -> None:
+    """The first run of an automation that runs each minute is begun."""
     await open_automation(page)
     main = page.get_by_role("main")
     await expect(main.get_by_text("None yet.", exact=True)).to_be_visible()
@@ -43,15 +42,19 @@ async def open_run(page: Page, state: str = "Succeeded") -> Locator:
 
 
 async def test_what_was_approved_is_seen_to_fire(page: Page, stack: Site) -> None:
-    await fired(page, stack)
+    await approved(page, MINUTELY)
+    await fires(page, stack)
     run = await open_run(page)
     await expect(run.get_by_text("[demo] A pretend summary")).to_be_visible()
     succeeded = run.locator("ol.results").get_by_text("Succeeded", exact=True)
     await expect(succeeded).to_have_count(2)  # the task, and what delivers its result
 
 
-async def test_a_slot_is_explained_where_it_is_chosen(page: Page, stack: Site) -> None:
-    await fired(page, stack)
+async def test_a_slot_is_explained_where_it_is_chosen(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, MINUTELY)
+    await fires(page, stack)
     past = page.get_by_role("button", name=re.compile(": Fired$"))
     planned = page.get_by_role("button", name=re.compile(": Planned$")).first
     await expect(planned).to_be_visible()
@@ -68,8 +71,10 @@ async def test_a_slot_is_explained_where_it_is_chosen(page: Page, stack: Site) -
     await expect(page.get_by_role("heading", name=re.compile("^Run of"))).to_be_visible()
 
 
-async def test_a_paused_automation_says_why_and_its_slots_say_so(page: Page, stack: Site) -> None:
-    await approved(page, MINUTELY)
+async def test_a_paused_automation_says_why_and_its_slots_say_so(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, MINUTELY)
     await open_automation(page, NAME)
     pause = page.get_by_role("button", name="Pause", exact=True)
     await pause.click()
@@ -100,8 +105,10 @@ async def test_a_paused_automation_says_why_and_its_slots_say_so(page: Page, sta
     await expect(page.get_by_role("heading", name=re.compile("^Run of"))).to_be_visible()
 
 
-async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Page) -> None:
-    await approved(page)
+async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, NEWS)
     await open_automation(page, NAME)
     await page.get_by_role("button", name=re.compile("^Skip the next: ")).click()
     await page.get_by_label(re.compile("^Why is .* skipped")).fill("nobody is in")
@@ -141,9 +148,9 @@ async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Pag
 
 
 async def test_what_has_one_time_that_is_skipped_says_so_and_a_form_stays(
-    page: Page, stack: Site
+    page: Page, stack: Site, workspace: str
 ) -> None:
-    await approved(page, "in two minutes tell me a joke")
+    await stack.approve(workspace, "in two minutes tell me a joke")
     await open_automation(page, "Tell me a joke")
     skip = page.get_by_role("button", name=re.compile("^Skip the next: "))
     await skip.click()
@@ -163,8 +170,8 @@ async def test_what_has_one_time_that_is_skipped_says_so_and_a_form_stays(
     await expect(why).to_have_value("typed at length")
 
 
-async def test_the_list_says_when_each_fires_next(page: Page) -> None:
-    await approved(page)
+async def test_the_list_says_when_each_fires_next(page: Page, stack: Site, workspace: str) -> None:
+    await stack.approve(workspace, NEWS)
     news = row(await go_to(page, "Automations"), NAME)
     await expect(news).to_contain_text("09:00")
     await expect(news).to_contain_text("Active")
@@ -186,9 +193,11 @@ async def test_the_first_revision_shows_what_was_approved(page: Page) -> None:
     await expect(page.get_by_text('"cron": "15 6 * * *"')).to_be_visible()
 
 
-async def test_a_revision_shows_what_it_changed_and_can_be_made_current_again(page: Page) -> None:
-    await approved(page)
-    await approved(page, f"move {NAME} to 10:30")
+async def test_a_revision_shows_what_it_changed_and_can_be_made_current_again(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, NEWS)
+    await stack.approve(workspace, f"move {NAME} to 10:30")
     await open_automation(page)
     await revision(page, 2).click()
     await expect(page.get_by_text("What changed since revision 1")).to_be_visible()
@@ -201,10 +210,11 @@ async def test_a_revision_shows_what_it_changed_and_can_be_made_current_again(pa
 
 
 async def test_a_run_is_cancelled_while_it_goes_on(
-    page: Page, stack: Site, model: Controls
+    page: Page, stack: Site, workspace: str, model: Controls
 ) -> None:
     model.hold(kind="task")
-    await fired(page, stack, "Running")
+    await stack.approve(workspace, MINUTELY)
+    await fires(page, stack, "Running")
     run = await open_run(page, "Running")
     await run.get_by_role("button", name="Cancel this run").click()
     head = run.locator(".screen-head")
@@ -212,8 +222,10 @@ async def test_a_run_is_cancelled_while_it_goes_on(
     await expect(run.get_by_role("button", name="Cancel this run")).to_be_hidden()
 
 
-async def test_slots_stay_in_sight_however_far_the_clock_goes(page: Page, stack: Site) -> None:
-    await approved(page, "every hour summarise the news")
+async def test_slots_stay_in_sight_however_far_the_clock_goes(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, "every hour summarise the news")
     await open_automation(page)
     strip = page.get_by_role("group", name="Slots")
     past = strip.get_by_role("button", name=re.compile(": (?!Planned)"))
@@ -242,8 +254,10 @@ async def test_slots_stay_in_sight_however_far_the_clock_goes(page: Page, stack:
     await expect(past.nth(8)).to_be_in_viewport()
 
 
-async def test_the_next_fires_are_those_still_to_come(page: Page, stack: Site) -> None:
-    await approved(page, "every hour summarise the news")
+async def test_the_next_fires_are_those_still_to_come(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, "every hour summarise the news")
     await open_automation(page)
     first = page.get_by_role("list", name="Next fires").locator("time").first
     await expect(first).to_have_text(re.compile(r"\d:00$"))
@@ -254,8 +268,10 @@ async def test_the_next_fires_are_those_still_to_come(page: Page, stack: Site) -
     await expect(first).to_have_text(re.compile(r"\d:00$"))
 
 
-async def test_what_has_fired_for_the_last_time_says_so(page: Page, stack: Site) -> None:
-    await approved(page, "in two minutes tell me a joke")
+async def test_what_has_fired_for_the_last_time_says_so(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, "in two minutes tell me a joke")
     await open_automation(page, "Tell me a joke")
     await expect(page.get_by_role("button", name=re.compile("Planned$"))).to_have_count(1)
     stack.forward(timedelta(minutes=3))

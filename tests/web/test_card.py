@@ -210,8 +210,10 @@ async def test_a_change_is_shown_field_by_field_with_the_fires_before_and_after(
     await expect(page.get_by_text("At 10:30 on Monday through Friday")).to_be_visible()
 
 
-async def test_a_change_that_is_edited_says_what_the_person_changed(page: Page) -> None:
-    await approved(page)
+async def test_a_change_that_is_edited_says_what_the_person_changed(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, NEWS)
     card = await asked(page, f"move {NAME} to 10:30")
     await card.get_by_role("button", name="Edit", exact=True).click()
     await expect(card.locator("[data-ready=true]")).to_be_visible()
@@ -229,8 +231,10 @@ async def test_a_change_that_is_edited_says_what_the_person_changed(page: Page) 
     await expect(page.get_by_text("At 11:45 on Monday through Friday")).to_be_visible()
 
 
-async def test_pausing_says_which_and_what_is_skipped_and_resuming_what_comes(page: Page) -> None:
-    await approved(page)
+async def test_pausing_says_which_and_what_is_skipped_and_resuming_what_comes(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, NEWS)
     card = await asked(page, f"pause {NAME} because of the holidays")
     await expect(card.get_by_role("heading", name=f"Pause {NAME}")).to_be_visible()
     await expect(card.get_by_text("of the holidays")).to_be_visible()
@@ -271,9 +275,7 @@ async def test_a_tool_is_asked_for_by_name_with_its_arguments(page: Page) -> Non
     await expect(page.locator(".step pre").last).to_contain_text("wrote Groceries")
 
 
-async def test_what_is_said_elsewhere_waits_here(open_page: Open, stack: Site) -> None:
-    workspace = f"w{uuid4().hex[:12]}"
-    page = await open_page(token=stack.token(workspace))
+async def test_what_is_said_elsewhere_waits_here(page: Page, stack: Site, workspace: str) -> None:
     screen = await go_to(page, "Approvals")
     await expect(screen.get_by_text("Nothing waits for you")).to_be_visible()
     await stack.say(workspace, NEWS, zone="Asia/Tokyo")

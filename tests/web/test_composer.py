@@ -7,7 +7,9 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from rota.chat.v1 import chat_pb2 as chat
 
 from devstack.demo.controls import Controls
-from tests.web.acts import NAME, approved, ended, new_chat, open_thread, png, requests, say, shown
+from tests.web.acts import NAME, NEWS, ended, new_chat, open_thread, png, requests, say, shown
+from tests.web.conftest import Open
+from tests.web.site import Site
 from tests.web.stub import URL, refusal, stubbed
 
 _HAND_OVER: Final = """([bytes, how]) => {
@@ -91,9 +93,10 @@ async def test_what_is_no_picture_or_too_large_is_told_and_left_out(page: Page) 
 
 
 async def test_an_automation_is_mentioned_by_keyboard_and_linked(
-    page: Page, model: Controls
+    open_page: Open, stack: Site, workspace: str, model: Controls
 ) -> None:
-    await approved(page)
+    await stack.approve(workspace, NEWS)
+    page = await open_page(token=stack.token(workspace))
     threads = page.get_by_role("navigation", name="Threads")
     await expect(threads.get_by_role("link", name=re.compile("Every weekday"))).to_be_visible()
     box = await new_chat(page)

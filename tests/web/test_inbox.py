@@ -3,9 +3,7 @@
 import asyncio
 import re
 from typing import Any, Final
-from uuid import uuid4
 
-import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from rota.automation.v1 import automation_pb2 as ap
 from rota.automation.v1 import destination_pb2 as dp
@@ -41,11 +39,6 @@ window.Notification = class {
   close() {}
 };
 """
-
-
-@pytest.fixture
-def workspace() -> str:
-    return f"w{uuid4().hex[:12]}"
 
 
 async def opened(open_page: Open, stack: Site, workspace: str) -> Page:

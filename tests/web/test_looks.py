@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.web.access import for_everybody
-from tests.web.acts import NAME, approved, asked, called, ended, open_automation, row, shown
+from tests.web.acts import NAME, NEWS, approved, asked, called, ended, open_automation, row, shown
 from tests.web.browser import Scheme, pictured
 from tests.web.conftest import Open
 from tests.web.site import Site
@@ -21,12 +21,11 @@ async def looked_at(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_every_screen_fits_and_can_be_read(
-    open_page: Open, stack: Site, width: int, scheme: Scheme
+    open_page: Open, stack: Site, workspace: str, width: int, scheme: Scheme
 ) -> None:
-    token, look = stack.token(), f"{scheme}-{width}"
-    desk = await open_page(token=token)
-    await approved(desk)
-    page = await open_page(width=width, scheme=scheme, token=token)
+    look = f"{scheme}-{width}"
+    await stack.approve(workspace, NEWS)
+    page = await open_page(width=width, scheme=scheme, token=stack.token(workspace))
     await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
     await looked_at(page, f"{look}-1-welcome")
     card = await asked(page, "every Monday at 8:30 in New York say what is due this week")
@@ -109,13 +108,11 @@ async def test_a_followed_link_shows_its_screen_before_anything_else_is_pressed(
 
 
 async def test_an_automation_can_be_opened_by_its_address_alone(
-    open_page: Open, stack: Site
+    page: Page, open_page: Open, stack: Site, workspace: str
 ) -> None:
-    token = stack.token()
-    page = await open_page(token=token)
-    await approved(page)
+    await stack.approve(workspace, NEWS)
     await open_automation(page)
     await expect(page).to_have_url(re.compile("#/automations/.+"))
-    other = await open_page(token=token)
+    other = await open_page(token=stack.token(workspace))
     await other.goto(page.url)
     await shown(other)

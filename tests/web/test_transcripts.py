@@ -11,7 +11,7 @@ from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
 from devstack.demo.controls import Controls
-from tests.web.acts import approved, go_to, open_automation
+from tests.web.acts import go_to, open_automation
 from tests.web.site import Site
 from tests.web.stub import Answers, refusal, stubbed
 
@@ -22,9 +22,9 @@ WHERE: Final = "#/automations/news/runs/r1"
 
 
 async def test_an_agent_at_work_is_watched_and_is_read_afterwards(
-    page: Page, stack: Site, model: Controls
+    page: Page, stack: Site, workspace: str, model: Controls
 ) -> None:
-    await approved(page, MINUTELY)
+    await stack.approve(workspace, MINUTELY)
     await open_automation(page)
     model.hold(after=5, kind="task")
     stack.forward(timedelta(minutes=1))
@@ -51,8 +51,10 @@ async def test_an_agent_at_work_is_watched_and_is_read_afterwards(
     await expect(task).to_contain_text("tokens")
 
 
-async def test_runs_of_the_workspace_are_listed_and_filtered(page: Page, stack: Site) -> None:
-    await approved(page, MINUTELY)
+async def test_runs_of_the_workspace_are_listed_and_filtered(
+    page: Page, stack: Site, workspace: str
+) -> None:
+    await stack.approve(workspace, MINUTELY)
     stack.forward(timedelta(minutes=1))
     runs = await go_to(page, "Runs")
     row = runs.get_by_role("link", name=re.compile("^Succeeded.*Summarise the news"))
