@@ -10,7 +10,7 @@ from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, migrated, running
+from tests.support.automation import START, Running, clear, migrated, running
 from tests.support.postgres import SuiteServer
 from tests.support.receiver import Receiver, receiver
 from tests.support.tokens import Keys
@@ -88,13 +88,22 @@ def api_url(postgres_server: SuiteServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def api_clock() -> ManualClock:
+    """The clock of `api_service`; it stands at START."""
+    return ManualClock(START)
+
+
+@pytest.fixture(scope="module")
 async def api_service(
-    api_url: str, tmp_path_factory: pytest.TempPathFactory, api_settings: dict[str, Any]
+    api_url: str,
+    api_clock: ManualClock,
+    tmp_path_factory: pytest.TempPathFactory,
+    api_settings: dict[str, Any],
 ) -> AsyncIterator[Running]:
-    """A service of the module's tests that only answers calls; its clock stands at START."""
+    """A service of the module's tests that only answers calls."""
     keys = Keys(folder=tmp_path_factory.mktemp("keys"))
     settings = {"roles": "api", **api_settings}
-    async with running(api_url, keys, clock=ManualClock(START), **settings) as service:
+    async with running(api_url, keys, clock=api_clock, **settings) as service:
         yield service
 
 
@@ -102,3 +111,14 @@ async def api_service(
 def tenant(api_service: Running) -> Running:
     """The module's service, called in a workspace of the test's own."""
     return api_service.tenant()
+
+
+@pytest.fixture
+async def still(api_service: Running, api_clock: ManualClock) -> Running:
+    """The module's service with empty tables, and `api_clock` at START.
+
+    It claims no run and fires what a test fires.
+    """
+    await clear(api_service.url)
+    api_clock.set(START)
+    return api_service

@@ -8,6 +8,7 @@ import pytest
 
 from tests.automation_service.conftest import (
     agent,
+    api_clock,
     api_service,
     api_settings,
     api_url,
@@ -23,6 +24,7 @@ from tests.support.live import Live
 
 __all__ = [
     "agent",
+    "api_clock",
     "api_service",
     "api_settings",
     "api_url",

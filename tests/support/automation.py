@@ -19,6 +19,7 @@ from rota.automation.v1 import automation_pb2_grpc
 
 from automation_service import bootstrap
 from automation_service.__main__ import migrate
+from automation_service.persistence.tables import METADATA
 from automation_service.settings import AutomationSettings
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import Clock
@@ -145,6 +146,12 @@ class Running:
             ),
         )
 
+    async def execute(self, statement: str, *arguments: Any) -> list[Any]:
+        """As the function of this name, on a connection of the service, which reads JSON."""
+        async with self.service.db.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            return list(await driver.fetch(statement, *arguments))
+
     async def get(self, name: str) -> Any:
         return await self.call("GetAutomation", pb.GetAutomationRequest(name=name))
 
@@ -215,6 +222,26 @@ async def execute(url: str, statement: str, *arguments: Any) -> list[Any]:
     connection = await asyncpg.connect(url, server_settings={"search_path": "automation"})
     try:
         return list(await connection.fetch(statement, *arguments))
+    finally:
+        await connection.close()
+
+
+# Members, and what a running service has read at its start.
+_KEPT = {"workspaces", "users", "memberships", "signing_keys", "capability_catalogue"}
+_CLEAR = ";".join(
+    f"delete from {table}"
+    for table in [
+        *(t.name for t in reversed(METADATA.sorted_tables) if t.name not in _KEPT),
+        "pgqueuer.pgqueuer",
+    ]
+)
+
+
+async def clear(url: str) -> None:
+    """Deletes what tests have written, but no members."""
+    connection = await asyncpg.connect(url, server_settings={"search_path": "automation"})
+    try:
+        await connection.execute(_CLEAR)
     finally:
         await connection.close()
 

@@ -104,13 +104,6 @@ def id_of(name: str) -> UUID:
     return UUID(name.rpartition("/")[2])
 
 
-@pytest.fixture
-async def still(url: str, keys: Keys, clock: ManualClock) -> Any:
-    """A service that claims no run and fires what a test fires."""
-    async with running(url, keys, clock=clock, roles="api") as service:
-        yield service
-
-
 async def test_the_slots_of_a_deleted_trigger_are_still_found(
     rota: Running, clock: ManualClock
 ) -> None:
@@ -169,12 +162,12 @@ async def test_a_slot_is_run_with_its_own_time_under_the_present_revision(
 
 
 async def test_last_fired_at_is_when_the_last_slot_before_it_fired_that_the_ledger_has(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
     name = (await still.create(every_minute("always"))).name
-    await fire(still, clock, FIRST)
-    await fire(still, clock, FIRST + 4 * MINUTE)  # of the four the last one fires
-    await fire(still, clock, FIRST + 6 * MINUTE)
+    await fire(still, api_clock, FIRST)
+    await fire(still, api_clock, FIRST + 4 * MINUTE)  # of the four the last one fires
+    await fire(still, api_clock, FIRST + 6 * MINUTE)
     slots = {s.slot_time.ToDatetime(tzinfo=START.tzinfo): s for s in await still.slots(name)}
     asked = [slots[FIRST + n * MINUTE] for n in (5, 1, 3)]
     await backfill(still, name, asked)
@@ -183,12 +176,12 @@ async def test_last_fired_at_is_when_the_last_slot_before_it_fired_that_the_ledg
 
 
 async def test_a_named_slot_that_can_not_be_run_is_refused_with_its_place_and_none_is_run(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
     said = every_minute()
     twice = {**schedule("30 2 * * *", "Europe/Paris", on_gap="skip"), "trigger_id": "u"}
     said["definition"]["triggers"].append(twice)
-    name, slots = await missed(still, clock, 2, said)
+    name, slots = await missed(still, api_clock, 2, said)
     fired = (await still.slots(name))[0]
     await backfill(still, name, [slots[0]])
     await execute(
@@ -231,9 +224,9 @@ async def test_a_named_slot_that_can_not_be_run_is_refused_with_its_place_and_no
 
 
 async def test_a_slot_of_elsewhere_or_of_long_ago_is_none_of_it(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 1)
+    name, slots = await missed(still, api_clock, 1)
     other = (await still.create(every_minute())).name
     foreign = await refusal(backfill(still, other, slots))
     assert [(v.field, v.reason) for v in foreign.violations] == [("slots[0]", "INVALID")]
@@ -286,9 +279,9 @@ def _filled(value: Any, name: str) -> Any:
 
 
 async def test_a_range_of_too_many_is_refused_with_where_the_first_ones_end(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 105)
+    name, slots = await missed(still, api_clock, 105)
     start, end = START, START + timedelta(days=1)
     refused = await refusal(in_range(still, name, start, end))
     [fault] = refused.violations
@@ -310,11 +303,11 @@ async def test_a_range_of_too_many_is_refused_with_where_the_first_ones_end(
     assert len(await execute(still.url, "select from automation_runs where backfill")) == 100
 
 
-async def test_one_trigger_of_a_range(still: Running, clock: ManualClock) -> None:
+async def test_one_trigger_of_a_range(still: Running, api_clock: ManualClock) -> None:
     said = every_minute()
     said["definition"]["triggers"].append({**schedule("* * * * *"), "trigger_id": "u"})
     name = (await still.create(said)).name
-    await fire(still, clock, FIRST + 5 * MINUTE)
+    await fire(still, api_clock, FIRST + 5 * MINUTE)
     found = await in_range(
         still, name, START, FIRST + 2 * MINUTE, trigger=f"{name}/triggers/u", validate_only=True
     )
@@ -324,9 +317,9 @@ async def test_one_trigger_of_a_range(still: Running, clock: ManualClock) -> Non
 
 
 async def test_inputs_that_the_present_revision_does_not_take_are_refused_or_left_out(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 2)
+    name, slots = await missed(still, api_clock, 2)
     # An operator's change: a save would have refused it.
     await execute(
         still.url,
@@ -346,9 +339,9 @@ async def test_inputs_that_the_present_revision_does_not_take_are_refused_or_lef
 
 
 async def test_an_automation_that_is_not_active_has_no_backfills(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 1)
+    name, slots = await missed(still, api_clock, 1)
     stale = await refusal(backfill(still, name, slots, etag="stale"))
     assert stale.reason == "ETAG_MISMATCH"
     for rpc, request, state in (
@@ -362,9 +355,9 @@ async def test_an_automation_that_is_not_active_has_no_backfills(
 
 
 async def test_a_request_id_makes_the_runs_once_and_a_repeat_answers_with_them(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 3)
+    name, slots = await missed(still, api_clock, 3)
     given = {"request_id": new_request_id()}
     asked = slots[:2]
     answers = await asyncio.gather(*(backfill(still, name, asked, **given) for _ in range(4)))
@@ -377,10 +370,10 @@ async def test_a_request_id_makes_the_runs_once_and_a_repeat_answers_with_them(
 
 
 async def test_of_two_callers_at_once_and_two_replicas_one_makes_the_run(
-    still: Running, url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 4)
-    async with running(url, keys, clock=clock, roles="api") as other:
+    name, slots = await missed(still, api_clock, 4)
+    async with running(still.url, still.keys, clock=api_clock, roles="api") as other:
         calls = [backfill(one, name, slots) for one in (still, other) for _ in range(4)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(not isinstance(one, BaseException) for one in answers) == 1
@@ -417,9 +410,9 @@ async def test_a_slot_is_backfilled_again_only_when_its_backfill_ended_badly(
 
 
 async def test_the_database_knows_that_a_slot_is_backfilled_once(
-    still: Running, clock: ManualClock, db: AsyncEngine
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 1)
+    name, slots = await missed(still, api_clock, 1)
     await backfill(still, name, slots)
     copied = (
         "insert into automation_runs (id, workspace_id, automation_id, trigger, trigger_id,"
@@ -517,14 +510,14 @@ async def test_a_slot_that_replaces_runs_replaces_no_backfill(
 
 
 async def test_slots_that_wait_for_a_backfill_are_at_most_a_hundred(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 1)
+    name, slots = await missed(still, api_clock, 1)
     await backfill(still, name, slots)
     await execute(still.url, "update automation_runs set status = 'succeeded' where not backfill")
     await execute(still.url, "update automation_runs set status = 'running' where backfill")
     for number in range(2, 104):
-        await fire(still, clock, FIRST + number * MINUTE)
+        await fire(still, api_clock, FIRST + number * MINUTE)
     slots = await still.slots(name)
     assert [slot.outcome for slot in slots[:102]] == [Slot.REJECTED] * 2 + [Slot.FIRED] * 100
     [run] = await backfills(still, name)
@@ -578,17 +571,17 @@ async def test_backfills_that_fail_move_no_counter_and_pause_nothing(
 
 
 async def test_a_pause_holds_backfills_and_their_age_counts_from_when_they_were_asked_for(
-    still: Running, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 2, every_minute(catchup_window_seconds=600))
-    clock.set(FIRST + timedelta(hours=5))
+    name, slots = await missed(still, api_clock, 2, every_minute(catchup_window_seconds=600))
+    api_clock.set(FIRST + timedelta(hours=5))
     await backfill(still, name, slots[:1])
-    clock.set(clock.now() + timedelta(seconds=300))
+    api_clock.set(api_clock.now() + timedelta(seconds=300))
     await backfill(still, name, slots[1:])
     await still.call("PauseAutomation", pb.PauseAutomationRequest(name=name))
     await execute(still.url, "update automation_runs set status = 'succeeded' where not backfill")
     assert await startable(still) == (set(), set())
-    clock.set(clock.now() + timedelta(seconds=301))
+    api_clock.set(api_clock.now() + timedelta(seconds=301))
     await still.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name))
     assert await states(still, name) == ["CANCELLED", "PENDING"]
     found = await backfills(still, name)
@@ -625,12 +618,12 @@ async def test_a_failed_backfill_is_told_to_the_webhook_as_one(
 
 
 async def test_a_service_that_is_killed_at_any_statement_leaves_all_runs_or_none(
-    still: Running, url: str, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    name, slots = await missed(still, clock, 60)
+    name, slots = await missed(still, api_clock, 60)
     number, left = 0, []
     with CallerScope(Caller(user="ada")):
-        async with fuse(url) as line:
+        async with fuse(still.url) as line:
             while not number or line.blown:
                 slot = slots[number]
                 number += 1
@@ -638,18 +631,20 @@ async def test_a_service_that_is_killed_at_any_statement_leaves_all_runs_or_none
                 key = key_of(name, slot)
                 engine = database.create_engine(line.url, schema="automation")
                 with contextlib.suppress(Exception):
-                    await service_on(engine, clock).make(key, call_of(name, slot))
+                    await service_on(engine, api_clock).make(key, call_of(name, slot))
                 await engine.dispose()
-                left.append(await facts(url, slot))
+                left.append(await facts(still.url, slot))
                 # Whoever comes next finishes it.
-                repeated = await service_on(still.service.db, clock).make(key, call_of(name, slot))
+                repeated = await service_on(still.service.db, api_clock).make(
+                    key, call_of(name, slot)
+                )
                 assert [str(one.id) for one in repeated.slots] == [str(id_of(slot.name))]
-                assert await facts(url, slot) == ALL
+                assert await facts(still.url, slot) == ALL
     assert set(left) == {NONE, ALL}
     # Once the commit has come to the database everything is there, and before that nothing is.
     assert left == sorted(left)
     assert left.count(NONE) >= 10
-    audited = await execute(url, "select from audit_events where action = 'BackfillSlots'")
+    audited = await execute(still.url, "select from audit_events where action = 'BackfillSlots'")
     assert len(audited) == number
 
 

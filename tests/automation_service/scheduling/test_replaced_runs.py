@@ -16,8 +16,7 @@ from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.rpc import status
 from tests.automation_service.runs.test_executor import FIRST, plan, statuses, step
 from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, Running, execute, running
-from tests.support.tokens import Keys
+from tests.support.automation import Running, execute
 
 MINUTE = timedelta(minutes=1)
 TELL = step("tell", "tell of {{ error.reason }}")
@@ -164,9 +163,8 @@ class Model:
             self.running, self.marked = None, False
 
 
-async def _stored(url: str, name: str) -> tuple[list[str], list[int], int | None, bool, Any]:
-    rows = await execute(
-        url,
+async def _stored(rota: Running, name: str) -> tuple[list[str], list[int], int | None, bool, Any]:
+    rows = await rota.execute(
         "select s.outcome, r.status, r.cancel_requested, r.error,"
         " extract(epoch from s.slot_time - $2)::int / 60 as slot"
         " from automation_slots s left join automation_runs r on r.id = s.run_id"
@@ -180,7 +178,7 @@ async def _stored(url: str, name: str) -> tuple[list[str], list[int], int | None
         if row["status"] not in (None, "pending", "running"):
             ends[row["slot"]] = row["status"]
         if row["status"] == "cancelled":
-            by = row["error"].partition('"slot_time": "2026-11-23T08:')[2][:2]
+            by = row["error"]["metadata"]["slot_time"].partition("2026-11-23T08:")[2][:2]
             ends[row["slot"]] = f"cancelled by {int(by)}"
     running = [row for row in rows if row["status"] == "running"]
     assert len(running) < 2
@@ -195,41 +193,39 @@ async def _stored(url: str, name: str) -> tuple[list[str], list[int], int | None
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_slots_beginnings_and_ends_in_any_order_keep_the_rules_of_the_policy(
-    url: str, keys: Keys, seed: int
+    still: Running, api_clock: ManualClock, seed: int
 ) -> None:
     """A worker tries to begin every run that has not ended, after each step."""
     chance = random.Random(seed)
-    clock = ManualClock(START)
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        models = {
-            str((await rota.create(said(concurrency=policy))).name): Model(policy)
-            for policy in ("cancel_running", "drop_if_running", "queue")
-        }
-        writer = rota.service.worker.writer
-        held: dict[UUID, Any] = {}
-        for minute in range(24):
-            clock.set(FIRST + minute * MINUTE)
-            await rota.service.scheduler.fire_due(clock.now())
+    models = {
+        str((await still.create(said(concurrency=policy))).name): Model(policy)
+        for policy in ("cancel_running", "drop_if_running", "queue")
+    }
+    writer = still.service.worker.writer
+    held: dict[UUID, Any] = {}
+    for minute in range(24):
+        api_clock.set(FIRST + minute * MINUTE)
+        await still.service.scheduler.fire_due(api_clock.now())
+        for model in models.values():
+            model.come()
+        if chance.random() < 0.6:
+            rows = await still.execute("select id from automation_runs order by random()")
+            for row in rows:
+                claim = None if row["id"] in held else await writer.claim(row["id"])
+                if claim is not None:
+                    held[claim.run] = claim
             for model in models.values():
-                model.come()
-            if chance.random() < 0.6:
-                rows = await execute(url, "select id from automation_runs order by random()")
-                for row in rows:
-                    claim = None if row["id"] in held else await writer.claim(row["id"])
-                    if claim is not None:
-                        held[claim.run] = claim
-                for model in models.values():
-                    model.begin()
-            if chance.random() < 0.4:
-                for claim in held.values():
-                    await writer.log(claim).end(RunStatus.SUCCEEDED, None)
-                held.clear()
-                for model in models.values():
-                    model.end()
-            for name, model in models.items():
-                wanted = (
-                    model.outcomes, model.waiting, model.running, model.marked, model.ends
-                )  # fmt: skip
-                assert await _stored(url, name) == wanted, (minute, model.policy)
-        replaced = [end for model in models.values() for end in model.ends.values() if "by" in end]
-        assert len(replaced) > 3
+                model.begin()
+        if chance.random() < 0.4:
+            for claim in held.values():
+                await writer.log(claim).end(RunStatus.SUCCEEDED, None)
+            held.clear()
+            for model in models.values():
+                model.end()
+        for name, model in models.items():
+            wanted = (
+                model.outcomes, model.waiting, model.running, model.marked, model.ends
+            )  # fmt: skip
+            assert await _stored(still, name) == wanted, (minute, model.policy)
+    replaced = [end for model in models.values() for end in model.ends.values() if "by" in end]
+    assert len(replaced) > 3

@@ -62,14 +62,14 @@ async def test_slots_of_a_paused_automation_are_skipped_and_stay_so(
     assert len(await rota.runs(name)) == 1
 
 
-async def test_slots_before_a_resume_are_decided_as_paused(url: str, keys: Keys) -> None:
-    clock = ManualClock(START)
-    async with running(url, keys, clock=clock, roles="api") as rota:  # nothing ticks
-        name = (await rota.create(every_minute())).name
-        await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=name))
-        clock.set(FIRST)
-        await rota.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name))
-        assert await outcomes(rota, name, 1) == ["SKIPPED_PAUSED"]
+async def test_slots_before_a_resume_are_decided_as_paused(
+    still: Running, api_clock: ManualClock
+) -> None:
+    name = (await still.create(every_minute())).name
+    await still.call("PauseAutomation", pb.PauseAutomationRequest(name=name))
+    api_clock.set(FIRST)
+    await still.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name))
+    assert await outcomes(still, name, 1) == ["SKIPPED_PAUSED"]
 
 
 async def test_a_slot_during_a_run_is_dropped(
@@ -105,14 +105,12 @@ async def test_queued_runs_go_one_by_one_in_order(
     assert begun == [UUID(run.rpartition("/")[2]) for _, run in sorted(times)]
 
 
-async def test_a_full_queue_rejects(url: str, keys: Keys) -> None:
-    clock = ManualClock(START)
-    async with running(url, keys, clock=clock, roles="api") as rota:  # nothing works
-        name = (await rota.create(every_minute("queue"))).name
-        for minute in range(102):
-            await rota.service.scheduler.fire_due(FIRST + minute * MINUTE)
-        found = await outcomes(rota, name, 102)
-        assert found == [*["FIRED"] * 100, "REJECTED", "REJECTED"]
+async def test_a_full_queue_rejects(still: Running) -> None:
+    name = (await still.create(every_minute("queue"))).name
+    for minute in range(102):
+        await still.service.scheduler.fire_due(FIRST + minute * MINUTE)
+    found = await outcomes(still, name, 102)
+    assert found == [*["FIRED"] * 100, "REJECTED", "REJECTED"]
 
 
 async def test_always_runs_beside_what_goes_on(
@@ -185,24 +183,23 @@ async def test_a_run_is_given_what_its_trigger_knows(rota: Running, clock: Manua
 
 
 async def test_two_schedulers_that_race_fire_a_slot_once(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always"))).name
-        schedulers = [
-            Scheduler(
-                db=database.create_engine(url, schema="automation"),
-                queue=PgQueuer(url=url),
-                clock=clock,
-            )
-            for _ in range(4)
-        ]
-        clock.set(FIRST)
-        fired = await asyncio.gather(*(s.fire_due(FIRST) for s in schedulers for _ in range(3)))
-        assert sum(fired) == 1
-        assert len(await rota.runs(name)) == 1
-        for scheduler in schedulers:
-            await scheduler.db.dispose()
+    name = (await still.create(every_minute("always"))).name
+    schedulers = [
+        Scheduler(
+            db=database.create_engine(still.url, schema="automation"),
+            queue=PgQueuer(url=still.url),
+            clock=api_clock,
+        )
+        for _ in range(4)
+    ]
+    api_clock.set(FIRST)
+    fired = await asyncio.gather(*(s.fire_due(FIRST) for s in schedulers for _ in range(3)))
+    assert sum(fired) == 1
+    assert len(await still.runs(name)) == 1
+    for one in schedulers:
+        await one.db.dispose()
 
 
 async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(

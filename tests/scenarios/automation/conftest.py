@@ -2,6 +2,10 @@
 
 from tests.automation_service.conftest import (
     agent,
+    api_clock,
+    api_service,
+    api_settings,
+    api_url,
     automation,
     clock,
     database_admin,
@@ -9,11 +13,16 @@ from tests.automation_service.conftest import (
     endpoint,
     migrated_databases,
     rota,
+    still,
     url,
 )
 
 __all__ = [
     "agent",
+    "api_clock",
+    "api_service",
+    "api_settings",
+    "api_url",
     "automation",
     "clock",
     "database_admin",
@@ -21,5 +30,6 @@ __all__ = [
     "endpoint",
     "migrated_databases",
     "rota",
+    "still",
     "url",
 ]

@@ -105,23 +105,22 @@ async def test_a_resume_that_is_seen_late_counts_from_its_moment(
 
 @pytest.mark.parametrize("door", ["pause", "rename", "skip"])
 async def test_a_change_after_the_moment_finds_it_resumed_though_no_scheduler_ran(
-    url: str, keys: Keys, clock: ManualClock, door: str
+    still: Running, api_clock: ManualClock, door: str
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always", catchup_window_seconds=3_600))).name
-        await pause_until(rota, name, FIRST + MINUTE)
-        clock.set(FIRST + 3 * MINUTE + MINUTE / 2)
-        if door == "pause":
-            await pause(rota, name)
-        elif door == "rename":
-            said = Automation(name=name, description="Another one.")
-            await rota.call("UpdateAutomation", pb.UpdateAutomationRequest(automation=said))
-        else:
-            await rota.call("SkipNextSlot", pb.SkipNextSlotRequest(name=name))
-        wanted = Automation.PAUSED if door == "pause" else Automation.ACTIVE
-        assert (await rota.get(name)).state == wanted
-        await rota.service.scheduler.fire_due(clock.now())
-        outcomes = await ledger(rota, name, 4)
+    name = (await still.create(every_minute("always", catchup_window_seconds=3_600))).name
+    await pause_until(still, name, FIRST + MINUTE)
+    api_clock.set(FIRST + 3 * MINUTE + MINUTE / 2)
+    if door == "pause":
+        await pause(still, name)
+    elif door == "rename":
+        said = Automation(name=name, description="Another one.")
+        await still.call("UpdateAutomation", pb.UpdateAutomationRequest(automation=said))
+    else:
+        await still.call("SkipNextSlot", pb.SkipNextSlotRequest(name=name))
+    wanted = Automation.PAUSED if door == "pause" else Automation.ACTIVE
+    assert (await still.get(name)).state == wanted
+    await still.service.scheduler.fire_due(api_clock.now())
+    outcomes = await ledger(still, name, 4)
     assert outcomes == {
         "08:00": "SKIPPED_PAUSED",
         "08:01": "MISSED",
@@ -131,13 +130,12 @@ async def test_a_change_after_the_moment_finds_it_resumed_though_no_scheduler_ra
 
 
 async def test_a_resume_by_hand_after_the_moment_finds_it_active(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create()).name
-        await pause_until(rota, name, FIRST)
-        clock.set(FIRST)
-        assert (await refusal(resume(rota, name))).reason == "STATE_CONFLICT"
+    name = (await still.create()).name
+    await pause_until(still, name, FIRST)
+    api_clock.set(FIRST)
+    assert (await refusal(resume(still, name))).reason == "STATE_CONFLICT"
 
 
 async def test_what_waits_goes_on_at_the_moment_or_ends_by_its_age_then(
@@ -268,29 +266,28 @@ async def test_what_an_older_replica_left_resumes_no_later_pause(
 
 
 async def test_one_that_can_not_be_resumed_stays_paused_and_says_so(
-    url: str, keys: Keys, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    still: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        broken, sound = [(await rota.create()).name for _ in range(2)]
-        await pause_until(rota, broken, FIRST)
-        await pause_until(rota, sound, FIRST)
-        [row] = await execute(
-            url, "select id from automations where resource_id = $1", broken.rpartition("/")[2]
-        )
-        scheduler = rota.service.scheduler
-        plain = scheduler.on_resume
+    broken, sound = [(await still.create()).name for _ in range(2)]
+    await pause_until(still, broken, FIRST)
+    await pause_until(still, sound, FIRST)
+    [row] = await execute(
+        still.url, "select id from automations where resource_id = $1", broken.rpartition("/")[2]
+    )
+    scheduler = still.service.scheduler
+    plain = scheduler.on_resume
 
-        async def fail(connection: Any, owner: Any, *more: Any) -> None:
-            if owner.id == row["id"]:
-                raise ValueError("odd")
-            await plain(connection, owner, *more)
+    async def fail(connection: Any, owner: Any, *more: Any) -> None:
+        if owner.id == row["id"]:
+            raise ValueError("odd")
+        await plain(connection, owner, *more)
 
-        monkeypatch.setattr(scheduler, "on_resume", fail)
-        assert await scheduler.resume_due(FIRST) == 2
-        assert await scheduler.resume_due(FIRST) == 0
-        found = await rota.get(broken)
-        assert found.state == Automation.PAUSED
-        assert found.pause_note == (
-            "The service could not resume it at its resume_time; resume it yourself."
-        )
-        assert (await rota.get(sound)).state == Automation.ACTIVE
+    monkeypatch.setattr(scheduler, "on_resume", fail)
+    assert await scheduler.resume_due(FIRST) == 2
+    assert await scheduler.resume_due(FIRST) == 0
+    found = await still.get(broken)
+    assert found.state == Automation.PAUSED
+    assert found.pause_note == (
+        "The service could not resume it at its resume_time; resume it yourself."
+    )
+    assert (await still.get(sound)).state == Automation.ACTIVE

@@ -10,9 +10,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from shared.clock import ManualClock
 from tests.scenarios.automation.test_pause import FIRST, MINUTE, every_minute, pause
 from tests.scenarios.automation.test_pause_until import HOUR, ledger, pause_until
-from tests.support.automation import START, Running, execute, message, news, running, schedule
+from tests.support.automation import START, Running, execute, message, news, schedule
 from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 Automation = pb.Automation
 
@@ -38,37 +37,36 @@ def next_of(found: Any) -> str:
 
 
 async def test_a_skipped_slot_is_no_fire_and_the_ledger_says_who_and_why(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always", max_fires=2))).name
-        await skip(rota, name, note="nobody is in")
-        found = await skip(rota, name)
-        [trigger] = found.triggers
-        assert times(trigger.skipped_slots) == ["08:00", "08:01"]
-        assert [slot.user for slot in trigger.skipped_slots] == ["users/ada"] * 2
-        assert trigger.skipped_slots[0].note == "nobody is in"
-        assert trigger.next_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST + 2 * MINUTE
-        assert next_of(found) == "08:02"
-        listed = pb.ListAutomationsRequest(parent="workspaces/w")
-        [shown] = (await rota.call("ListAutomations", listed)).automations
-        assert shown.triggers[0].next_fire_time == trigger.next_fire_time
-        for number in range(5):
-            clock.set(FIRST + number * MINUTE)
-            await rota.service.scheduler.fire_due(clock.now())
-        assert await ledger(rota, name, 4) == {
-            "08:00": "SKIPPED_REQUESTED",
-            "08:01": "SKIPPED_REQUESTED",
-            "08:02": "FIRED",
-            "08:03": "FIRED",
-        }
-        before = f'slot_time < "{_iso(FIRST + MINUTE)}"'
-        [first] = await rota.slots(name, f"outcome = SKIPPED_REQUESTED AND {before}")
-        assert first.reason == "It was skipped by users/ada: nobody is in"
-        assert len(await rota.slots(name, "outcome != SKIPPED_REQUESTED")) == 2
-        assert await rota.slots(name, "outcome = SKIPPED_PAUSED") == []
-        over = (await rota.get(name)).triggers[0]
-        assert (len(over.skipped_slots), over.HasField("next_slot")) == (0, False)
+    name = (await still.create(every_minute("always", max_fires=2))).name
+    await skip(still, name, note="nobody is in")
+    found = await skip(still, name)
+    [trigger] = found.triggers
+    assert times(trigger.skipped_slots) == ["08:00", "08:01"]
+    assert [slot.user for slot in trigger.skipped_slots] == ["users/ada"] * 2
+    assert trigger.skipped_slots[0].note == "nobody is in"
+    assert trigger.next_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST + 2 * MINUTE
+    assert next_of(found) == "08:02"
+    listed = pb.ListAutomationsRequest(parent="workspaces/w")
+    [shown] = (await still.call("ListAutomations", listed)).automations
+    assert shown.triggers[0].next_fire_time == trigger.next_fire_time
+    for number in range(5):
+        api_clock.set(FIRST + number * MINUTE)
+        await still.service.scheduler.fire_due(api_clock.now())
+    assert await ledger(still, name, 4) == {
+        "08:00": "SKIPPED_REQUESTED",
+        "08:01": "SKIPPED_REQUESTED",
+        "08:02": "FIRED",
+        "08:03": "FIRED",
+    }
+    before = f'slot_time < "{_iso(FIRST + MINUTE)}"'
+    [first] = await still.slots(name, f"outcome = SKIPPED_REQUESTED AND {before}")
+    assert first.reason == "It was skipped by users/ada: nobody is in"
+    assert len(await still.slots(name, "outcome != SKIPPED_REQUESTED")) == 2
+    assert await still.slots(name, "outcome = SKIPPED_PAUSED") == []
+    over = (await still.get(name)).triggers[0]
+    assert (len(over.skipped_slots), over.HasField("next_slot")) == (0, False)
 
 
 async def test_a_slot_is_skipped_only_if_it_is_the_one_that_was_shown(
@@ -100,46 +98,44 @@ async def test_a_skip_is_taken_back_until_its_time_has_come(
 
 
 async def test_a_slot_in_its_jitter_can_neither_be_skipped_nor_taken_back(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        said = news(triggers=[schedule("0 * * * *", jitter_seconds=3_600)])
-        name = (await rota.create(said)).name
-        due = (await rota.get(name)).triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo)
-        assert due > FIRST + MINUTE
-        found = await skip(rota, name)
-        [skipped] = found.triggers[0].skipped_slots
-        clock.set(FIRST + MINUTE)
-        assert (await refusal(unskip(rota, name, skipped))).reason == "SLOT_NOT_SKIPPED"
-        again = await skip(rota, name)
-        assert times(again.triggers[0].skipped_slots) == ["08:00", "09:00"]
-        await rota.service.scheduler.fire_due(due)
-        assert await ledger(rota, name, 1) == {"08:00": "SKIPPED_REQUESTED"}
-        # Now one that is not skipped is in its jitter.
-        clock.set(FIRST + 2 * HOUR)
-        await rota.service.scheduler.fire_due(clock.now())
-        shown = (await rota.get(name)).triggers[0].next_slot
-        assert shown.local_time.endswith("10:00")
-        found = await refusal(skip(rota, name, slot_time=shown.slot_time))
-        assert found.reason == "SLOT_MISMATCH"
-        assert found.metadata["slot_time"] == "2026-11-23T11:00:00Z"
+    said = news(triggers=[schedule("0 * * * *", jitter_seconds=3_600)])
+    name = (await still.create(said)).name
+    due = (await still.get(name)).triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo)
+    assert due > FIRST + MINUTE
+    found = await skip(still, name)
+    [skipped] = found.triggers[0].skipped_slots
+    api_clock.set(FIRST + MINUTE)
+    assert (await refusal(unskip(still, name, skipped))).reason == "SLOT_NOT_SKIPPED"
+    again = await skip(still, name)
+    assert times(again.triggers[0].skipped_slots) == ["08:00", "09:00"]
+    await still.service.scheduler.fire_due(due)
+    assert await ledger(still, name, 1) == {"08:00": "SKIPPED_REQUESTED"}
+    # Now one that is not skipped is in its jitter.
+    api_clock.set(FIRST + 2 * HOUR)
+    await still.service.scheduler.fire_due(api_clock.now())
+    shown = (await still.get(name)).triggers[0].next_slot
+    assert shown.local_time.endswith("10:00")
+    found = await refusal(skip(still, name, slot_time=shown.slot_time))
+    assert found.reason == "SLOT_MISMATCH"
+    assert found.metadata["slot_time"] == "2026-11-23T11:00:00Z"
 
 
 async def test_of_late_slots_the_latest_that_is_not_skipped_runs(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always", catchup_window_seconds=3_600))).name
-        for _ in range(3):
-            found = await skip(rota, name)
-        await unskip(rota, name, found.triggers[0].skipped_slots[1])
-        clock.set(FIRST + 2 * MINUTE + MINUTE / 2)
-        await rota.service.scheduler.fire_due(clock.now())
-        assert await ledger(rota, name, 3) == {
-            "08:00": "SKIPPED_REQUESTED",
-            "08:01": "CAUGHT_UP",
-            "08:02": "SKIPPED_REQUESTED",
-        }
+    name = (await still.create(every_minute("always", catchup_window_seconds=3_600))).name
+    for _ in range(3):
+        found = await skip(still, name)
+    await unskip(still, name, found.triggers[0].skipped_slots[1])
+    api_clock.set(FIRST + 2 * MINUTE + MINUTE / 2)
+    await still.service.scheduler.fire_due(api_clock.now())
+    assert await ledger(still, name, 3) == {
+        "08:00": "SKIPPED_REQUESTED",
+        "08:01": "CAUGHT_UP",
+        "08:02": "SKIPPED_REQUESTED",
+    }
 
 
 async def test_of_two_triggers_the_next_slot_is_skipped_or_that_of_the_one_that_is_named(
@@ -204,29 +200,27 @@ async def test_what_can_not_be_skipped_is_refused(rota: Running, clock: ManualCl
 
 
 async def test_at_most_a_hundred_are_skipped_and_what_has_come_does_not_count(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always"))).name
-        for _ in range(100):
-            await skip(rota, name)
-        found = await refusal(skip(rota, name))
-        assert (found.reason, found.metadata["limit"]) == ("TOO_MANY_SKIPS", "100")
-        clock.set(FIRST)
-        await rota.service.scheduler.fire_due(clock.now())
-        assert len((await skip(rota, name)).triggers[0].skipped_slots) == 100
+    name = (await still.create(every_minute("always"))).name
+    for _ in range(100):
+        await skip(still, name)
+    found = await refusal(skip(still, name))
+    assert (found.reason, found.metadata["limit"]) == ("TOO_MANY_SKIPS", "100")
+    api_clock.set(FIRST)
+    await still.service.scheduler.fire_due(api_clock.now())
+    assert len((await skip(still, name)).triggers[0].skipped_slots) == 100
 
 
 async def test_a_skip_of_a_paused_automation_decides_what_came_in_the_pause(
-    url: str, keys: Keys, clock: ManualClock
+    still: Running, api_clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        said = news(triggers=[schedule("* * * * *", jitter_seconds=3_600)])
-        name = (await rota.create(said)).name
-        await pause_until(rota, name, FIRST + 2 * HOUR)
-        clock.set(FIRST + MINUTE)
-        await skip(rota, name)
-        assert await ledger(rota, name, 2) == {"08:00": "SKIPPED_PAUSED", "08:01": "SKIPPED_PAUSED"}
+    said = news(triggers=[schedule("* * * * *", jitter_seconds=3_600)])
+    name = (await still.create(said)).name
+    await pause_until(still, name, FIRST + 2 * HOUR)
+    api_clock.set(FIRST + MINUTE)
+    await skip(still, name)
+    assert await ledger(still, name, 2) == {"08:00": "SKIPPED_PAUSED", "08:01": "SKIPPED_PAUSED"}
 
 
 async def test_a_repeat_skips_no_second_slot_and_a_skip_is_audited(rota: Running) -> None:
@@ -246,15 +240,14 @@ async def test_a_repeat_skips_no_second_slot_and_a_skip_is_audited(rota: Running
 
 @pytest.mark.parametrize("on_gap", ["shift", "skip"])
 async def test_the_next_slot_is_none_that_a_clock_change_skips(
-    url: str, keys: Keys, on_gap: str
+    still: Running, api_clock: ManualClock, on_gap: str
 ) -> None:
-    clock = ManualClock(datetime(2027, 3, 27, 12, tzinfo=START.tzinfo))
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        said = news(triggers=[schedule("30 2 * * *", "Europe/Paris", on_gap=on_gap)])
-        found = await skip(rota, (await rota.create(said)).name)
-        [skipped] = found.triggers[0].skipped_slots
-        assert skipped.local_time[:10] == ("2027-03-28" if on_gap == "shift" else "2027-03-29")
-        assert skipped.fire_time != skipped.slot_time or on_gap == "skip"
+    api_clock.set(datetime(2027, 3, 27, 12, tzinfo=START.tzinfo))
+    said = news(triggers=[schedule("30 2 * * *", "Europe/Paris", on_gap=on_gap)])
+    found = await skip(still, (await still.create(said)).name)
+    [skipped] = found.triggers[0].skipped_slots
+    assert skipped.local_time[:10] == ("2027-03-28" if on_gap == "shift" else "2027-03-29")
+    assert skipped.fire_time != skipped.slot_time or on_gap == "skip"
 
 
 async def test_what_is_asked_of_a_slot_to_come_says_that_it_is_skipped(
