@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from google.protobuf.field_mask_pb2 import FieldMask
 from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
@@ -18,7 +19,7 @@ from shared.rpc import status, struct
 from tests.chat_service.own_models import config
 from tests.scenarios.e2e.test_road import ASKED, SLOT
 from tests.support.automation import NEWS, message
-from tests.support.chat import WORKSPACE, approval_of, approve, asking, edit, until
+from tests.support.chat import START, approval_of, approve, asking, edit, until
 from tests.support.pair import Pair, pair
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
@@ -48,15 +49,30 @@ async def road(
         yield running
 
 
+@pytest_asyncio.fixture(scope="module")
+async def shared_pair(
+    shared_databases: ServiceDatabases, keys: Keys, demo_model: DemoServer
+) -> AsyncIterator[Pair]:
+    url, clock = demo_model.base_url, ManualClock(START)
+    more: dict[str, Any] = {"local_models": True, "roles": "api"}
+    async with pair(shared_databases, keys, url, clock, **more) as running:
+        yield running
+
+
 @pytest.fixture
 def bob(keys: Keys) -> Metadata:
     return keys.user_headers("bob", workspaces={"w": "editor"})
 
 
+@pytest.fixture
+def shared_bob(shared_road: Pair, keys: Keys) -> Metadata:
+    return keys.user_headers("bob", workspaces={shared_road.workspace_id: "editor"})
+
+
 async def own(road: Pair, at: DemoServer, user: str, metadata: Metadata) -> str:
     """The name of a new model of a person's own."""
     request = chat_pb2.CreateModelConfigRequest(
-        parent=WORKSPACE, model_config=config(at, api_key=KEYS[user])
+        parent=road.workspace, model_config=config(at, api_key=KEYS[user])
     )
     made = await road.chat.stub.CreateModelConfig(request, metadata=metadata)
     return str(made.name)
@@ -75,7 +91,7 @@ def naming(model: str, *, on_failure: bool = False, **definition: Any) -> dict[s
 
 
 async def create(road: Pair, said: dict[str, Any], metadata: Metadata, **fields: Any) -> Any:
-    request = pb.CreateAutomationRequest(parent=WORKSPACE, automation=message(said), **fields)
+    request = pb.CreateAutomationRequest(parent=road.workspace, automation=message(said), **fields)
     return await road.automations.CreateAutomation(request, metadata=metadata)
 
 
@@ -166,65 +182,78 @@ SAME_WORK = [describe, rename, update, switch_off, roll_back, remove_trigger]
 
 
 async def test_nobody_saves_another_persons_model_by_any_door(
-    road: Pair, adas: DemoServer, bob: Metadata
+    shared_road: Pair, adas: DemoServer, shared_bob: Metadata
 ) -> None:
-    model = await own(road, adas, "ada", road.metadata)
-    found = await create(road, naming(model), road.metadata)
-    await road.automations.UpdateAutomation(
-        update(found.name, model)[1], metadata=road.metadata
+    model = await own(shared_road, adas, "ada", shared_road.metadata)
+    found = await create(shared_road, naming(model), shared_road.metadata)
+    await shared_road.automations.UpdateAutomation(
+        update(found.name, model)[1], metadata=shared_road.metadata
     )  # a second revision of hers, so that there is something to roll back
     for door in NEW_WORK:
         rpc, request = door(found.name, model)
-        refused = await refusal(getattr(road.automations, rpc)(request, metadata=bob))
+        refused = await refusal(getattr(shared_road.automations, rpc)(request, metadata=shared_bob))
         assert refused.reason == "INVALID_REQUEST", rpc
         assert [v.field for v in refused.violations] == [MODEL], rpc
     for validate_only in (True, False):
-        refused = await refusal(create(road, naming(model), bob, validate_only=validate_only))
+        refused = await refusal(
+            create(shared_road, naming(model), shared_bob, validate_only=validate_only)
+        )
         assert [v.field for v in refused.violations] == [MODEL]
-    refused = await refusal(create(road, naming(model, on_failure=True), bob))
+    refused = await refusal(create(shared_road, naming(model, on_failure=True), shared_bob))
     assert [v.field for v in refused.violations] == [
         "automation.definition.execution.on_failure[0].config.model"
     ]
-    assert [r.author for r in await revisions(road, found.name)] == ["users/ada", "users/ada"]
+    assert [r.author for r in await revisions(shared_road, found.name)] == [
+        "users/ada",
+        "users/ada",
+    ]
     for door in NEW_WORK:  # and each is open to her
         rpc, request = door(found.name, model)
-        await getattr(road.automations, rpc)(request, metadata=road.metadata)
+        await getattr(shared_road.automations, rpc)(request, metadata=shared_road.metadata)
 
 
 async def test_what_adds_no_work_is_open_to_editors_and_keeps_the_author(
-    road: Pair, adas: DemoServer, bob: Metadata
+    shared_road: Pair, adas: DemoServer, shared_bob: Metadata
 ) -> None:
-    model = await own(road, adas, "ada", road.metadata)
-    found = await create(road, naming(model), road.metadata)
+    model = await own(shared_road, adas, "ada", shared_road.metadata)
+    found = await create(shared_road, naming(model), shared_road.metadata)
     for door in SAME_WORK:
         rpc, request = door(found.name, model)
-        await getattr(road.automations, rpc)(request, metadata=bob)
-    saved = await revisions(road, found.name)
+        await getattr(shared_road.automations, rpc)(request, metadata=shared_bob)
+    saved = await revisions(shared_road, found.name)
     assert len(saved) == len(SAME_WORK)  # a description makes none
     assert {revision.author for revision in saved} == {"users/ada"}
 
 
 async def test_nobody_rolls_back_to_a_model_that_its_owner_took_out(
-    road: Pair, adas: DemoServer, bob: Metadata
+    shared_road: Pair, adas: DemoServer, shared_bob: Metadata
 ) -> None:
-    model = await own(road, adas, "ada", road.metadata)
-    found = await create(road, naming(model), road.metadata)
-    await road.automations.UpdateAutomation(update(found.name, "")[1], metadata=road.metadata)
+    model = await own(shared_road, adas, "ada", shared_road.metadata)
+    found = await create(shared_road, naming(model), shared_road.metadata)
+    await shared_road.automations.UpdateAutomation(
+        update(found.name, "")[1], metadata=shared_road.metadata
+    )
     refused = await refusal(
-        road.automations.RollbackAutomation(roll_back(found.name, "")[1], metadata=bob)
+        shared_road.automations.RollbackAutomation(
+            roll_back(found.name, "")[1], metadata=shared_bob
+        )
     )
     assert [v.field for v in refused.violations] == [MODEL]
-    await road.automations.UpdateAutomation(prompt(found.name, "")[1], metadata=bob)
-    assert (await revisions(road, found.name))[0].author == "users/bob"
+    await shared_road.automations.UpdateAutomation(prompt(found.name, "")[1], metadata=shared_bob)
+    assert (await revisions(shared_road, found.name))[0].author == "users/bob"
 
 
 async def test_another_persons_model_is_answered_as_one_that_does_not_exist(
-    road: Pair, adas: DemoServer, bob: Metadata
+    shared_road: Pair, adas: DemoServer, shared_bob: Metadata
 ) -> None:
-    model = await own(road, adas, "ada", road.metadata)
+    model = await own(shared_road, adas, "ada", shared_road.metadata)
     answers = []
-    for name in (model, f"{WORKSPACE}/modelConfigs/999999", "workspaces/v/modelConfigs/1"):
-        refused = await refusal(create(road, naming(name), bob))
+    for name in (
+        model,
+        f"{shared_road.workspace}/modelConfigs/999999",
+        "workspaces/v/modelConfigs/1",
+    ):
+        refused = await refusal(create(shared_road, naming(name), shared_bob))
         answers.append((refused.code, refused.reason, refused.message, refused.metadata))
     assert len(set(map(str, answers))) == 1
 
@@ -281,7 +310,7 @@ async def test_who_edits_a_card_acts_and_names_only_own_models(
 
 
 async def saved_automations(road: Pair) -> list[Any]:
-    request = pb.ListAutomationsRequest(parent=WORKSPACE)
+    request = pb.ListAutomationsRequest(parent=road.workspace)
     found: list[Any] = []
 
     async def listed() -> bool:
