@@ -1,6 +1,7 @@
 """Editing by talking: a change in words, shown as what differs, saved as it was approved."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,12 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
-from shared import errors
+from shared import canonical_json, errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.support.agent_ports import Held, MemoryApprovals
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 CRON = "definition.triggers[0].config.cron"
+# By what a person said: the payload that was approved.
+_APPROVED: dict[str, bytes] = {}
 
 
 @pytest.fixture
@@ -23,13 +26,19 @@ async def news(bench: Bench) -> str:
 
 
 async def there(bench: Bench, text: str) -> str:
-    """What a person said once and approved; the bench goes on in another turn."""
-    (approval,) = await bench.paused(text)
-    bench.approvals.decide(approval, "approved")
-    (result,) = finished(await bench.all(decided_approvals=[approval]))
-    bench.turn = uuid4()
-    bench.demo.controls.reset()
-    return result.resource
+    """What a person said and approved in an earlier turn."""
+    if text not in _APPROVED:
+        before = Bench(demo=bench.demo, checkpoints=bench.checkpoints, dsn=bench.dsn)
+        (approval,) = await before.paused(text)
+        _APPROVED[text] = canonical_json.canonical_bytes(before.approvals.drafts[approval].payload)
+        bench.demo.controls.reset()
+    made = await bench.automations.create(
+        workspace=bench.context().workspace,
+        user=bench.context().user,
+        payload=json.loads(_APPROVED[text]),
+        request_id=uuid4(),
+    )
+    return made.name
 
 
 def held(bench: Bench, name: str) -> Held:
