@@ -12,7 +12,6 @@ from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.support.chat import (
     SCHEDULE,
-    WORKSPACE,
     Chat,
     approval_of,
     approve,
@@ -20,6 +19,11 @@ from tests.support.chat import (
     thread_of,
     until,
 )
+
+
+@pytest.fixture
+def chat(shared_chat: Chat) -> Chat:
+    return shared_chat
 
 
 async def title_of(chat: Chat, thread: str) -> str:
@@ -70,8 +74,9 @@ async def test_a_slow_title_holds_no_text_up(chat: Chat, demo: DemoServer) -> No
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_title_that_comes_after_the_end_changes_the_thread_and_counts(
-    chat: Chat, demo: DemoServer
+    serve: Serving, demo: DemoServer
 ) -> None:
+    chat = await serve()
     demo.controls.hold(kind="title")
     events = await chat.send("hello")
     used = next(e.usage for e in events if e.HasField("usage"))
@@ -99,8 +104,9 @@ async def test_the_usage_of_a_title_is_in_the_frame_when_it_came_in_time(
 
 @pytest.mark.parametrize("kind", ["chat", "title"])
 async def test_a_failed_first_turn_leaves_the_thread_a_title_now_or_next_time(
-    chat: Chat, demo: DemoServer, kind: Any
+    serve: Serving, demo: DemoServer, kind: Any
 ) -> None:
+    chat = await serve()
     demo.controls.fail(1, status=400, kind=kind)
     first = await chat.send("hello")
     if kind == "chat":  # the title is found beside the answer that failed
@@ -119,8 +125,9 @@ async def test_a_paused_first_turn_gets_its_title(chat: Chat) -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_title_that_comes_while_the_turn_waits_is_counted_with_the_turn(
-    chat: Chat, demo: DemoServer
+    serve: Serving, demo: DemoServer
 ) -> None:
+    chat = await serve()
     demo.controls.hold(kind="title")
     events = await chat.send(SCHEDULE)
     demo.controls.release()
@@ -160,7 +167,7 @@ async def test_a_title_that_a_person_set_meanwhile_stays(chat: Chat, demo: DemoS
 
 async def test_a_message_without_text_waits_for_the_next_turn(chat: Chat, demo: DemoServer) -> None:
     request = pb.SendMessageRequest(
-        name=f"{WORKSPACE}/threads/-",
+        name=f"{chat.workspace}/threads/-",
         message=pb.Message(parts=[pb.Part(image=pb.Image(data=b"GIF89a" + b"g" * 9))]),
         request_id="018f4a50-0000-7000-8000-000000000001",
     )
