@@ -1,6 +1,5 @@
 """The README's commands, run in order by a shell, and what it says they print."""
 
-import json
 import os
 import re
 import subprocess
@@ -16,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from devstack import state
+from tests.support import patient
 from tests.support.ports import free_port
 from tests.support.postgres import memory_folder
 from tests.support.processes import FileClock
@@ -121,8 +122,11 @@ def stack() -> Iterator[Stack]:
 
 def results(stack: Stack) -> list[Any]:
     """What has reached the reader. A run has ended before its result arrives in a thread."""
-    found = json.loads(stack.run(".venv/bin/rota inbox list --json"))
-    return list(found.get("inbox_items", []))
+    ready = state.read_ready(Path(stack.environment["ROTA_STATE_DIR"]))
+    assert ready is not None
+    url = f"{ready['gateway_url']}/v1/{ready['workspace']}/inboxItems"
+    answer = patient.get(url, headers={"authorization": f"Bearer {ready['token']}"})
+    return list(answer.json().get("inbox_items", []))
 
 
 def matches(shown: list[str], printed: str) -> str | None:
@@ -149,6 +153,7 @@ def test_the_readers_commands_do_what_the_readme_says(stack: Stack) -> None:
             deadline = time.monotonic() + 240
             while not results(stack):
                 assert time.monotonic() < deadline, "no result of the slot's run has come"
+                time.sleep(0.1)
         printed = stack.run(block.commands)
         assert matches(block.shown, printed) is None, printed
 
