@@ -1,17 +1,23 @@
 """The `rota` command in this process, against a peer."""
 
 import os
-import stat
+import shlex
+import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from rota_client.cli import app
 from tests.clients.peer import TOKEN, Peer
 from tests.clients.scripted_chat import WORKSPACE
+
+# It takes longer to build all of its subcommands than to run one.
+BUILT: Final = cache(get_command)
 
 
 class Rota:
@@ -31,7 +37,8 @@ class Rota:
 
 
 @pytest.fixture
-def rota_command(peer: Peer) -> Rota:
+def rota_command(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> Rota:
+    monkeypatch.setattr("typer.testing._get_command", BUILT)
     return Rota(peer)
 
 
@@ -46,9 +53,8 @@ def editor(tmp_path: Path) -> Editor:
     def make(*edits: str) -> dict[str, str]:
         for number, code in enumerate(edits):
             (tmp_path / f"edit-{number}").write_text(code)
-        script = tmp_path / "editor"
+        script = tmp_path / "editor.py"
         script.write_text(
-            "#!/usr/bin/env python3\n"
             "import json, pathlib, sys\n"
             f"edit = min(pathlib.Path({str(tmp_path)!r}).glob('edit-*'))\n"
             "path = pathlib.Path(sys.argv[1])\n"
@@ -62,7 +68,7 @@ def editor(tmp_path: Path) -> Editor:
             "    path.write_text(json.dumps(payload, indent=2))\n"
             "edit.unlink()\n"
         )
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        return {"VISUAL": "", "EDITOR": str(script), "PATH": os.environ["PATH"]}
+        command = shlex.join([sys.executable, str(script)])
+        return {"VISUAL": "", "EDITOR": command, "PATH": os.environ["PATH"]}
 
     return make
