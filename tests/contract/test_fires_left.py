@@ -54,47 +54,47 @@ async def fired(rota: Running, clock: ManualClock, name: str) -> None:
     await until(over)
 
 
-async def test_what_would_never_fire_is_not_created(rota: Running) -> None:
+async def test_what_would_never_fire_is_not_created(tenant: Running) -> None:
     ended = news(triggers=[ending(-timedelta(days=1))])
     for validate_only in (True, False):
-        assert await refused(rota.create(ended, validate_only=validate_only)) == [BAD_END]
+        assert await refused(tenant.create(ended, validate_only=validate_only)) == [BAD_END]
     late = news(triggers=[schedule("58 7 23 11 *", end_time="2026-11-23T08:58:00Z")])
-    assert await refused(rota.create(late)) == [(f"automation.{CONFIG}.cron", "NEVER_FIRES")]
-    listed = await rota.call("ListAutomations", pb.ListAutomationsRequest(parent="workspaces/w"))
+    assert await refused(tenant.create(late)) == [(f"automation.{CONFIG}.cron", "NEVER_FIRES")]
+    listed = await tenant.call("ListAutomations", pb.ListAutomationsRequest(parent=tenant.parent))
     assert not listed.automations
 
 
-async def test_a_disabled_trigger_may_have_ended_until_it_is_enabled(rota: Running) -> None:
+async def test_a_disabled_trigger_may_have_ended_until_it_is_enabled(tenant: Running) -> None:
     ended = ending(-timedelta(days=1))
-    created = await rota.create(news(triggers=[{**ended, "enabled": False}]))
+    created = await tenant.create(news(triggers=[{**ended, "enabled": False}]))
     trigger = created.triggers[0]
     assert not trigger.HasField("next_fire_time")
     enabled = pb.UpdateTriggerRequest(trigger=pb.Trigger(name=trigger.name, enabled=True))
-    assert await refused(rota.call("UpdateTrigger", enabled)) == [
+    assert await refused(tenant.call("UpdateTrigger", enabled)) == [
         ("trigger.config.end_time", "NEVER_FIRES")
     ]
-    assert await refused(update(rota, created.name, news(triggers=[ended]))) == [BAD_END]
-    assert (await rota.get(created.name)).revision == 1
+    assert await refused(update(tenant, created.name, news(triggers=[ended]))) == [BAD_END]
+    assert (await tenant.get(created.name)).revision == 1
 
 
-async def test_a_trigger_that_would_never_fire_is_not_added_or_made_so(rota: Running) -> None:
-    created = await rota.create(news(triggers=[ending(timedelta(days=1))]))
+async def test_a_trigger_that_would_never_fire_is_not_added_or_made_so(tenant: Running) -> None:
+    created = await tenant.create(news(triggers=[ending(timedelta(days=1))]))
     config = to_struct(ending(-timedelta(days=1))["config"])
     add = pb.CreateTriggerRequest(
         parent=created.name,
         trigger=pb.Trigger(type="schedule", config=config, static_inputs=_inputs()),
     )
     bad = [("trigger.config.end_time", "NEVER_FIRES")]
-    assert await refused(rota.call("CreateTrigger", add)) == bad
+    assert await refused(tenant.call("CreateTrigger", add)) == bad
     change = pb.UpdateTriggerRequest(
         trigger=pb.Trigger(name=created.triggers[0].name, config=config)
     )
-    assert await refused(rota.call("UpdateTrigger", change)) == bad
+    assert await refused(tenant.call("UpdateTrigger", change)) == bad
     ended = news(triggers=[ending(-timedelta(days=1))])
     for validate_only in (True, False):
-        call = update(rota, created.name, ended, validate_only=validate_only)
+        call = update(tenant, created.name, ended, validate_only=validate_only)
         assert await refused(call) == [BAD_END]
-    assert await rota.get(created.name) == created
+    assert await tenant.get(created.name) == created
 
 
 async def test_an_automation_that_is_over_can_be_read_changed_and_resumed(
