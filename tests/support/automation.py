@@ -171,12 +171,12 @@ class Running:
         """The first `count` runs of an automation, oldest first, when all of them have ended."""
 
         async def all_ended() -> list[Any] | None:
-            found = [await self.run(r.name) for r in await self.runs(name)]
+            found = await self.runs(name)
             over = [r for r in found if r.state > pb.Run.RUNNING]
-            return found[::-1] if len(found) >= count and len(over) == len(found) else None
+            return found if len(found) >= count and len(over) == len(found) else None
 
         found: list[Any] = await until(all_ended)
-        return found
+        return [await self.run(r.name) for r in reversed(found)]
 
 
 @contextlib.asynccontextmanager
