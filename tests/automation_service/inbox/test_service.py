@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.inbox.items import add_items
 from automation_service.inbox.watch import InboxChange, InboxWatcher
 from shared import errors
+from shared.clock import ManualClock
 from shared.db import database
 from shared.errors import Code
 from tests.automation_service.inbox.test_items import ADA, item
-from tests.support.automation import Running, execute, new_request_id
+from tests.support.automation import Running, execute, new_request_id, running
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -53,6 +54,17 @@ class Box:
     def watch(self, after: int = 0) -> Any:
         request = pb.WatchInboxItemsRequest(parent=self.parent, after_sequence=after)
         return self.stub.WatchInboxItems(request, metadata=self.headers, timeout=60)
+
+
+@pytest.fixture
+async def rota(url: str, keys: Keys, clock: ManualClock) -> AsyncIterator[Running]:
+    async with running(url, keys, clock=clock, roles="api") as service:
+        yield service
+
+
+@pytest.fixture
+def db(rota: Running) -> AsyncEngine:
+    return rota.service.db
 
 
 @pytest.fixture
