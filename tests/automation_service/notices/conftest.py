@@ -17,10 +17,20 @@ from automation_service.persistence.run_claims import Claim
 from automation_service.persistence.tables import TENANTS
 from shared import errors
 from shared.clock import ManualClock
+from shared.db import database
 from shared.db.tenancy import Tenancy
-from tests.support.automation import execute
 
 AUTOMATION: Final = UUID(int=7)
+MEMBERS: Final = f"""
+insert into workspaces (id, create_time) values ('w', now());
+insert into users (id, display_name, zone, create_time)
+ select u, u, 'Europe/Paris', now() from unnest(array['ada', 'bob', 'cyd']) u;
+insert into memberships (workspace_id, user_id, role, seen_time) values
+ ('w', 'ada', 'owner', now()), ('w', 'bob', 'editor', now()), ('w', 'cyd', 'editor', now());
+insert into automations (id, workspace_id, resource_id, creator_id, name, description,
+ status, definition, revision, version, create_time, update_time)
+ values ('{AUTOMATION}', 'w', 'tea', 'bob', 'Tea', '', 'active', '{{}}', 1, 1, now(), now());
+"""
 
 
 @dataclass(slots=True)
@@ -63,24 +73,11 @@ class Told:
 
 
 @pytest.fixture
-async def members(url: str) -> None:
+async def members(db: AsyncEngine) -> None:
     """ada owns the workspace w; bob and cyd are editors of it; bob created its automation."""
-    for statement in (
-        "insert into workspaces (id, create_time) values ('w', now())",
-        "insert into users (id, display_name, zone, create_time)"
-        " select u, u, 'Europe/Paris', now() from unnest(array['ada', 'bob', 'cyd']) u",
-        "insert into memberships (workspace_id, user_id, role, seen_time) values"
-        " ('w', 'ada', 'owner', now()), ('w', 'bob', 'editor', now()),"
-        " ('w', 'cyd', 'editor', now())",
-    ):
-        await execute(url, statement)
-    await execute(
-        url,
-        "insert into automations (id, workspace_id, resource_id, creator_id, name, description,"
-        " status, definition, revision, version, create_time, update_time)"
-        " values ($1, 'w', 'tea', 'bob', 'Tea', '', 'active', '{}', 1, 1, now(), now())",
-        AUTOMATION,
-    )
+    async with db.begin() as connection:
+        raw = await database.asyncpg_connection(connection)
+        await raw.execute(MEMBERS)
 
 
 @pytest.fixture
