@@ -1,4 +1,4 @@
-"""Calls on the webhook of the workspace `w`, and waiting for what becomes of its messages."""
+"""Calls on the webhook of a workspace, and waiting for what becomes of its messages."""
 
 from typing import Any, Final
 
@@ -21,11 +21,16 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 
+def name_of(rota: Running) -> str:
+    """The webhook of the workspace that is called in."""
+    return f"{rota.parent}/webhook"
+
+
 async def update(
     rota: Running, *mask: str, request_id: str = "", validate_only: bool = False, **fields: Any
 ) -> Any:
     request = wp.UpdateWebhookRequest(
-        webhook=wp.Webhook(name=NAME, **fields),
+        webhook=wp.Webhook(name=name_of(rota), **fields),
         update_mask=FieldMask(paths=mask),
         request_id=request_id,
         validate_only=validate_only,
@@ -34,17 +39,17 @@ async def update(
 
 
 async def get(rota: Running) -> Any:
-    return await rota.call("GetWebhook", wp.GetWebhookRequest(name=NAME))
+    return await rota.call("GetWebhook", wp.GetWebhookRequest(name=name_of(rota)))
 
 
 async def rotate(rota: Running, **fields: Any) -> Any:
     return await rota.call(
-        "RotateWebhookSecret", wp.RotateWebhookSecretRequest(name=NAME, **fields)
+        "RotateWebhookSecret", wp.RotateWebhookSecretRequest(name=name_of(rota), **fields)
     )
 
 
 async def try_it(rota: Running, **fields: Any) -> Any:
-    return await rota.call("TestWebhook", wp.TestWebhookRequest(name=NAME, **fields))
+    return await rota.call("TestWebhook", wp.TestWebhookRequest(name=name_of(rota), **fields))
 
 
 async def crowd(rota: Running) -> None:
@@ -63,7 +68,7 @@ async def delivery(rota: Running, name: str) -> Any:
 
 
 async def listed(rota: Running, filter_: str = "", **fields: Any) -> Any:
-    request = wp.ListWebhookDeliveriesRequest(parent=NAME, filter=filter_, **fields)
+    request = wp.ListWebhookDeliveriesRequest(parent=name_of(rota), filter=filter_, **fields)
     return await rota.call("ListWebhookDeliveries", request)
 
 

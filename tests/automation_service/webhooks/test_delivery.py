@@ -46,7 +46,9 @@ DAY = timedelta(days=1)
 async def rota(
     url: str, keys: Keys, clock: ManualClock, agent: FakeAgent
 ) -> AsyncIterator[Running]:
-    async with running(url, keys, clock=clock, agent=agent, **SETTINGS) as service:
+    """A service that fires nothing."""
+    settings = {**SETTINGS, "roles": "api,worker"}
+    async with running(url, keys, clock=clock, agent=agent, **settings) as service:
         yield service
 
 
@@ -168,7 +170,7 @@ async def test_with_a_new_key_the_secret_is_encrypted_anew_and_the_old_key_may_g
     url: str, keys: Keys, clock: ManualClock, endpoint: Receiver
 ) -> None:
     local, new = {"local_webhooks": True}, new_key()
-    async with running(url, keys, clock=clock, secret_keys=KEY, **local) as rota:
+    async with running(url, keys, clock=clock, roles="api", secret_keys=KEY, **local) as rota:
         secret = (await update(rota, uri=endpoint.url)).secret
         await rotate(rota)
         [before] = await execute(url, "select * from webhooks")
@@ -234,9 +236,10 @@ async def test_two_replicas_send_a_message_once(
     url: str, keys: Keys, clock: ManualClock, endpoint: Receiver
 ) -> None:
 
+    settings = {**SETTINGS, "roles": "api,worker"}
     async with (
-        running(url, keys, clock=clock, **SETTINGS) as rota,
-        running(url, keys, clock=clock, **SETTINGS),
+        running(url, keys, clock=clock, **settings) as rota,
+        running(url, keys, clock=clock, **settings),
     ):
         await update(rota, uri=endpoint.url)
         names = [(await try_it(rota)).name for _ in range(12)]

@@ -23,7 +23,8 @@ HOUR = timedelta(hours=1)
 async def rota(
     url: str, keys: Keys, clock: ManualClock, agent: FakeAgent, endpoint: Receiver
 ) -> AsyncIterator[Running]:
-    async with running(url, keys, clock=clock, agent=agent, **SETTINGS) as service:
+    settings = {**SETTINGS, "roles": "api,worker"}
+    async with running(url, keys, clock=clock, agent=agent, **settings) as service:
         await update(service, uri=endpoint.url)
         yield service
 

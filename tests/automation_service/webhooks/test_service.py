@@ -29,6 +29,7 @@ from tests.support.webhooks import (
     ended,
     get,
     listed,
+    name_of,
     received,
     rotate,
     try_it,
@@ -39,6 +40,11 @@ MINUTE = timedelta(minutes=1)
 GONE = errors.CapabilityGone("the tool is gone")
 
 
+@pytest.fixture(scope="module")
+def api_settings() -> dict[str, Any]:
+    return SETTINGS
+
+
 @pytest.fixture
 async def rota(
     url: str, keys: Keys, clock: ManualClock, agent: FakeAgent
@@ -47,31 +53,33 @@ async def rota(
         yield service
 
 
-async def test_a_workspace_has_one_webhook_that_is_off_until_it_is_set(rota: Running) -> None:
-    found = await get(rota)
-    assert (found.name, found.uri, found.secret) == (NAME, "", "")
+async def test_a_workspace_has_one_webhook_that_is_off_until_it_is_set(tenant: Running) -> None:
+    found = await get(tenant)
+    assert (found.name, found.uri, found.secret) == (name_of(tenant), "", "")
     assert not found.HasField("create_time")
-    refused = await refusal(try_it(rota))
+    refused = await refusal(try_it(tenant))
     assert (refused.code, refused.reason) == (Code.FAILED_PRECONDITION, "STATE_CONFLICT")
-    refused = await refusal(rotate(rota))
+    refused = await refusal(rotate(tenant))
     assert refused.reason == "STATE_CONFLICT"
 
 
 async def test_the_secret_is_shown_once_and_kept_encrypted(
-    rota: Running, endpoint: Receiver, database_admin: str
+    tenant: Running, endpoint: Receiver
 ) -> None:
     again = new_request_id()
-    made = await update(rota, uri=endpoint.url, request_id=again)
+    made = await update(tenant, uri=endpoint.url, request_id=again)
     assert made.secret.startswith("whsec_")
     assert len(made.secret) > 40
-    repeated = await update(rota, uri=endpoint.url, request_id=again)
+    repeated = await update(tenant, uri=endpoint.url, request_id=again)
     assert (repeated.secret, repeated.etag) == ("", made.etag)
-    assert (await get(rota)).secret == ""
-    assert (await update(rota, disabled=False)).secret == ""
-    [row] = await execute(rota.url, "select * from webhooks")
+    assert (await get(tenant)).secret == ""
+    assert (await update(tenant, disabled=False)).secret == ""
+    mine = "where workspace_id = $1"
+    [row] = await execute(tenant.url, f"select * from webhooks {mine}", tenant.workspace)
     assert made.secret.encode() not in row["secret"]
-    audits = await execute(rota.url, "select action, resource from audit_events")
-    assert ("UpdateWebhook", NAME) in [(a["action"], a["resource"]) for a in audits]
+    find = f"select action, resource from audit_events {mine}"
+    audits = await execute(tenant.url, find, tenant.workspace)
+    assert ("UpdateWebhook", name_of(tenant)) in [(a["action"], a["resource"]) for a in audits]
     assert all(made.secret not in str(a) for a in audits)
 
 
@@ -202,7 +210,7 @@ async def test_what_no_webhook_wants_is_not_written(
 async def test_what_is_invalid_is_refused_and_a_check_saves_nothing(
     url: str, keys: Keys, clock: ManualClock
 ) -> None:
-    async with running(url, keys, clock=clock, secret_keys=KEY) as rota:
+    async with running(url, keys, clock=clock, roles="api", secret_keys=KEY) as rota:
         for uri in ("http://example.org/", "https://10.0.0.1/", "https://a:b@example.org/"):
             refused = await refusal(update(rota, uri=uri))
             assert refused.code is Code.INVALID_ARGUMENT
@@ -220,20 +228,20 @@ async def test_what_is_invalid_is_refused_and_a_check_saves_nothing(
         assert (await update(rota, disabled=True, etag=saved.etag)).disabled
 
 
-async def test_only_an_owner_may_see_or_change_it(rota: Running) -> None:
-    editor = rota.keys.user_headers("eve", workspaces={"w": "editor"})
+async def test_only_an_owner_may_see_or_change_it(tenant: Running) -> None:
+    name, editor = name_of(tenant), tenant.headers("eve", "editor")
     for rpc, request in (
-        ("GetWebhook", wp.GetWebhookRequest(name=NAME)),
-        ("UpdateWebhook", wp.UpdateWebhookRequest(webhook=wp.Webhook(name=NAME))),
-        ("ListWebhookDeliveries", wp.ListWebhookDeliveriesRequest(parent=NAME)),
+        ("GetWebhook", wp.GetWebhookRequest(name=name)),
+        ("UpdateWebhook", wp.UpdateWebhookRequest(webhook=wp.Webhook(name=name))),
+        ("ListWebhookDeliveries", wp.ListWebhookDeliveriesRequest(parent=name)),
     ):
-        assert (await refusal(rota.call(rpc, request, headers=editor))).reason == (
+        assert (await refusal(tenant.call(rpc, request, headers=editor))).reason == (
             "PERMISSION_DENIED"
         )
 
 
 async def test_without_a_key_no_webhook_is_taken(url: str, keys: Keys, clock: ManualClock) -> None:
-    async with running(url, keys, clock=clock) as rota:
+    async with running(url, keys, clock=clock, roles="api") as rota:
         refused = await refusal(update(rota, uri="https://example.org/"))
         assert refused.reason == "ENCRYPTION_UNAVAILABLE"
         assert refused.metadata == {"setting": "ROTA_SECRET_KEYS"}
@@ -318,19 +326,19 @@ def notify(rota: Running, request: Any, headers: list[tuple[str, str]]) -> Any:
 
 
 async def test_a_dry_run_of_an_update_guards_what_it_showed(
-    rota: Running, endpoint: Receiver
+    tenant: Running, endpoint: Receiver
 ) -> None:
-    made = await update(rota, uri=endpoint.url)
+    made = await update(tenant, uri=endpoint.url)
     other = f"{endpoint.url}other"
 
     async def change(uri: str, etag: str = "", **more: Any) -> Any:
-        webhook = wp.Webhook(name=NAME, uri=uri, etag=etag)
-        return await rota.call("UpdateWebhook", wp.UpdateWebhookRequest(webhook=webhook, **more))
+        webhook = wp.Webhook(name=name_of(tenant), uri=uri, etag=etag)
+        return await tenant.call("UpdateWebhook", wp.UpdateWebhookRequest(webhook=webhook, **more))
 
     shown = await change(other, validate_only=True)
     assert (shown.uri, shown.etag) == (other, made.etag)
     refused = await refusal(change(f"{other}x", payload_digest=shown.payload_digest))
-    assert (refused.reason, refused.metadata) == ("DIGEST_MISMATCH", {"resource": NAME})
+    assert (refused.reason, refused.metadata) == ("DIGEST_MISMATCH", {"resource": name_of(tenant)})
     same = await change(endpoint.url)
     assert (same.etag, same.update_time) == (made.etag, made.update_time)
     saved = await change(other, etag=shown.etag, payload_digest=shown.payload_digest)
