@@ -88,8 +88,15 @@ async def states(rota: Running, name: str) -> list[str]:
 
 
 async def fire(rota: Running, clock: ManualClock, moment: datetime) -> None:
+    """What is due by `moment` is decided when this ends, by this call or by the ticker."""
     clock.set(moment)
-    await rota.service.scheduler.fire_due(moment)
+    due = "select 1 from automation_triggers where enabled and next_fire_time <= $1"
+
+    async def decided() -> bool:
+        await rota.service.scheduler.fire_due(moment)
+        return not await execute(rota.url, due, moment)
+
+    await until(decided)
 
 
 async def startable(rota: Running) -> tuple[set[UUID], set[UUID]]:
