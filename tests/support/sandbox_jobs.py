@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,7 +18,9 @@ def find_process(_: Any) -> int:
     return os.getpid()
 
 
-def spin(_: Any) -> None:
+def spin(rest: float | None) -> None:
+    """Takes CPU without end, after `rest` seconds."""
+    time.sleep(rest or 0)
     while True:
         pass
 
