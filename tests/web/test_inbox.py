@@ -255,6 +255,26 @@ async def test_a_notification_is_asked_for_by_a_click_and_shown_once_for_all_tab
     await until(left, sorted([*before, "after"]))
 
 
+async def test_what_comes_as_the_tab_that_notifies_is_closed_is_shown_by_the_next(
+    open_page: Open, stack: Site, workspace: str
+) -> None:
+    holder = await opened(open_page, stack, workspace)
+    await holder.context.add_init_script(SPY)
+    # It holds the place of all tabs, and nothing reaches it.
+    await holder.route("**/WatchInboxItems", lambda route: route.abort())
+    await holder.reload()
+    await holder.get_by_role("button", name="Turn notifications on").click()
+    left = await tab(holder.context, stack, workspace)
+    # Elsewhere it is followed, so that the list of the other tab counts it as known.
+    elsewhere = await open_page(token=stack.token(workspace))
+    await stack.bring(workspace, {"subject": "news"})
+    await expect(elsewhere).to_have_title("(1) Rota")
+    await expect(left).to_have_title("(1) Rota")
+    assert await shown(holder, left) == []
+    await holder.close()
+    await until([left], ["news"])
+
+
 async def test_a_browser_that_forbids_notifications_says_so(
     open_page: Open, stack: Site, workspace: str
 ) -> None:

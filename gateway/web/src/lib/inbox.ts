@@ -21,6 +21,8 @@ export const unreadCount = signal(0);
 /** The last change of the inbox that this tab knows, and when its newest item then came, in milliseconds. */
 let sequence = 0;
 let newest = -1;
+/** The last change up to which some tab called `arrived`: the tab that reads the stream tells the others. */
+let followed = 0;
 let asking = latest();
 /** Milliseconds by which an item may be stored after one that came later. */
 const SLACK = 10_000;
@@ -29,7 +31,7 @@ const cameAt = (item: InboxItem | undefined) => dateOf(item?.createTime)?.getTim
 
 onLeave(() => {
   unread.value = [];
-  unreadCount.value = sequence = 0;
+  unreadCount.value = sequence = followed = 0;
   newest = -1;
   asking = latest();
 });
@@ -55,6 +57,8 @@ async function look(): Promise<void> {
     unread.value = page.inboxItems;
     unreadCount.value = page.unreadCount;
     sequence = Math.max(sequence, page.sequence);
+    // What was there before this tab is no news to it.
+    if (newest < 0) followed = Math.max(followed, page.sequence);
     newest = Math.max(newest, cameAt(first?.inboxItems[0]), cameAt(page.inboxItems[0]));
   } catch {
     // It is asked again, and what was known stays.
@@ -105,21 +109,26 @@ export function watchInbox(arrived: Arrived): () => void {
   const stop = new AbortController();
   const unpoll = poll(() => void look(), EVERY);
   const name = `rota.inbox ${claims.value?.user} ${workspace.value}`;
+  const tabs = new BroadcastChannel(name);
+  tabs.onmessage = (event: MessageEvent<number>) => {
+    followed = event.data;
+  };
   void navigator.locks
-    ?.request(name, { signal: stop.signal }, () => follow(arrived, stop.signal))
+    ?.request(name, { signal: stop.signal }, () => follow(arrived, tabs, stop.signal))
     .catch(() => undefined); // the tab is left
   return () => {
     stop.abort();
+    tabs.close();
     unpoll();
   };
 }
 
-async function follow(arrived: Arrived, stop: AbortSignal): Promise<void> {
+async function follow(arrived: Arrived, tabs: BroadcastChannel, stop: AbortSignal): Promise<void> {
   while (newest < 0 && !stop.aborted) {
     await look();
     if (newest < 0) await sleep(EVERY, stop);
   }
-  let after = sequence;
+  let after = followed;
   const since = newest;
   const told = new Set<string>();
   const read = new Set<string>();
@@ -129,6 +138,8 @@ async function follow(arrived: Arrived, stop: AbortSignal): Promise<void> {
         failures = 0;
         after = event.sequence;
         sequence = Math.max(sequence, after);
+        followed = after;
+        tabs.postMessage(after);
         if (event.event.case !== "item") continue;
         const item = event.event.value;
         if (item.state === State.UNREAD) {
