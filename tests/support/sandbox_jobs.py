@@ -18,11 +18,14 @@ def find_process(_: Any) -> int:
     return os.getpid()
 
 
-def spin(rest: float | None) -> None:
-    """Takes CPU without end, after `rest` seconds."""
-    time.sleep(rest or 0)
+def spin(_: Any) -> None:
     while True:
         pass
+
+
+def rest_and_spin(seconds: float) -> None:
+    time.sleep(seconds)
+    spin(None)
 
 
 def take_memory(_: Any) -> int:
@@ -102,7 +105,7 @@ def list_environment(_: Any) -> list[str]:
 JOBS: Final[Mapping[str, Callable[[Any], Any]]] = {
     each.__name__: each
     for each in (
-        echo, find_process, spin, take_memory, nest, grow, end, write_garbage, claim_size, fail,
-        attempt, read_code, list_environment,
+        echo, find_process, spin, rest_and_spin, take_memory, nest, grow, end, write_garbage,
+        claim_size, fail, attempt, read_code, list_environment,
     )
 }  # fmt: skip

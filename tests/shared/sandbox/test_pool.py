@@ -96,7 +96,7 @@ async def test_a_job_that_takes_all_its_time_is_ended_then() -> None:
     before = os.times().children_user
     with pytest.raises(JobFailed):
         # At the first look it took less than all.
-        await sandbox.run("spin", seconds / 4, workspace="w")
+        await sandbox.run("rest_and_spin", seconds / 4, workspace="w")
     assert seconds - 0.1 < os.times().children_user - before < seconds * 1.6
 
 
