@@ -200,6 +200,15 @@ async def shared_chat(
 
 
 @pytest.fixture
+async def emptied_chat(shared_chat: Chat) -> AsyncIterator[Chat]:
+    """`shared_chat` without the threads that a test stores: nobody runs their turns."""
+    yield shared_chat
+    mine = tables.threads.c.workspace_id == shared_chat.workspace_id
+    async with shared_chat.engine.begin() as connection:
+        await connection.execute(sa.delete(tables.threads).where(mine))
+
+
+@pytest.fixture
 async def engine(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
     made = database.create_engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=POOL)
     yield made

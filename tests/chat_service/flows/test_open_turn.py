@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,12 +29,8 @@ PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
 
 
 @pytest.fixture
-async def chat(shared_chat: Chat) -> AsyncIterator[Chat]:
-    """No turn that a test stores stays, since nobody runs it."""
-    yield shared_chat
-    mine = tables.threads.c.workspace_id == shared_chat.workspace_id
-    async with shared_chat.engine.begin() as connection:
-        await connection.execute(sa.delete(tables.threads).where(mine))
+def chat(emptied_chat: Chat) -> Chat:
+    return emptied_chat
 
 
 async def new_turn(chat: Chat) -> tuple[NewTurnRows, TurnRequest, int]:
