@@ -1,5 +1,6 @@
 """Which of several replicas gets a call: one that is well by its own word and by its acts."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.gateway.replicas import Calls, Front, Replica, front, serving, until
 
 # Chosen by chance, each of two gets one of so many.
 MANY = 30
+# More at once than any limit of calls that are repeated.
+CROWD = 400
 WRITE = "ChatService/CreateThread"
 
 
@@ -64,6 +67,12 @@ def test_one_that_says_it_is_not_serving_gets_no_calls_until_it_is(
 def test_one_that_has_gone_costs_nobody_a_call(calls: Calls, second: Replica) -> None:
     second.server.stop(None).wait(60)
     assert all_answered(calls)
+
+
+def test_one_that_has_gone_costs_nobody_of_a_crowd_a_call(calls: Calls, second: Replica) -> None:
+    second.server.stop(None).wait(60)
+    begun = [calls.begin(WRITE) for _ in range(CROWD)]
+    assert Counter(call.exception() for call in begun) == {None: CROWD}
 
 
 def test_one_that_is_well_by_its_own_word_but_fails_is_put_aside(

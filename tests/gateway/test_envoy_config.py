@@ -1,6 +1,7 @@
 """What `python -m gateway` makes of the environment."""
 
 import re
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -86,6 +87,37 @@ def test_only_a_browser_with_a_ticket_is_told_to_come_back_where_the_door_is_awa
         assert re.fullmatch(regex, shown)
     for other in (stream, f"{stream}?x=ticket=", "/v1/workspaces/w/threads?ticket=x"):
         assert not re.fullmatch(regex, other)
+
+
+def all_of(name: str, value: Any) -> Iterator[Any]:
+    """Whatever has this name, at any depth."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for child in value.values():
+            yield from all_of(name, child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from all_of(name, child)
+
+
+def test_whatever_is_repeated_goes_to_another_replica() -> None:
+    # Of two replicas, the one that fails at once is picked three times in four.
+    config = parsed(render(SETTINGS))
+    policies = list(all_of("retry_policy", config))
+    assert len(policies) > 8
+    for policy in policies:
+        (predicate,) = policy["retry_host_predicate"]
+        assert predicate["name"] == "envoy.retry_host_predicates.previous_hosts"
+        assert 0.75 ** (1 + policy["host_selection_retry_max_attempts"]) < 1e-9
+
+
+def test_no_limit_keeps_a_call_of_a_crowd_from_its_repetition() -> None:
+    clusters = parsed(render(SETTINGS))["static_resources"]["clusters"]
+    limits = [limit for (limit,) in all_of("thresholds", clusters)]
+    assert len(limits) == 3
+    for limit in limits:
+        assert limit["max_retries"] == limit["max_requests"]
 
 
 def test_the_descriptors_hold_what_is_public_and_nothing_else() -> None:
