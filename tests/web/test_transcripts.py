@@ -157,6 +157,30 @@ async def test_reasoning_and_calls_are_folded_as_in_a_chat(browser: Browser) -> 
     await page.context.close()
 
 
+async def test_a_tool_that_needs_to_know_more_has_not_failed(browser: Browser) -> None:
+    def call(number: int, tool: str, status: str) -> dict[str, Any]:
+        call = {"tool_call_id": f"c{number}", "tool": tool, "outcome": "ERROR"}
+        return {"tool_call": {**call, "output": {"status": status}}}
+
+    given = answers(
+        call(1, "create_automation", "invalid"),
+        call(2, "create_automation", "error"),
+        call(3, "their_tool", "invalid"),
+    )
+    page, _ = await stubbed(browser, given, where=WHERE)
+    await page.get_by_text("What the agent did", exact=True).click()
+    steps = page.locator(".turn .step")
+    await expect(steps).to_have_text(
+        [
+            re.compile("^Drafted an automation – it needs to know more"),
+            re.compile("^Drafted an automation – it failed"),
+            re.compile("^Used their_tool – it failed"),
+        ]
+    )
+    await expect(page.locator(".turn .step.bad")).to_have_count(2)
+    await page.context.close()
+
+
 async def test_a_transcript_that_is_no_longer_kept_says_so(browser: Browser) -> None:
     gone = answers()
     info = error_details_pb2.ErrorInfo(reason="RESOURCE_NOT_FOUND", domain="rota.dev")

@@ -103,14 +103,17 @@ function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<
 function ToolStep({ item, linked }: { item: Tool; linked: boolean }) {
   const [doing, done] = TOOLS[item.tool] ?? [`Using ${item.tool}`, `Used ${item.tool}`];
   const over = item.outcome !== Outcome.OUTCOME_UNSPECIFIED;
-  const failed = item.outcome === Outcome.ERROR;
+  // A tool of Rota refuses what is not complete, and the agent asks the person.
+  const asks = item.outcome === Outcome.ERROR && item.tool in TOOLS && item.output?.status === "invalid";
+  const failed = item.outcome === Outcome.ERROR && !asks;
   const link = !linked && item.resource && resourceHref(item.resource);
   return (
     <>
       <details class={failed ? "step bad" : "step"}>
         <summary>
-          {over ? <Icon name={failed ? "warning" : "check"} /> : <Icon name="tool" />}
+          <Icon name={failed ? "warning" : over && !asks ? "check" : "tool"} />
           {over || item.args.endsWith("}") ? done : doing}
+          {asks && " – it needs to know more"}
           {failed && " – it failed"}
         </summary>
         {item.args && <pre tabIndex={0}>{readable(item.args)}</pre>}
