@@ -1,15 +1,16 @@
-"""An action on an automation that runs once, after a person approves it."""
+"""An action on an automation that runs once, after a person approves it, as a tool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
 
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import ActionType, SavedAutomation
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import (
     ApprovalGranted,
     ApprovalRejected,
@@ -18,15 +19,75 @@ from chat_service.tools.approval import (
     request_approval,
 )
 from chat_service.tools.automations.warnings.missing_destination import NOT_SENT
-from chat_service.tools.results import ActionRejected, AutomationChange, AutomationSaved
+from chat_service.tools.results import (
+    ActionRejected,
+    AutomationChange,
+    AutomationSaved,
+    ToolOutcome,
+)
+from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
+NOTE: Final = Argument(
+    name="note", description="why, in the person's words", most=1_000, required=False
+)
 
 log = logs.logger(__name__)
 
+Propose = Callable[[Texts, Emit], Awaitable[Proposal]]
+Apply = Callable[[ApprovalGranted], Awaitable[SavedAutomation]]
 
-async def act_with_approval(
+
+def change_tool(
+    run: AgentRun,
+    name: str,
+    arguments: Sequence[Argument],
+    *,
+    action_type: ActionType,
+    change: AutomationChange,
+    propose: Propose,
+    apply: Apply,
+) -> BaseTool:
+    """Returns the tool. `propose` runs once a call; `apply` is idempotent by the approval's id."""
+
+    async def action(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
+        return await _act_with_approval(
+            run,
+            runtime,
+            action_type=action_type,
+            tool=name,
+            change=change,
+            prepare=lambda: propose(texts, run.emit),
+            act=apply,
+        )
+
+    return string_tool(name, arguments, action)
+
+
+def fixed_schema(payload: Mapping[str, Any], fixed: Collection[str]) -> dict[str, Any]:
+    """Returns the schema of a payload of which a person may change the note alone."""
+    held = [key for key in fixed if key in payload]
+    fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
+    if "note" in payload:
+        fields["note"] = {
+            "type": "string",
+            "maxLength": NOTE.most,
+            "description": NOTE.description,
+        }
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": held,
+        "additionalProperties": False,
+    }
+
+
+def summary(text: str, schedule: str) -> str:
+    return one_line(f"{text}: {schedule}" if schedule else text, MAX_SUMMARY)
+
+
+async def _act_with_approval(
     run: AgentRun,
     runtime: ToolRuntime[Any, Any],
     *,
@@ -34,7 +95,7 @@ async def act_with_approval(
     tool: str,
     change: AutomationChange,
     prepare: Callable[[], Awaitable[Proposal]],
-    act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
+    act: Apply,
 ) -> AutomationSaved | ActionRejected:
     """Requests an approval, then runs `act`, which must be idempotent by the approval's id."""
     decision = await request_approval(
@@ -52,7 +113,7 @@ async def act_with_approval(
     )
     return AutomationSaved(
         automation=saved.name,
-        display_name=display_name(saved.payload),
+        display_name=_display_name(saved.payload),
         next_fires=list(saved.next_fires),
         change=change,
         left_out=list(saved.left_out),
@@ -64,7 +125,7 @@ async def act_with_approval(
 async def _acted(
     run: AgentRun,
     approved: ApprovalGranted,
-    act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
+    act: Apply,
 ) -> SavedAutomation:
     saved = await act(approved)
     if approved.stored and saved.name:
@@ -104,9 +165,5 @@ def _leave(call: "asyncio.Future[SavedAutomation]") -> None:
         call.exception()  # retrieved, so that asyncio logs no warning
 
 
-def display_name(payload: Mapping[str, Any]) -> str:
+def _display_name(payload: Mapping[str, Any]) -> str:
     return str(payload.get("display_name", ""))
-
-
-def summary(text: str, schedule: str) -> str:
-    return one_line(f"{text}: {schedule}" if schedule else text, MAX_SUMMARY)
