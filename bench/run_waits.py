@@ -169,7 +169,7 @@ class RunWaits:
         }
 
 
-class _Timed:
+class _TimedCoroutine:
     """A coroutine whose own time on the loop is counted."""
 
     def __init__(self, work: Coroutine[Any, Any, Any], line: Timeline) -> None:
@@ -327,7 +327,7 @@ def _watch_runs(waits: RunWaits) -> None:
             line = waits.runs.get(run)
             if line is not None:
                 line.move(wait=STEPS)
-                await _Timed(call(self, run), line)
+                await _TimedCoroutine(call(self, run), line)
             else:
                 await call(self, run)
 

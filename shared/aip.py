@@ -27,11 +27,11 @@ _IDENTITY: Final = ("name", "id", "create_time", "update_time", "etag")
 _FIELD_BYTES: Final = 8  # of a message in a list, beside its own: its tag and its length
 
 
-class Sized(Protocol):
+class SizedMessage(Protocol):
     def ByteSize(self) -> int: ...  # noqa: N802 - protobuf's name
 
 
-M = TypeVar("M", bound=Sized)
+M = TypeVar("M", bound=SizedMessage)
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 W = TypeVar("W", bound=Message)

@@ -47,7 +47,7 @@ _NAMED = frozenset({"properties", "$defs", "dependentSchemas"})
 _NOTHING_REMOTE: Registry[Any] = Registry()
 
 
-class _Refused(ValueError):
+class _SchemaRefused(ValueError):
     pass
 
 
@@ -68,11 +68,11 @@ def find_problem(schema: Mapping[str, Any]) -> str | None:
     if schema.get("$schema", DRAFT) != DRAFT:
         return f"$schema must be {DRAFT}"
     try:
-        weight = _Weighing(schema).weigh(schema)  # first, since the other takes its time
+        weight = _NodeCounter(schema).weigh(schema)  # first, since the other takes its time
         with shared_cost() as budget:
             budget.spend(weight * _NODE_COST)
         invalid = next(_meta_validator().iter_errors(schema), None)
-    except _Refused as exc:
+    except _SchemaRefused as exc:
         return str(exc)
     except _TooMuch:
         return "it takes too long to check a schema of this size beside the others"
@@ -168,7 +168,7 @@ def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list
             found.append((join_path("", error.absolute_path), _text(error)))
             if len(found) == MAX_FAULTS:
                 break
-    except (Unresolvable, RecursionError, OverflowError, _Refused) as exc:
+    except (Unresolvable, RecursionError, OverflowError, _SchemaRefused) as exc:
         found.append(("", f"the schema cannot be applied: {type(exc).__name__}"))
     except _TooMuch:
         found.append(("", "it takes too long to apply the schema to a value of this size"))
@@ -467,7 +467,7 @@ _Validator: Final = extend(  # type: ignore[no-untyped-call]
 )
 
 
-class _Weighing:
+class _NodeCounter:
     """Counts the nodes of a schema as if every reference were written out."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
@@ -482,7 +482,7 @@ class _Weighing:
         if isinstance(target := schema.get("$ref"), str):
             total += self._target(target)
         if total > MAX_NODES:
-            raise _Refused(f"the schema has more than {MAX_NODES} parts")
+            raise _SchemaRefused(f"the schema has more than {MAX_NODES} parts")
         return total
 
     def _target(self, reference: str) -> int:
@@ -492,7 +492,7 @@ class _Weighing:
             self._weights[way] = self.weigh(_resolve(self._root, reference))
         weight = self._weights[way]
         if weight is None:
-            raise _Refused(f"$ref {reference!r} leads back to itself")
+            raise _SchemaRefused(f"$ref {reference!r} leads back to itself")
         return weight
 
 
@@ -500,7 +500,7 @@ def _resolve(root: Mapping[str, Any], reference: str) -> Any:
     node: Any = root
     for key in _way(reference):
         if not isinstance(node, Mapping) or key not in node:
-            raise _Refused(f"$ref {reference!r} points to nothing")
+            raise _SchemaRefused(f"$ref {reference!r} points to nothing")
         node = node[key]
     return node
 
@@ -508,12 +508,12 @@ def _resolve(root: Mapping[str, Any], reference: str) -> Any:
 def _way(reference: str) -> tuple[str, ...]:
     """The members that lead to what a reference points to, read as the library reads it."""
     if not reference.startswith("#"):
-        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
+        raise _SchemaRefused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
     pointer = reference[1:]
     if not pointer:
         return ()
     if not pointer.startswith("/"):
-        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
+        raise _SchemaRefused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
     parts = unquote(pointer[1:]).split("/")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
 
@@ -558,7 +558,7 @@ def _local(node: Any) -> Any:
 def _subschemas(schema: Mapping[str, Any]) -> Iterator[Any]:
     for keyword, value in schema.items():
         if keyword in _REFUSED:
-            raise _Refused(f"{keyword} is not accepted in a schema here")
+            raise _SchemaRefused(f"{keyword} is not accepted in a schema here")
         if keyword in _NAMED and isinstance(value, Mapping):
             yield from value.values()
         elif isinstance(value, list) and keyword not in _DATA:

@@ -79,7 +79,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[SuiteServer]:
     # Imported here, so that tests without it do not wait for its imports.
-    from tests.support.compiled import share_compiled
+    from tests.support.statement_cache import share_compiled
 
     share_compiled()
     with suite_server() as server:

@@ -33,7 +33,7 @@ from chat_service.llm.retry import RetryPolicies
 from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.event_queue import EventQueue
-from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
+from chat_service.runtime.events import AgentEvent, RunPaused, TextRetracted
 from chat_service.runtime.ports import (
     Approvals,
     AutomationsPort,
@@ -176,7 +176,7 @@ class Agent:
         `meter` counts the usage of each model call, also of one that is cut off. A call has the
         same id in the meter and in its event.
 
-        A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
+        A pause ends the stream with RunPaused. Raises errors of shared.errors: ModelRateLimited
         (after the text of the failed call is retracted), ModelUnavailable, ApprovalsUndecided,
         StateConflict when there is nothing to resume, BudgetExceeded, CapabilityGone,
         ApprovalNotGranted, ServiceUnavailable. Closing the stream, or cancelling its consumer,
@@ -251,7 +251,7 @@ class Agent:
                 for event in resume_state.replay_events(run):
                     yield event
             if resume_state.is_suspended:
-                yield Paused(approvals=resume_state.undecided)
+                yield RunPaused(approvals=resume_state.undecided)
                 return
             graph_input = resume_state.resume_input()
             if graph_input is None and not snapshot.next:
@@ -288,7 +288,7 @@ class Agent:
                 async for event in events:
                     yield event
             if reader.paused:
-                yield Paused(approvals=tuple(dict.fromkeys(reader.paused)))
+                yield RunPaused(approvals=tuple(dict.fromkeys(reader.paused)))
                 return
             if not _has_output_schema(run.context):
                 return

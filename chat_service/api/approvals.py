@@ -21,7 +21,7 @@ _FILTER_FIELDS: Final = {"state": filters.state(ApprovalState), "create_time": f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
+class _SingleDecision:
     """What a request with one decision names, and who sent it."""
 
     row: Approval
@@ -75,7 +75,7 @@ class ApprovalServicer(ResourceServicer):
 
     async def _find_decided(
         self, request: pb.DecideApprovalRequest | pb.PreviewDecisionRequest
-    ) -> _Named:
+    ) -> _SingleDecision:
         names = {request.name, request.decision.approval} - {""}
         if len(names) != 1:
             raise errors.invalid("name", "must name one approval, as the decision does")
@@ -90,7 +90,7 @@ class ApprovalServicer(ResourceServicer):
         if turn is None:  # its thread was deleted meanwhile
             raise errors.ResourceNotFound(name)
         (parsed,) = parse_decisions([decision], turn.workspace_id, "decision")
-        return _Named(row=row, turn=turn, decision=parsed, user=who.user)
+        return _SingleDecision(row=row, turn=turn, decision=parsed, user=who.user)
 
     async def _find_approval(self, name: str, role: Role) -> Approval:
         parts = resources.APPROVAL.parse(name)

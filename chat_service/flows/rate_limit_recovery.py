@@ -86,7 +86,7 @@ async def _stream(
                     await accounting.record_usage(deps.db, segment, event)
                 case usage.ModelUsage():
                     segment.count_usage(event)
-                case agent.Paused(approvals=pending):
+                case agent.RunPaused(approvals=pending):
                     pass
                 case _:
                     if isinstance(event, agent.TextDelta):

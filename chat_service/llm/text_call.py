@@ -64,7 +64,7 @@ def read_call(job: CallJob) -> dict[str, Any] | None:
     return None if found is None else {"tool": found.tool, "arguments": found.arguments}
 
 
-class Beginning(Enum):
+class AnswerStart(Enum):
     """What the beginning of an answer says."""
 
     TEXT = "text"
@@ -90,12 +90,12 @@ class TextCallReader:
     tools: Mapping[str, Mapping[str, Any]]
     distinct: frozenset[str] = frozenset()
 
-    def begins(self, text: str) -> Beginning:
+    def begins(self, text: str) -> AnswerStart:
         """Returns whether an answer that begins so may be a call."""
         rest, tagged = _without_marks(text[:_LOOKED_AT])
         found = self._begins(rest, tagged, text[:_LOOKED_AT])
-        if found is Beginning.OPEN and len(text) > _LOOKED_AT:
-            return Beginning.CALL
+        if found is AnswerStart.OPEN and len(text) > _LOOKED_AT:
+            return AnswerStart.CALL
         return found
 
     def read(self, text: str) -> TextCall | None:
@@ -103,7 +103,7 @@ class TextCallReader:
 
         The schemas of all tools that it is held against share one cost.
         """
-        if not text.strip() or self.begins(text) is Beginning.TEXT:
+        if not text.strip() or self.begins(text) is AnswerStart.TEXT:
             return None
         with json_schema.shared_cost():
             return self._read(text)
@@ -117,44 +117,44 @@ class TextCallReader:
         tool = self._named(text)
         return TextCall(tool=tool, arguments=None) if tool else None
 
-    def _begins(self, rest: str, tagged: bool, text: str) -> Beginning:
+    def _begins(self, rest: str, tagged: bool, text: str) -> AnswerStart:
         if self._before(text):
-            return Beginning.CALL
+            return AnswerStart.CALL
         if not rest or _PART_OF_MARK.fullmatch(rest):
-            return Beginning.OPEN
+            return AnswerStart.OPEN
         if _OBJECT.match(rest):
             found = self._begins_object(rest.lstrip("[ \t\r\n"))
-            return Beginning.CALL if found is Beginning.OPEN and self._named(text) else found
+            return AnswerStart.CALL if found is AnswerStart.OPEN and self._named(text) else found
         if self._named(text):
-            return Beginning.CALL
+            return AnswerStart.CALL
         if tagged and _PART_OF_HEAD.fullmatch(rest):
-            return Beginning.OPEN
+            return AnswerStart.OPEN
         if rest[0] == "[" and not rest[1:].strip():
-            return Beginning.OPEN
+            return AnswerStart.OPEN
         if part := _PART_OF_NAME.match(rest):
             wanted = part[1].rpartition(".")[2].rpartition(":")[2]
             if any(name.startswith(part[1]) for name in _NAMESPACES) or any(
                 name.startswith(wanted) for name in self.tools
             ):
-                return Beginning.OPEN
-        return Beginning.TEXT
+                return AnswerStart.OPEN
+        return AnswerStart.TEXT
 
-    def _begins_object(self, rest: str) -> Beginning:
+    def _begins_object(self, rest: str) -> AnswerStart:
         at, arguments, known = 1, self._argument_names(), False
         while found := _KEY.match(rest, at):
             key, value = found[1], found[2]
             if key not in _KEYS and key not in arguments:
-                return Beginning.TEXT
+                return AnswerStart.TEXT
             known |= key in arguments or key in _NAMES
             if key in _NAMES and value and self._tool(value[1:-1]) is None:
-                return Beginning.TEXT
+                return AnswerStart.TEXT
             if not value:
                 inner = rest[found.end() :].lstrip("[ \t\r\n")
                 more = key in _AROUND and inner.startswith("{")
-                return self._begins_object(inner) if more else Beginning.OPEN
+                return self._begins_object(inner) if more else AnswerStart.OPEN
             at = found.end()
         whole = known and rest[at:].lstrip()[:1] == "}"
-        return Beginning.OPEN if whole or _is_open(rest[at:]) else Beginning.TEXT
+        return AnswerStart.OPEN if whole or _is_open(rest[at:]) else AnswerStart.TEXT
 
     def _argument_names(self) -> set[str]:
         return {
@@ -172,7 +172,7 @@ class TextCallReader:
             return tool
         if (
             _OBJECT.match(rest)
-            and self._begins_object(rest.lstrip("[ \t\r\n")) is not Beginning.TEXT
+            and self._begins_object(rest.lstrip("[ \t\r\n")) is not AnswerStart.TEXT
         ):
             for key in re.finditer(r'"(\w+)"\s*:\s*"([^"\\]*)"', rest[:_LOOKED_AT]):
                 if key[1] in _NAMES and (tool := self._tool(key[2])):

@@ -69,7 +69,7 @@ class TextRetracted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
+class RunPaused:
     """The last event of a stream that waits for decisions on these stored approvals."""
 
     approvals: tuple[UUID, ...]
@@ -85,5 +85,5 @@ AgentEvent = (
     | Retrying
     | TextRetracted
     | ModelUsage
-    | Paused
+    | RunPaused
 )

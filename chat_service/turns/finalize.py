@@ -106,7 +106,7 @@ async def _end_plain(
         return None
     done = False
     try:
-        stored = _Stored(message=segment.message, last_sequence=to.stored)
+        stored = _StoredSegment(message=segment.message, last_sequence=to.stored)
         how = _build_end(log, segment, outcome, stored, left, now)
         done = await ends.end(segment.turn, how, now, fence=to.fence, base=to.stored)
     finally:
@@ -137,7 +137,7 @@ async def _end_locked(
         if waiting and not isinstance(outcome, SegmentSuspended):
             message = deepcopy(message)  # this may have to be done again
             left = await _given_up(connection, message, waiting, now)
-        stored = _Stored(
+        stored = _StoredSegment(
             message=message,
             last_sequence=turn.last_sequence,
             message_usage=before,
@@ -152,7 +152,7 @@ async def _end_locked(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
+class _StoredSegment:
     """What is stored of a segment before its end. Others may have counted usage of it."""
 
     message: MessageParts
@@ -166,7 +166,7 @@ def _build_end(
     log: FrameLog,
     segment: Segment,
     outcome: SegmentOutcome,
-    stored: _Stored,
+    stored: _StoredSegment,
     left: Sequence[pb.TurnEvent],
     now: datetime,
 ) -> segment_end.SegmentEnd:

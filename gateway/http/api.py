@@ -23,7 +23,7 @@ _STALE: Final = "ETAG_MISMATCH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CallRequest:
     """A call that is asked for, with what the service is told beside its request."""
 
     call: Call
@@ -69,21 +69,21 @@ class Api:
             self.router.find("OPTIONS", path)  # says that there is no such path
         await exchange.answer(send, HTTPStatus.NO_CONTENT, {"allow": ", ".join(allowed)}, b"")
 
-    async def _read(self, route: Route, scope: Scope, receive: Receive) -> Asked:
+    async def _read(self, route: Route, scope: Scope, receive: Receive) -> CallRequest:
         call = route.binding.call
         body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
         if call.streams and scope["method"] == "GET":
             admitted = self.tickets.admit(route, scope, body)
             if admitted is not None:
                 request, metadata = admitted
-                return Asked(call=call, request=request, metadata=metadata, by_ticket=True)
+                return CallRequest(call=call, request=request, metadata=metadata, by_ticket=True)
         given = _http_request(scope, body)
         reader = RequestReader(contract=self.contract)
         request = await exchange.beside(len(body), lambda: reader.read(route, given))
         exchange.check_size(request.ByteSize(), call.name)
-        return Asked(call=call, request=request, metadata=exchange.metadata(scope))
+        return CallRequest(call=call, request=request, metadata=exchange.metadata(scope))
 
-    async def _unary(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _unary(self, asked: CallRequest, scope: Scope, receive: Receive, send: Send) -> None:
         call, method = asked.call, scope["method"]
         made = (
             self.services[call.cluster]
@@ -108,7 +108,7 @@ class Api:
         headers = {"content-type": exchange.JSON, **told}
         await exchange.answer(send, HTTPStatus.OK, headers, written, method)
 
-    async def _stream(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, asked: CallRequest, scope: Scope, receive: Receive, send: Send) -> None:
         call = asked.call
         last = cursor.parse(exchange.header(scope, b"last-event-id"))
         known = cursor.apply(asked.request, last)

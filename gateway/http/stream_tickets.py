@@ -10,7 +10,7 @@ from google.rpc import code_pb2
 from gateway.http import exchange
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.messages import json_text, message_writer
-from gateway.http.messages.json_text import Doubled, JsonError
+from gateway.http.messages.json_text import DoubledObject, JsonError
 from gateway.http.refusal import Refusal, Violation, refuse, refuse_fields, refuse_malformed
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Route, Router
@@ -127,7 +127,7 @@ def _path(body: bytes) -> str:
         raise refuse_malformed(str(exc)) from None
     if not isinstance(value, dict):
         raise _invalid("must be in an object", "INVALID", field="")
-    if isinstance(value, Doubled):
+    if isinstance(value, DoubledObject):
         raise _invalid("stands twice in this object", "DUPLICATE_FIELD", field=value.names[0])
     for name in value:
         if name != "path":

@@ -29,7 +29,7 @@ limit 2000
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
+class _NoStatement:
     """Stands for a query that was not made; a name keeps the caller's own statement prepared."""
 
     name: str = "described"
@@ -79,7 +79,7 @@ def _connection_class(known: _KnownTypes) -> type[asyncpg.Connection]:
         # asyncpg's own step from unknown oids to the rows that describe them.
         async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:
             asked = list(typeoids)
-            statement: Any = _Described()
+            statement: Any = _NoStatement()
             async with known.lock:
                 if missing := [oid for oid in asked if oid not in known.rows]:
                     rows, statement = await super()._introspect_types(missing, timeout)

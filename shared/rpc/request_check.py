@@ -63,7 +63,7 @@ def check_request(request: Message) -> None:
     And for unknown fields, for what can't be stored, and for broken rules. Paths are those of the
     request's JSON.
     """
-    reading = _Reading()
+    reading = _RequestReader()
     reading.read(request)
     violations = [
         *reading.unknown,
@@ -111,7 +111,7 @@ def find_unstorable(request: Message) -> Sequence[FieldViolation]:
     Those of open objects too, wherever they stand in them; at most MAX_VIOLATIONS. Raises
     InvalidRequest for a request with too many values.
     """
-    reading = _Reading()
+    reading = _RequestReader()
     reading.read(request)
     return reading.unstorable
 
@@ -159,7 +159,7 @@ class _TooMuch(Exception):
         self.what = what
 
 
-class _Reading:
+class _RequestReader:
     """One look at all that a request holds, which ends where there is too much of it.
 
     What the service writes is ignored: it is neither counted nor looked at.

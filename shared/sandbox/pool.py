@@ -27,7 +27,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 log = logs.logger(__name__)
 
 
-class _Ended(Exception):
+class _ProcessEnded(Exception):
     """The process has gone."""
 
 
@@ -41,7 +41,7 @@ class _Process:
 
     @classmethod
     async def start(cls, module: str) -> "_Process":
-        """Starts a process. Raises OSError, and _Ended for one that does not begin."""
+        """Starts a process. Raises OSError, and _ProcessEnded for one that does not begin."""
         ours, theirs = socket.socketpair()
         with theirs:
             # exec without a fork in Python: gRPC's threads do not survive a fork
@@ -63,12 +63,12 @@ class _Process:
         except BaseException as error:
             await made.end()
             if isinstance(error, TimeoutError):
-                raise _Ended from error
+                raise _ProcessEnded from error
             raise
         return made
 
     async def do(self, frame: bytes, seconds: float) -> dict[str, Any]:
-        """Does a job. Raises JobFailed for one that takes `seconds` of CPU, and _Ended.
+        """Does a job. Raises JobFailed for one that takes `seconds` of CPU, and _ProcessEnded.
 
         However this ends without an answer, the process can't be used again.
         """
@@ -100,18 +100,18 @@ class _Process:
             await loop.sock_sendall(self.socket, frame)
             return await self._receive()
         except OSError as error:
-            raise _Ended from error
+            raise _ProcessEnded from error
 
     async def _receive(self) -> dict[str, Any]:
         size = frames.HEAD.unpack(await self._read(frames.HEAD.size))[0]
         if size > frames.MAX_ANSWER:
-            raise _Ended
+            raise _ProcessEnded
         try:
             answer = frames.decode(await self._read(size))
         except ValueError as error:
-            raise _Ended from error
+            raise _ProcessEnded from error
         if not isinstance(answer, dict):
-            raise _Ended
+            raise _ProcessEnded
         return answer
 
     async def _read(self, size: int) -> bytes:
@@ -121,7 +121,7 @@ class _Process:
         while left:
             count = await loop.sock_recv_into(self.socket, left)
             if count == 0:
-                raise _Ended
+                raise _ProcessEnded
             left = left[count:]
         return bytes(body)
 
@@ -237,7 +237,7 @@ class Sandbox:
     async def _do(self, frame: bytes, seconds: float) -> dict[str, Any]:
         # A process may have ended for a cause outside of the job: the job is tried once more.
         for _ in range(2):
-            with contextlib.suppress(_Ended):
+            with contextlib.suppress(_ProcessEnded):
                 return await self._do_once(frame, seconds)
         raise JobFailed("crash")
 
@@ -269,7 +269,7 @@ class Sandbox:
     async def _start(self) -> _Process:
         try:
             process = await _Process.start(self.module)
-        except (OSError, _Ended) as error:
+        except (OSError, _ProcessEnded) as error:
             log.error("sandbox_not_started", exc_info=error)
             raise errors.ServiceUnavailable(_UNAVAILABLE) from error
         log.info("sandbox_started", process=process.popen.pid, measures=process.measures)

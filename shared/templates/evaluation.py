@@ -74,7 +74,7 @@ class Fault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledTemplate:
     """A source as it runs. `weight` counts its operations; None when it must be interrupted.
 
     `is_value` is true of an expression, and of a text that is exactly one `{{ expression }}`.
@@ -86,17 +86,17 @@ class Compiled:
     weight: int | None
 
 
-def compile_text(source: str, hyphenated: frozenset[str]) -> Compiled:
+def compile_text(source: str, hyphenated: frozenset[str]) -> CompiledTemplate:
     """Returns a text with templates, compiled. Raises Fault."""
     return _compile(source, hyphenated, False)
 
 
-def compile_expression(source: str, hyphenated: frozenset[str]) -> Compiled:
+def compile_expression(source: str, hyphenated: frozenset[str]) -> CompiledTemplate:
     """Returns an expression, compiled, also one in braces. Raises Fault."""
     return _compile(source, hyphenated, True)
 
 
-def evaluate(compiled: Compiled, names: Mapping[str, Any]) -> Any:
+def evaluate(compiled: CompiledTemplate, names: Mapping[str, Any]) -> Any:
     """Returns the value of what `is_value`; it may be Nothing. Raises Fault."""
     context = compiled.template.new_context(dict(names))
     try:
@@ -107,7 +107,7 @@ def evaluate(compiled: Compiled, names: Mapping[str, Any]) -> Any:
     return context.vars[_RESULT]
 
 
-def fit(value: Any, types: Types, compiled: Compiled, names: Mapping[str, Any]) -> Any:
+def fit(value: Any, types: Types, compiled: CompiledTemplate, names: Mapping[str, Any]) -> Any:
     """Returns what a source gave as JSON, and as a field of these types wants it. Raises Fault."""
     try:
         return fit_value(read_plain(value), types)
@@ -115,7 +115,7 @@ def fit(value: Any, types: Types, compiled: Compiled, names: Mapping[str, Any]) 
         raise _fault(error, compiled, names) from error
 
 
-def write(compiled: Compiled, names: Mapping[str, Any], most: int | None = None) -> str:
+def write(compiled: CompiledTemplate, names: Mapping[str, Any], most: int | None = None) -> str:
     """Returns the text that a template makes. Raises Fault.
 
     With `most` it ends soon after so many characters, instead of failing with a larger text.
@@ -135,7 +135,7 @@ def write(compiled: Compiled, names: Mapping[str, Any], most: int | None = None)
     return "".join(pieces)
 
 
-def find_blank(compiled: Compiled, source: str, names: Mapping[str, Any]) -> str:
+def find_blank(compiled: CompiledTemplate, source: str, names: Mapping[str, Any]) -> str:
     """Returns what is empty in a text that came out empty: `inputs.a` is empty."""
     text = source.strip()
     if compiled.is_value:
@@ -148,7 +148,7 @@ def find_blank(compiled: Compiled, source: str, names: Mapping[str, Any]) -> str
 
 
 @lru_cache(maxsize=_CACHED)
-def _compile(source: str, hyphenated: frozenset[str], is_expression: bool) -> Compiled:
+def _compile(source: str, hyphenated: frozenset[str], is_expression: bool) -> CompiledTemplate:
     if len(source) > MAX_SOURCE:
         message = f"it is longer than {MAX_SOURCE} characters"
         raise Fault(1, errors.TemplateFailed.reason, message)
@@ -164,7 +164,7 @@ def _compile(source: str, hyphenated: frozenset[str], is_expression: bool) -> Co
         line = error.lineno if isinstance(error, TemplateSyntaxError) else 1
         message = explain(error, nodes.Template([], lineno=1), 1, {})
         raise Fault(line, errors.TemplateFailed.reason, message) from error
-    return Compiled(template, tree, is_expression or lone is not None, _weigh(tree))
+    return CompiledTemplate(template, tree, is_expression or lone is not None, _weigh(tree))
 
 
 def read_expression(source: str) -> nodes.Template:
@@ -228,7 +228,7 @@ def _weigh(tree: nodes.Template) -> int | None:
     return count
 
 
-def _fault(error: Exception, compiled: Compiled, names: Mapping[str, Any]) -> Fault:
+def _fault(error: Exception, compiled: CompiledTemplate, names: Mapping[str, Any]) -> Fault:
     line = _find_line(error, compiled.template)
     reason = error.reason if isinstance(error, errors.RotaError) else errors.TemplateFailed.reason
     return Fault(line, reason, explain(error, compiled.tree, line, names))

@@ -12,7 +12,7 @@ from shared.templates import earlier
 from shared.templates.deadline import MAX_SECONDS, SlowTemplate, briefly, limited
 from shared.templates.evaluation import (
     MAX_QUICK,
-    Compiled,
+    CompiledTemplate,
     Fault,
     compile_expression,
     compile_text,
@@ -95,7 +95,7 @@ def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
     Ends within `seconds` of CPU, whatever the job says. Never raises for what is in the job.
     One that is not quick is rendered in the main thread of a process of the sandbox.
     """
-    return (_Earlier if job["rules"] == EARLIER else _Present)(job, seconds).run()
+    return (_EarlierRenderer if job["rules"] == EARLIER else _PresentRenderer)(job, seconds).run()
 
 
 def has_templates(job: StepJob) -> bool:
@@ -110,7 +110,7 @@ def is_quick(job: StepJob) -> bool:
     """
     if job["rules"] == EARLIER or not is_short(job):
         return False
-    return not _Present(job, MAX_SECONDS).is_slow()
+    return not _PresentRenderer(job, MAX_SECONDS).is_slow()
 
 
 def render_quick(job: StepJob) -> StepOutcome | None:
@@ -122,7 +122,7 @@ def render_quick(job: StepJob) -> StepOutcome | None:
     if not is_quick(job):
         return None
     try:
-        return _Brief(job, MAX_SECONDS).run()
+        return _BriefRenderer(job, MAX_SECONDS).run()
     except SlowTemplate:
         return None
 
@@ -160,7 +160,7 @@ def _count(source: str) -> int:
     return count_operations(source)
 
 
-class _Rendering(ABC):
+class _StepRenderer(ABC):
     """One job, field by field."""
 
     def __init__(self, job: StepJob, seconds: float) -> None:
@@ -201,7 +201,7 @@ class _Rendering(ABC):
         self.field, self.source = field, source
 
 
-class _Present(_Rendering):
+class _PresentRenderer(_StepRenderer):
     def __init__(self, job: StepJob, seconds: float) -> None:
         super().__init__(job, seconds)
         self.ids = frozenset(job["hyphenated"])
@@ -234,7 +234,7 @@ class _Present(_Rendering):
             weight += compiled.weight
         return weight > MAX_QUICK
 
-    def _compile_all(self) -> Iterator[Compiled | None]:
+    def _compile_all(self) -> Iterator[CompiledTemplate | None]:
         when = self.job["when"]
         try:
             if when is not None:
@@ -289,7 +289,7 @@ class _Present(_Rendering):
         return kept.decode("utf-8", "ignore") + told
 
 
-class _Brief(_Present):
+class _BriefRenderer(_PresentRenderer):
     def limit(self) -> AbstractContextManager[None]:
         return briefly()
 
@@ -298,7 +298,7 @@ class _Stop(Exception):
     """Enough faults were found."""
 
 
-class _Earlier(_Rendering):
+class _EarlierRenderer(_StepRenderer):
     def render(self) -> StepOutcome:
         job = self.job
         names = _earlier_names(job)

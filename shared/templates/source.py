@@ -130,7 +130,7 @@ class FilterUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordering:
+class OrderComparison:
     """A name of the run that a template compares with a literal by `<`, `<=`, `>` or `>=`."""
 
     parts: tuple[Part, ...]
@@ -140,13 +140,13 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TemplateReferences:
     """What a template names, each once."""
 
     uses: tuple[Use, ...]
     comparisons: tuple[Comparison, ...]
     filters: tuple[FilterUse, ...] = ()
-    orderings: tuple[Ordering, ...] = ()
+    orderings: tuple[OrderComparison, ...] = ()
 
 
 class _NameCollector(TemplateCompiler):
@@ -168,7 +168,7 @@ class _NameCollector(TemplateCompiler):
 
 def read_template(
     source: str, hyphenated: Iterable[str] = (), names: Iterable[str] = ()
-) -> Reading:
+) -> TemplateReferences:
     """Returns what a text with templates names. Raises BadTemplate.
 
     `hyphenated` has the step ids with a hyphen, and `names` the names of all steps.
@@ -183,7 +183,7 @@ def read_template(
 
 def read_condition(
     source: str, hyphenated: Iterable[str] = (), names: Iterable[str] = ()
-) -> Reading:
+) -> TemplateReferences:
     """Returns what an expression names, which may stand in braces. Raises BadTemplate."""
     _limit(source, write_condition(source))
     with _refusal(source), naming(hyphenated, names):
@@ -320,7 +320,7 @@ def _limit(source: str, template: str) -> None:
         raise BadTemplate(f"{count} operations; at most {MAX_OPERATIONS}")
 
 
-def _read(tree: nodes.Template) -> Reading:
+def _read(tree: nodes.Template) -> TemplateReferences:
     env = environment()
     for node in tree.find_all(tuple(_FOREIGN)):
         raise BadTemplate(f"line {node.lineno}: {_FOREIGN[type(node)]} is not available")
@@ -342,7 +342,7 @@ def _read(tree: nodes.Template) -> Reading:
     walk = _Walk(names.found - set(_GLOBALS))
     walk.visit(tree)
     env.compile(tree)
-    return Reading(
+    return TemplateReferences(
         tuple(dict.fromkeys(walk.uses)),
         tuple(dict.fromkeys(walk.comparisons)),
         tuple(walk.filters),
@@ -374,7 +374,7 @@ class _Walk:
     uses: list[Use] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     filters: list[FilterUse] = field(default_factory=list)
-    orderings: list[Ordering] = field(default_factory=list)
+    orderings: list[OrderComparison] = field(default_factory=list)
 
     def visit(self, node: nodes.Node) -> None:
         match node:
@@ -440,7 +440,7 @@ class _Walk:
                 for named, other in ((left, operand.expr), (operand.expr, left)):
                     parts, literal = self._parts_of(named), _read_literal(other)
                     if parts and literal is not UNKNOWN:
-                        self.orderings.append(Ordering(parts, sign, literal, node.lineno))
+                        self.orderings.append(OrderComparison(parts, sign, literal, node.lineno))
             left = operand.expr
 
     def _parts_of(self, node: nodes.Node | None) -> tuple[Part, ...]:

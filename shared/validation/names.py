@@ -11,7 +11,7 @@ from shared.registries.actions.types import ActionDefinition
 from shared.templates.faults import describe_kind, find_near, write_path
 from shared.templates.fields import FieldSchema
 from shared.templates.sizes import METHOD_SIZES
-from shared.templates.source import Comparison, Part, Reading, Use
+from shared.templates.source import Comparison, Part, TemplateReferences, Use
 from shared.validation.inputs import RUNTIME_INPUTS, collect_names
 
 # A name is a mapping of its members, or the schema of what it holds.
@@ -149,7 +149,7 @@ class Scope:
     def after_a_failure(self) -> "Scope":
         return replace(self, names={**self.names, "error": _END_ERROR})
 
-    def find_faults(self, reading: Reading) -> Iterator[tuple[int, str]]:
+    def find_faults(self, reading: TemplateReferences) -> Iterator[tuple[int, str]]:
         """Yields each use of a name that can't exist, as its line and what is wrong."""
         told = set()
         known = {**self.names, "steps": self.steps}
@@ -162,7 +162,7 @@ class Scope:
             if (problem := self._state_fault(compared)) is not None:
                 yield compared.line, problem
 
-    def find_kind_faults(self, reading: Reading) -> Iterator[tuple[int, str]]:
+    def find_kind_faults(self, reading: TemplateReferences) -> Iterator[tuple[int, str]]:
         """Yields each value of a known type that a filter or a comparison can't take."""
         for filtered in reading.filters:
             here = self._find(filtered.parts) if filtered.name == "date" else None

@@ -11,7 +11,7 @@ from shared.json_path import join_path
 from shared.templates.marks import is_template
 from shared.templates.source import (
     BadTemplate,
-    Reading,
+    TemplateReferences,
     count_operations,
     read_condition,
     read_template,
@@ -104,7 +104,7 @@ def _faults(source: str, path: str, scope: Scope, *, expression: bool) -> Iterat
             yield Violation(path, reason, f"line {line}: {problem}" if several else problem)
 
 
-def _argument_faults(reading: Reading) -> Iterator[tuple[int, str]]:
+def _argument_faults(reading: TemplateReferences) -> Iterator[tuple[int, str]]:
     for use in reading.filters:
         if (problem := find_argument_fault(use)) is not None:
             yield use.line, problem

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from chat_service.agent.agent import Agent
 from chat_service.agent.checkpointer import CheckpointStore
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.runtime.events import AgentEvent, Paused, TextDelta, ToolCallFinished
+from chat_service.runtime.events import AgentEvent, RunPaused, TextDelta, ToolCallFinished
 from chat_service.runtime.ports import RuntimeContext, TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import Subagent
 from chat_service.tools.definition import ToolDefinition
@@ -129,7 +129,7 @@ class Bench:
 
     async def paused(self, text: str, **more: Any) -> tuple[UUID, ...]:
         last = (await self.all(text, **more))[-1]
-        assert isinstance(last, Paused)
+        assert isinstance(last, RunPaused)
         return last.approvals
 
     async def task(self, text: str, limits: TaskLimits, **more: Any) -> list[AgentEvent]:

@@ -16,7 +16,7 @@ from chat_service.llm.errors import REQUEST, EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import one_line
-from chat_service.llm.text_call import Beginning, TextCallReader
+from chat_service.llm.text_call import AnswerStart, TextCallReader
 from chat_service.llm.thought_tags import Retraction, Thought
 from chat_service.llm.tool_call_chunks import ToolCallChunk
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
@@ -209,10 +209,10 @@ class ResponseStream:
         """Emits text up to where a call may begin, and holds the rest."""
         for found in islice(_START.finditer(text), _MOST_STARTS) if self._reader else ():
             rest = text[found.start() :]
-            begins = Beginning.TEXT if self._reader is None else self._reader.begins(rest)
-            if begins is not Beginning.TEXT:
+            begins = AnswerStart.TEXT if self._reader is None else self._reader.begins(rest)
+            if begins is not AnswerStart.TEXT:
                 text = text[: found.start()]
-                self._held, self.holds_call = [rest], begins is Beginning.CALL
+                self._held, self.holds_call = [rest], begins is AnswerStart.CALL
                 break
         if text:
             self._emit(TextDelta(block=self.block, text=text))
@@ -222,10 +222,10 @@ class ResponseStream:
         if self._reader is None or self.holds_call:
             return
         match self._reader.begins("".join(held)):
-            case Beginning.TEXT:
+            case AnswerStart.TEXT:
                 self._held = None
                 self._feed_text("".join(held))
-            case Beginning.CALL:
+            case AnswerStart.CALL:
                 self.holds_call = True
 
     def _feed_call(self, call: ToolCallChunk) -> None:

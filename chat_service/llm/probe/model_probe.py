@@ -122,7 +122,7 @@ class ModelProbe:
 
     async def _connect(self) -> bool:
         answer = await self._ask([HumanMessage(_SAY)])
-        if isinstance(answer, _Failed):
+        if isinstance(answer, _FailedCall):
             said = _connection_words(answer.exc) or _words(answer.fault)
             self._note("connection", Outcome.FAILED, said, answer.fault.metadata)
             return False
@@ -165,7 +165,7 @@ class ModelProbe:
         limits = await self._list_limits()
         with contextlib.suppress(_Spent):
             answer = await self._ask([HumanMessage(_SAY)], max_tokens=_NO_MODEL_ANSWERS)
-            if isinstance(answer, _Failed) and isinstance(answer.exc, openai.APIError):
+            if isinstance(answer, _FailedCall) and isinstance(answer.exc, openai.APIError):
                 told = told_limits.read_error(answer.exc, asked=_NO_MODEL_ANSWERS)
                 limits = {**told, **limits}
         for name, limit in limits.items():
@@ -213,7 +213,7 @@ class ModelProbe:
         messages: Sequence[BaseMessage],
         tested: "set[str] | frozenset[str]" = frozenset(),
         **settings: Any,
-    ) -> "AIMessage | _Failed":
+    ) -> "AIMessage | _FailedCall":
         """Asks the model, again without each part that it refuses and that is not `tested`."""
         asked = {"max_tokens": ANSWER_TOKENS, **settings}
         prompt = [SystemMessage("Be brief."), *messages]
@@ -232,7 +232,7 @@ class ModelProbe:
 
     async def _call(
         self, prompt: Sequence[BaseMessage], asked: Mapping[str, Any]
-    ) -> "AIMessage | _Failed":
+    ) -> "AIMessage | _FailedCall":
         if self._calls >= MOST_CALLS:
             raise _Spent
         self._calls += 1
@@ -258,7 +258,7 @@ class ModelProbe:
             )
             fault = record_failure(self.meter, call, exc)
             feature = found.feature if found else ""
-            return _Failed(exc, fault, feature, tried_without=feature in without)
+            return _FailedCall(exc, fault, feature, tried_without=feature in without)
         self.meter.record(call, answer)
         return answer
 
@@ -331,7 +331,7 @@ class ModelProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
+class _FailedCall:
     """A failed call; `feature` is the part of the request that the provider refused, if named."""
 
     exc: BaseException

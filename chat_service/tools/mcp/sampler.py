@@ -32,7 +32,7 @@ MAX_MESSAGES: Final = 64
 MAX_STOPS: Final = 8
 
 
-class _Refused(Exception):
+class _SamplingRefused(Exception):
     """The request is refused; the server reads the text."""
 
     def __init__(self, message: str, code: int = INVALID_PARAMS) -> None:
@@ -60,12 +60,12 @@ class Sampler:
             messages = _messages(params)
             most = self._max_tokens(params)
             if self._left <= 0:
-                raise _Refused(
+                raise _SamplingRefused(
                     f"a call may ask the model {self._limits.max_calls} times", INVALID_REQUEST
                 )
             self._left -= 1
             return self._result(await self._answer(messages, params, most), params)
-        except _Refused as exc:
+        except _SamplingRefused as exc:
             return exc.error
 
     def _max_tokens(self, params: CreateMessageRequestParams) -> int:
@@ -77,9 +77,9 @@ class Sampler:
             price = run.context.model.config.output_price
             most = min(most, left * 1_000_000 // price) if price else most * (left > 0)
             if most <= 0:
-                raise _Refused("the budget of the task is used up", INVALID_REQUEST)
+                raise _SamplingRefused("the budget of the task is used up", INVALID_REQUEST)
         if most <= 0:
-            raise _Refused("maxTokens must be above 0")
+            raise _SamplingRefused("maxTokens must be above 0")
         return most
 
     async def _answer(
@@ -97,7 +97,7 @@ class Sampler:
                 answer = await model.answer(messages, progress=progress, **settings)
         except llm_errors.PROVIDER_FAULTS as exc:
             record_failure(meter, metered, exc)
-            raise _Refused("the model gave no answer", INTERNAL_ERROR) from exc
+            raise _SamplingRefused("the model gave no answer", INTERNAL_ERROR) from exc
         self._call.emit(UncheckpointedUsage(**asdict(meter.record(metered, answer))))
         return answer
 
@@ -114,13 +114,13 @@ class Sampler:
 
 def _messages(params: CreateMessageRequestParams) -> list[BaseMessage]:
     if params.tools:
-        raise _Refused("the model is asked without tools here")
+        raise _SamplingRefused("the model is asked without tools here")
     if not 1 <= len(params.messages) <= MAX_MESSAGES:
-        raise _Refused(f"1 to {MAX_MESSAGES} messages are needed")
+        raise _SamplingRefused(f"1 to {MAX_MESSAGES} messages are needed")
     system = [SystemMessage(clean(params.systemPrompt))] if params.systemPrompt else []
     found = [*system, *(_message(one) for one in params.messages)]
     if sum(len(message.text) for message in found) > MAX_INPUT:
-        raise _Refused(f"the messages are longer than {MAX_INPUT} characters")
+        raise _SamplingRefused(f"the messages are longer than {MAX_INPUT} characters")
     return found
 
 
@@ -132,7 +132,7 @@ def _message(given: SamplingMessage) -> BaseMessage:
 def _texts(given: SamplingMessage) -> Iterator[str]:
     for block in given.content_as_list:
         if not isinstance(block, TextContent):
-            raise _Refused("the model is asked with text only here")
+            raise _SamplingRefused("the model is asked with text only here")
         yield block.text
 
 

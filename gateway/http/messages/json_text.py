@@ -23,14 +23,14 @@ class _LongNumber(ValueError):
         self.digits = digits
 
 
-class Doubled(dict[str, Any]):
+class DoubledObject(dict[str, Any]):
     """An object in which `names` stand more than once."""
 
     names: tuple[str, ...] = ()
 
 
 def parse(body: bytes) -> Any:
-    """Returns the value; an object that names a member twice is a Doubled, and a number that is
+    """Returns the value; an object that names a member twice is a DoubledObject. A number that is
     too large for a double is infinite.
 
     Raises JsonError for what is no UTF-8, begins with a byte order mark, holds NaN, or has more
@@ -84,7 +84,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    doubled = Doubled(found)
+    doubled = DoubledObject(found)
     counts = Counter(name for name, _ in pairs)
     doubled.names = tuple(name for name, times in counts.items() if times > 1)
     return doubled

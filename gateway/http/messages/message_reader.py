@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.http.messages.json_text import Doubled
+from gateway.http.messages.json_text import DoubledObject
 from gateway.http.messages.names import Place, fields_of, format_path, nearest
 from gateway.http.messages.scalar import (
     WELL_KNOWN,
@@ -68,7 +68,7 @@ class MessageReader:
         if not isinstance(value, dict):
             self._refuse(at, f"must be an object, not {describe(value)}", "INVALID")
             return False
-        if isinstance(value, Doubled):
+        if isinstance(value, DoubledObject):
             for name in value.names:
                 self._refuse((at, name), "stands twice in this object", "DUPLICATE_FIELD")
         return True

@@ -179,7 +179,7 @@ async def test_a_step_is_rendered_though_processes_end_under_it(
         nonlocal started
         started += 1
         if started == 1:
-            raise pool._Ended
+            raise pool._ProcessEnded
         made = await start(module)
         if started <= 3:
             made.popen.kill()
@@ -199,7 +199,7 @@ async def test_a_step_that_no_process_renders_is_given_up(monkeypatch: pytest.Mo
     async def end(module: str) -> pool._Process:
         nonlocal started
         started += 1
-        raise pool._Ended
+        raise pool._ProcessEnded
 
     monkeypatch.setattr(pool._Process, "start", end)
     sandbox, job = Sandbox(module=SANDBOX_JOBS), build_job(SLOW[0], NAMES)

@@ -14,7 +14,7 @@ from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import (
-    Paused,
+    RunPaused,
     TextDelta,
     TextRetracted,
     ToolCallArgs,
@@ -47,7 +47,7 @@ async def test_a_draft_pauses_the_turn_with_a_card(bench: Bench) -> None:
     last = events[-1]
     assert started.tool == "create_automation"
     assert list(json.loads(arguments)) == ["intent"]
-    assert isinstance(last, Paused)
+    assert isinstance(last, RunPaused)
     draft = bench.approvals.drafts[last.approvals[0]]
     assert draft.action_type == "automation_create"
     assert draft.tool_call_id == started.tool_call_id
@@ -172,7 +172,7 @@ async def test_a_call_that_ended_before_a_pause_is_not_told_again_after_it(bench
     bench.keep_automation()
     before = await bench.all(f"<<calls={json.dumps(wanted)}>>")
     (listed,) = finished(before)
-    assert isinstance(before[-1], Paused)
+    assert isinstance(before[-1], RunPaused)
     (approval,) = before[-1].approvals
     bench.approvals.decide(approval, "approved")
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from chat_service.agent.agent import Agent
 from chat_service.agent.graphs import MAX_GRAPHS, GraphCache, graph_config
 from chat_service.llm.config import ModelBundle
-from chat_service.runtime.events import Paused
+from chat_service.runtime.events import RunPaused
 from chat_service.runtime.ports import RuntimeContext, StartMode, ThreadMessage
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.definition import ToolDefinition
@@ -82,7 +82,7 @@ async def test_people_who_talk_at_once_have_each_their_own(bench: Bench) -> None
         assert said == f"note of {person}"
     assert {asked["model"] for asked in model.asked} == {f"{p}-model" for p in PEOPLE}
     for person, events in zip(PEOPLE, found, strict=True):
-        assert isinstance(events[-1], Paused)
+        assert isinstance(events[-1], RunPaused)
         (approval,) = events[-1].approvals
         draft = bench.approvals.drafts[approval]
         assert draft.payload["arguments"] == {"text": f"note of {person}"}

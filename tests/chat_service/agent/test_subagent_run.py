@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.runtime.events import AgentEvent, Paused, ToolCallStarted
+from chat_service.runtime.events import AgentEvent, RunPaused, ToolCallStarted
 from chat_service.runtime.ports import StartMode
 from chat_service.runtime.subagent import researcher
 from shared import errors
@@ -38,7 +38,7 @@ async def test_its_approval_pauses_the_turn_and_names_it(bench: Bench, hands: Ha
     events = await bench.all(delegating(using("write", text="a")))
 
     last = events[-1]
-    assert isinstance(last, Paused)
+    assert isinstance(last, RunPaused)
     draft = bench.approvals.drafts[last.approvals[0]]
     started = next(e for e in events if isinstance(e, ToolCallStarted))
     assert draft.action_type == "tool_call"
@@ -113,8 +113,8 @@ async def test_it_may_pause_again_and_again(bench: Bench, hands: Hands) -> None:
     ) as model:
         bench.ask_at(model.base_url)
         decided: list[UUID] = []
-        last: AgentEvent = Paused(approvals=await bench.paused("go"))
-        while isinstance(last, Paused):
+        last: AgentEvent = RunPaused(approvals=await bench.paused("go"))
+        while isinstance(last, RunPaused):
             for approval in last.approvals:
                 bench.approvals.decide(approval, "approved")
             decided += last.approvals
@@ -174,7 +174,7 @@ async def test_a_pause_that_nobody_noted_is_found_again(bench: Bench, hands: Han
 
     second = await bench.all(asked, first_block=1)
 
-    assert second[-1] == Paused(approvals=first)
+    assert second[-1] == RunPaused(approvals=first)
     assert len(bench.approvals.drafts) == 1
     assert len(bench.demo.controls.log("task")) == 1
 
@@ -210,14 +210,14 @@ async def test_one_that_paused_anew_waits_while_another_is_taken_over(
 
         second = await bench.all(decided_approvals=first)
 
-        assert isinstance(second[-1], Paused)
+        assert isinstance(second[-1], RunPaused)
         (anew,) = second[-1].approvals
         assert bench.approvals.drafts[anew].payload["arguments"] == {"text": "b"}
         bench.approvals.decide(anew, "approved")
         third = await bench.all(decided_approvals=[*first, anew])
 
     assert Counter(hands.written) == Counter(a=1, b=1, c=1)
-    assert not isinstance(third[-1], Paused)
+    assert not isinstance(third[-1], RunPaused)
     # each once, when it ended
     assert [[r.output["status"] for r in finished(events)] for events in (second, third)] == [
         ["done"],

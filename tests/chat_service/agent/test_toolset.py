@@ -8,7 +8,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.agent.toolset import MAIN_AGENT
-from chat_service.runtime.events import Paused
+from chat_service.runtime.events import RunPaused
 from chat_service.tools.capability_result import MAX_DEPTH, call_capability
 from chat_service.tools.capability_tool import nesting_error
 from chat_service.tools.definition import ToolDefinition
@@ -58,7 +58,7 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
 
     events = await bench.all(_calling(tool.name, ARGUMENTS[tool.name]))
 
-    asks = isinstance(events[-1], Paused)
+    asks = isinstance(events[-1], RunPaused)
     assert asks == (tool.approval == "always")
     assert [r.ok for r in finished(events)] == [] if asks else [True]
     assert len(bench.automations.saved) == saved

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm.text_call import Beginning, TextCall, TextCallReader
+from chat_service.llm.text_call import AnswerStart, TextCall, TextCallReader
 from shared import json_schema
 
 
@@ -109,15 +109,15 @@ def test_a_whole_answer_that_is_a_call_is_read_and_held_from_its_first_character
 ) -> None:
     assert READER.read(text) == TextCall(tool="create_automation", arguments=GIVEN)
     assert {READER.begins(text[:end]) for end in range(len(text) + 1)} <= {
-        Beginning.OPEN,
-        Beginning.CALL,
+        AnswerStart.OPEN,
+        AnswerStart.CALL,
     }
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_an_answer_that_was_to_be_a_call_is_one_without_arguments(text: str) -> None:
     assert READER.read(text) == TextCall(tool="create_automation", arguments=None)
-    assert Beginning.TEXT not in {READER.begins(text[:end]) for end in range(len(text) + 1)}
+    assert AnswerStart.TEXT not in {READER.begins(text[:end]) for end in range(len(text) + 1)}
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_any_other_answer_is_text(text: str) -> None:
 def test_an_answer_is_text_as_soon_as_it_can_be_no_call(text: str, shown: int) -> None:
     found = [READER.begins(text[:end]) for end in range(len(text) + 1)]
 
-    assert found.index(Beginning.TEXT) <= shown
-    assert set(found[found.index(Beginning.TEXT) :]) == {Beginning.TEXT}
+    assert found.index(AnswerStart.TEXT) <= shown
+    assert set(found[found.index(AnswerStart.TEXT) :]) == {AnswerStart.TEXT}
 
 
 @given(st.text(alphabet='{}[]"`<>|:, \n\\abnow=.(/', max_size=40))

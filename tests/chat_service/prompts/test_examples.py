@@ -14,7 +14,7 @@ from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.config import SMALL_CONTEXT, ModelBundle, ModelConfig
 from chat_service.llm.usage import ModelUsage, estimate_request_tokens
 from chat_service.prompts.examples import TAG, BadExample, parse_examples
-from chat_service.runtime.events import Paused
+from chat_service.runtime.events import RunPaused
 from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import researcher
 from shared import compact_json, json_schema
@@ -143,7 +143,7 @@ async def test_the_schema_is_said_once(bench: Bench, refused: str | None) -> Non
             await known.features.leave_out(refused)
         events = await bench.all("a joke", model=known)
 
-    assert isinstance(events[-1], Paused)
+    assert isinstance(events[-1], RunPaused)
     _, drafter = model.sent
     in_prompt = "# JSON Schema of your answer" in drafter["messages"][0]["content"]
     in_form = "$defs" in json.dumps(drafter.get("response_format"))

@@ -8,8 +8,8 @@ import pytest
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import (
     AgentEvent,
-    Paused,
     Retrying,
+    RunPaused,
     TextDelta,
     ToolCallArgs,
     ToolCallStarted,
@@ -177,7 +177,7 @@ async def test_a_card_needs_a_real_call(bench: Bench) -> None:
     written = json.dumps({"name": "create_automation", "arguments": {"intent": "a joke"}})
     events = await told(bench, answer(written), answer(written))
 
-    assert not isinstance(events[-1], Paused)
+    assert not isinstance(events[-1], RunPaused)
     assert bench.approvals.drafts == {}
     assert "a call of create_automation as text" in text_of(events)
 

@@ -11,7 +11,7 @@ import pytest
 
 from chat_service.agent.agent import Agent
 from chat_service.agent.toolset import MAIN_AGENT
-from chat_service.runtime.events import Paused, ToolCallFinished
+from chat_service.runtime.events import RunPaused, ToolCallFinished
 from chat_service.runtime.models_file import BadModelsFile, McpServer, load_models
 from chat_service.runtime.ports import TaskLimits
 from chat_service.tools.mcp.tools import McpTools
@@ -220,7 +220,7 @@ async def test_a_server_that_goes_away_keeps_its_tools_and_fails_in_words(
     events = await bench.all(calling("notes_search", words="x"), agent=agent_with(bench, tools))
 
     assert finished(events)[0].output["message"] == "notes can't be reached, so nothing was done"
-    assert not isinstance(events[-1], Paused)
+    assert not isinstance(events[-1], RunPaused)
 
 
 async def test_a_command_is_started_and_spoken_to_on_stdio(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from chat_service.llm.usage import estimate_text_tokens
-from chat_service.runtime.events import AgentEvent, Paused
+from chat_service.runtime.events import AgentEvent, RunPaused
 from shared import json_schema
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.support.scripted_model import (
@@ -105,7 +105,7 @@ async def test_a_draft_that_was_cut_withheld_or_refused_is_said_to_be_and_made_o
 async def test_a_draft_is_read_in_any_usual_wrapper(bench: Bench, answer: Reply) -> None:
     events, asked = await drafted(bench, answer)
 
-    assert isinstance(events[-1], Paused)
+    assert isinstance(events[-1], RunPaused)
     assert len(asked) == 1
     (card,) = bench.approvals.drafts.values()
     assert card.payload["display_name"] == "Joke"
@@ -207,7 +207,7 @@ async def test_every_fault_is_told_at_once_with_what_mends_it(bench: Bench) -> N
         bench, whole({"definition": bad}), whole(draft(definition={"triggers": []})), whole(draft())
     )
 
-    assert isinstance(events[-1], Paused)
+    assert isinstance(events[-1], RunPaused)
     first, second = asked[1]["messages"][-1]["content"], asked[2]["messages"][-1]["content"]
     for field, remedy in (
         ("display_name", "add it"),
