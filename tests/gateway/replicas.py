@@ -1,6 +1,8 @@
 """Servers that answer every call of the contract as a test says, and gateways before them."""
 
 import contextlib
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -104,6 +106,39 @@ def serving(*replicas: Replica) -> Iterator[None]:
     finally:
         for stopped in [replica.server.stop(None) for replica in replicas]:
             stopped.wait(60)
+
+
+class Relay:
+    """The way to a replica. When it is cut, all connections end, as of a process that is killed."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends = [self._listener]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        for end in list(self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._to))
+                self._ends += near, far
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=_forward, args=pair, daemon=True).start()
+
+
+def _forward(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while some := source.recv(1 << 16):
+            target.sendall(some)
+        target.shutdown(socket.SHUT_WR)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Which of several replicas gets a call: one that is well by its own word and by its acts."""
 
+import contextlib
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +9,14 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.gateway.replicas import Calls, Front, Replica, front, serving, until
+from tests.gateway.replicas import Calls, Front, Relay, Replica, front, serving, until
 
 # Chosen by chance, each of two gets one of so many.
 MANY = 30
 # More at once than any limit of calls that are repeated.
 CROWD = 400
 WRITE = "ChatService/CreateThread"
+READ = "ChatService/GetThread"
 
 
 @pytest.fixture
@@ -73,6 +76,26 @@ def test_one_that_has_gone_costs_nobody_of_a_crowd_a_call(calls: Calls, second: 
     second.server.stop(None).wait(60)
     begun = [calls.begin(WRITE) for _ in range(CROWD)]
     assert Counter(call.exception() for call in begun) == {None: CROWD}
+
+
+def test_one_that_goes_with_calls_under_way_costs_nobody_a_read(
+    first: Replica, second: Replica, tmp_path: Path
+) -> None:
+    has_gone = threading.Event()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(serving(first, second))
+        relay = Relay(second.port)
+        gateway = stack.enter_context(front(tmp_path, [first.address, relay.address]))
+        calls = stack.enter_context(gateway.calls())
+        until(lambda: gets_calls(calls, first, second), lambda: (first.calls, second.calls))
+        second.act = lambda method, context: has_gone.wait(60)
+        second.calls.clear()
+        begun = [calls.begin(READ) for _ in range(MANY)]
+        until(lambda: second.calls, lambda: "it gets no calls")
+        relay.cut()
+        answers = Counter(call.exception() for call in begun)
+        has_gone.set()
+        assert answers == {None: MANY}
 
 
 def test_one_that_is_well_by_its_own_word_but_fails_is_put_aside(
