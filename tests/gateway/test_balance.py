@@ -53,6 +53,14 @@ def gets_calls(calls: Calls, *replicas: Replica) -> bool:
     return all(replica.calls for replica in replicas)
 
 
+def takes_all(calls: Calls, replica: Replica) -> bool:
+    """Whether it gets as many calls as are made, twice over."""
+    replica.calls.clear()
+    for _ in range(2 * MANY):
+        calls.code(WRITE)
+    return replica.calls[WRITE] == 2 * MANY
+
+
 def all_answered(calls: Calls) -> bool:
     return all(calls.code(WRITE) is grpc.StatusCode.OK for _ in range(MANY))
 
@@ -96,6 +104,21 @@ def test_one_that_goes_with_calls_under_way_costs_nobody_a_read(
         answers = Counter(call.exception() for call in begun)
         has_gone.set()
         assert answers == {None: MANY}
+
+
+def test_the_only_one_of_three_that_serves_gets_every_call(
+    first: Replica, second: Replica, tmp_path: Path
+) -> None:
+    all_three = (first, second, Replica())
+    with (
+        serving(*all_three),
+        front(tmp_path, [each.address for each in all_three]) as gateway,
+        gateway.calls() as calls,
+    ):
+        until(lambda: gets_calls(calls, *all_three), lambda: [each.calls for each in all_three])
+        for each in all_three[1:]:
+            each.well(False)
+        until(lambda: takes_all(calls, first), lambda: "others still get calls")
 
 
 def test_one_that_is_well_by_its_own_word_but_fails_is_put_aside(

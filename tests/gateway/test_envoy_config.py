@@ -112,6 +112,13 @@ def test_whatever_is_repeated_goes_to_another_replica() -> None:
         assert 0.75 ** (1 + policy["host_selection_retry_max_attempts"]) < 1e-9
 
 
+def test_what_is_not_well_gets_calls_only_where_nothing_is() -> None:
+    clusters = parsed(render(SETTINGS))["static_resources"]["clusters"]
+    assert [each["common_lb_config"] for each in clusters] == [
+        {"healthy_panic_threshold": {"value": 1}}
+    ] * len(clusters)
+
+
 def test_no_limit_keeps_a_call_of_a_crowd_from_its_repetition() -> None:
     clusters = parsed(render(SETTINGS))["static_resources"]["clusters"]
     limits = [limit for (limit,) in all_of("thresholds", clusters)]
