@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pool
+from google.protobuf import descriptor_pool, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -12,17 +12,18 @@ from gateway.http.messages import message_writer
 from gateway.http.refusal import TOO_LARGE, Refusal, refuse
 from gateway.local_replies import REFUSALS
 
-# What an answer says that has no message or no reason of its own.
+# What an answer says that has no message or no reason of its own, and when to ask again: what the
+# gateway itself answers, for the codes that it has.
 _DEFAULTS: Final = {
-    code_pb2.CANCELLED: ("CANCELLED", "the call was cancelled"),
-    code_pb2.RESOURCE_EXHAUSTED: (TOO_LARGE, "the request or its answer is too large"),
-    code_pb2.UNIMPLEMENTED: ("NOT_SERVED", "the service serves no such method"),
+    code_pb2.CANCELLED: ("CANCELLED", "the call was cancelled", 0),
+    code_pb2.RESOURCE_EXHAUSTED: (TOO_LARGE, "the request or its answer is too large", 0),
+    code_pb2.UNIMPLEMENTED: ("NOT_SERVED", "the service serves no such method", 0),
 } | {
-    one.code: (one.reason, one.message)
+    one.code: (one.reason, one.message, one.retry_seconds)
     for one in REFUSALS
     if one.code in (code_pb2.UNAUTHENTICATED, code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
 }
-_OTHER: Final = ("INTERNAL", "the service failed")
+_OTHER: Final = ("INTERNAL", "the service failed", 0)
 
 
 def from_call(error: grpc.aio.AioRpcError) -> Refusal:
@@ -30,8 +31,8 @@ def from_call(error: grpc.aio.AioRpcError) -> Refusal:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     if status is None or not status.details:
         code: int = error.code().value[0]
-        reason, message = _DEFAULTS.get(code, _OTHER)
-        return refuse(code, reason, message)
+        reason, message, retry_seconds = _DEFAULTS.get(code, _OTHER)
+        return _with_retry(refuse(code, reason, message), retry_seconds)
     is_large = reason_of(status) == TOO_LARGE
     return Refusal(
         _with_message(status),
@@ -52,6 +53,15 @@ def to_json(refusal: Refusal) -> dict[str, Any]:
         except (TypeError, ValueError):
             continue  # of a kind that nobody here knows
     return found | ({"details": details} if details else {})
+
+
+def _with_retry(refusal: Refusal, seconds: int) -> Refusal:
+    """Adds when to ask again, if that is known."""
+    if seconds:
+        retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds))
+        refusal.status.details.add().Pack(retry)
+        refusal.headers.update(_retry_after(refusal.status))
+    return refusal
 
 
 def _with_message(status: status_pb2.Status) -> status_pb2.Status:

@@ -139,9 +139,16 @@ class TestAServiceThatIsAway:
         request = chat_pb2.GetThreadRequest(name=THREAD)
         by_json = patient.get(f"{deserted.url}/v1/{THREAD}", headers=deserted.auth())
         assert by_json.status_code == 503
-        assert by_json.json()["details"][0]["reason"] == "SERVICE_UNAVAILABLE"
+        info, retry = by_json.json()["details"]
+        assert (info["reason"], retry["retry_delay"]) == ("SERVICE_UNAVAILABLE", "1s")
         by_web = web(deserted, f"{CHAT}/GetThread", request, **deserted.auth())
         assert by_web.headers["grpc-status"] == "14"
+        connect = {**deserted.auth(), "content-type": "application/json"}
+        url = f"{deserted.url}{CHAT}/GetThread"
+        by_connect = patient.post(url, content=f'{{"name":"{THREAD}"}}', headers=connect)
+        assert by_connect.json()["code"] == "unavailable"
+        types = [detail["type"] for detail in by_connect.json()["details"]]
+        assert types == ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"]
         with grpc.insecure_channel(f"127.0.0.1:{deserted.port}") as channel:
             stub = chat_pb2_grpc.ChatServiceStub(channel)
             with pytest.raises(grpc.RpcError) as failed:
