@@ -1,4 +1,4 @@
-"""What an inbox gets, within its limits."""
+"""Items on their way into inboxes: cut to the size that one may have, and added once."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One signed POST to a webhook, only to public addresses."""
+"""One POST of an event to a webhook, only to public addresses; `channels.webhook` signs it."""
 
 import ssl
 from dataclasses import dataclass
