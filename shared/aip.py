@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
@@ -33,7 +32,6 @@ class SizedMessage(Protocol):
 
 M = TypeVar("M", bound=SizedMessage)
 T = TypeVar("T")
-E = TypeVar("E", bound=Enum)
 W = TypeVar("W", bound=Message)
 
 

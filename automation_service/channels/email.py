@@ -13,7 +13,7 @@ from typing import Final
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.markup.dialect import PLAIN
-from automation_service.channels.markup.document import read_subject
+from automation_service.channels.markup.document import join_blocks, read_subject
 from automation_service.channels.markup.hypertext import HYPERTEXT, clean_html
 from automation_service.channels.markup.layout import layout_blocks, write_in_thread
 from automation_service.channels.message import ChannelMessage
@@ -63,7 +63,7 @@ def write_mail(message: ChannelMessage, recipient: str, sender: str) -> bytes:
 
 def _write_text(message: ChannelMessage) -> str:
     blocks = layout_blocks(message, PLAIN, limit=MAX_TEXT, titled=False, linked=True)
-    return PLAIN.gap.join(block.text for block in blocks) + "\n"
+    return join_blocks(blocks, PLAIN) + "\n"
 
 
 def _write_html(message: ChannelMessage) -> str:

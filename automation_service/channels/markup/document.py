@@ -4,7 +4,7 @@ Nothing passes as it came: HTML is text, an image is a link, and a link leads to
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -82,14 +82,6 @@ def read_document(text: str, format: MessageFormat, *, characters: int) -> Docum
     return Document(nodes=nodes, format=format, is_cut=cut)
 
 
-def write_document(
-    document: Document, dialect: Dialect, *, limit: int, ending: str = "", cut_ending: str = ""
-) -> str:
-    """Returns a document of at most `limit` by the dialect's count, with its ending."""
-    blocks = write_blocks(document, dialect, limit=limit, ending=ending, cut_ending=cut_ending)
-    return dialect.gap.join(block.text for block in blocks)
-
-
 def write_blocks(
     document: Document, dialect: Dialect, *, limit: int, ending: str = "", cut_ending: str = ""
 ) -> list[WrittenBlock]:
@@ -116,6 +108,10 @@ def write_blocks(
     if last := cut_ending if cut else ending:
         written.append(WrittenBlock(text=last))
     return written
+
+
+def join_blocks(blocks: Iterable[WrittenBlock], dialect: Dialect) -> str:
+    return dialect.gap.join(block.text for block in blocks)
 
 
 def safe_url(url: str) -> str | None:

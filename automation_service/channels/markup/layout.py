@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from automation_service.channels.markup.dialect import Dialect
 from automation_service.channels.markup.document import (
     WrittenBlock,
+    join_blocks,
     read_document,
     read_subject,
     safe_url,
@@ -57,7 +58,7 @@ def layout_text(
 ) -> str:
     """Takes long for a long body: call it in a thread."""
     blocks = layout_blocks(message, dialect, limit=limit, titled=titled, linked=linked)
-    return dialect.gap.join(block.text for block in blocks)
+    return join_blocks(blocks, dialect)
 
 
 def layout_blocks(

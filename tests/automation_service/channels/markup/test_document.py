@@ -7,7 +7,13 @@ import pytest
 
 from automation_service.channels.discord import DISCORD_MARKDOWN
 from automation_service.channels.markup.dialect import PLAIN, Dialect
-from automation_service.channels.markup.document import read_document, safe_url, write_document
+from automation_service.channels.markup.document import (
+    Document,
+    join_blocks,
+    read_document,
+    safe_url,
+    write_blocks,
+)
 from automation_service.channels.markup.hypertext import HYPERTEXT
 from automation_service.channels.slack import MRKDWN
 from automation_service.channels.teams import CARD_MARKDOWN
@@ -75,6 +81,13 @@ WRITTEN: Final[dict[str, tuple[Dialect, str]]] = {
         "<tbody>\n<tr><td>1</td><td>22</td></tr>\n</tbody></table>",
     ),
 }
+
+
+def write_document(
+    document: Document, dialect: Dialect, *, limit: int, ending: str = "", cut_ending: str = ""
+) -> str:
+    blocks = write_blocks(document, dialect, limit=limit, ending=ending, cut_ending=cut_ending)
+    return join_blocks(blocks, dialect)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
