@@ -8,11 +8,11 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
-from chat_service.flows import initial_thinking_step
 from chat_service.persistence import approvals
 from chat_service.runtime import events as agent
 from chat_service.turns import limits
 from chat_service.turns.segment import Segment, SegmentIO
+from chat_service.turns.segment_frames import completed_step
 from shared.rpc.struct import to_struct
 
 
@@ -49,7 +49,7 @@ class TurnEvents:
     def complete_thinking(self) -> Iterator[pb.TurnEvent]:
         """The end of the step, unless it has ended."""
         if self._thinking is not None and not self._segment.message.thinking_done:
-            yield initial_thinking_step.complete(self._thinking)
+            yield completed_step(self._thinking)
 
     def _track_block(self, event: agent.AgentEvent) -> None:
         """Keeps the block of the model call that has not ended."""

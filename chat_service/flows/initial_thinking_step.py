@@ -26,13 +26,6 @@ def start(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
     return pb.TurnEvent(step=pb.Step(id=STEP, title=title, items=items, state=pb.Step.IN_PROGRESS))
 
 
-def complete(step: pb.Step) -> pb.TurnEvent:
-    finished = pb.Step()
-    finished.CopyFrom(step)
-    finished.state = pb.Step.COMPLETED
-    return pb.TurnEvent(step=finished)
-
-
 def _title(has_references: bool) -> str:
     return "Analyzing referenced content" if has_references else "Understanding your request"
 

@@ -26,7 +26,7 @@ from chat_service.turns.segment import (
     SegmentOutcome,
     SegmentSuspended,
 )
-from chat_service.turns.segment_frames import earlier_tool_calls
+from chat_service.turns.segment_frames import completed_step, earlier_tool_calls
 from shared import errors, resources
 from shared.clock import Clock
 from shared.db import database
@@ -176,7 +176,7 @@ def _build_end(
     suspended = isinstance(outcome, SegmentSuspended)
     events = [*left]
     if not suspended:  # a step that waits for a decision goes on
-        events += map(_complete, stored.message.open_steps.values())
+        events += map(completed_step, stored.message.open_steps.values())
     if usage or segment.meter.refused:
         events.append(pb.TurnEvent(usage=convert.usage(usage)))
     events.append(_terminal(segment, outcome, stored.pending, parts, usage, now))
@@ -193,13 +193,6 @@ def _build_end(
         end_time=None if suspended else now,
         may_await_approval=suspended,
     )
-
-
-def _complete(step: pb.Step) -> pb.TurnEvent:
-    ended = pb.Step()
-    ended.CopyFrom(step)
-    ended.state = pb.Step.COMPLETED
-    return pb.TurnEvent(step=ended)
 
 
 async def _waiting(connection: AsyncConnection, segment: Segment) -> Sequence[Approval]:

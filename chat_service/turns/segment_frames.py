@@ -52,6 +52,13 @@ def decision_events(rows: Sequence[Approval]) -> list[pb.TurnEvent]:
     return [pb.TurnEvent(approval_decided=pb.ApprovalDecided(approval=one)) for one in shown]
 
 
+def completed_step(step: pb.Step) -> pb.TurnEvent:
+    ended = pb.Step()
+    ended.CopyFrom(step)
+    ended.state = pb.Step.COMPLETED
+    return pb.TurnEvent(step=ended)
+
+
 def results_of_unrun_calls(
     rows: Sequence[Approval], message: MessageParts
 ) -> Iterator[pb.TurnEvent]:
