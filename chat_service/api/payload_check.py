@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import ActionType, AutomationsPort
+from chat_service.tools.automations.drafts.check import has_trigger
 from chat_service.tools.mcp import form
 from shared import errors
 from shared.clock import Clock, rfc3339
@@ -207,17 +208,12 @@ def _models_of(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _require_trigger(row: Approval, payload: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for an edit that takes the last trigger away."""
-    if _has_trigger(row.payload) and not _has_trigger(payload):
+    if has_trigger(row.payload) and not has_trigger(payload):
         raise errors.invalid(
             "definition.triggers",
             "the last trigger can't be left out: it would never run",
             errors.FieldReason.NO_TRIGGER,
         )
-
-
-def _has_trigger(payload: Mapping[str, Any]) -> bool:
-    definition = payload.get("definition")
-    return isinstance(definition, Mapping) and bool(definition.get("triggers"))
 
 
 def _stored_form(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:

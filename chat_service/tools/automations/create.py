@@ -1,7 +1,6 @@
 """`create_automation`: an intent → a draft → an approval → a saved automation."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.tools import BaseTool
 
@@ -11,7 +10,7 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.automations.approved_action import change_tool, summary
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.drafts.drafter import draft, draft_warnings, payload_schema
-from chat_service.tools.automations.preview import build_preview, enabled_schedules
+from chat_service.tools.automations.preview import build_preview
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
@@ -50,18 +49,14 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
     )
 
 
-def _conflicts(run: AgentRun, intent: str, payload: Mapping[str, Any]) -> list[str]:
-    context, schedules = run.context.runtime, enabled_schedules(payload)
-    return find_conflicts(
-        intent, payload, schedules, zone=context.time_zone, now=context.now, is_new=True
-    )
-
-
 async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
     match await draft(run, intent, emit):
         case {"payload": payload, **more}:
             preview = await build_preview(run, payload, intent)
-            basis = await read_basis(run, payload)
+            basis, context = await read_basis(run, payload), run.context.runtime
+            conflicts = find_conflicts(
+                intent, payload, zone=context.time_zone, now=context.now, is_new=True
+            )
             return Proposal(
                 summary=summary(payload["display_name"], preview["summary"]),
                 payload=payload,
@@ -69,7 +64,7 @@ async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
                 context={
                     "intent": intent,
                     "consequences": estimate_consequences(basis, payload),
-                    **draft_warnings(more, _conflicts(run, intent, payload)),
+                    **draft_warnings(more, conflicts),
                 },
                 preview=preview,
             )

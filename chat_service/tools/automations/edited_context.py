@@ -7,7 +7,6 @@ from chat_service.runtime.ports import ActionType
 from chat_service.tools.approval import REPAIRED, find_invisible_fields
 from chat_service.tools.automations.consequences import ConsequenceBasis, estimate_consequences
 from chat_service.tools.automations.drafts.drafter import NOTED
-from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.automations.warnings.missing_destination import keep_missing_destinations
 
@@ -39,7 +38,6 @@ def edit_context(
         conflicts = find_conflicts(
             str(context.get(key, "")),
             payload,
-            enabled_schedules(payload),
             zone=zone,
             now=basis.now,
             is_new=action_type == ActionType.CREATE,

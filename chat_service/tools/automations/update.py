@@ -17,7 +17,6 @@ from chat_service.tools.automations.drafts.drafter import draft_warnings, payloa
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import (
     build_preview,
-    enabled_schedules,
     note_pause,
     show_fires,
     zones_of,
@@ -70,7 +69,10 @@ async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
                 raise ToolStopped(_describe_no_change(before, more))
             pause = str(more.get("pause_end", "")) if state == "paused" else None
             shown = await _shown(run, texts["change"], payload, before, pause)
-            conflicts = _conflicts(run, texts["change"], payload)
+            context = run.context.runtime
+            conflicts = find_conflicts(
+                texts["change"], payload, zone=context.time_zone, now=context.now, is_new=False
+            )
             return replace(shown, context={**shown.context, **draft_warnings(more, conflicts)})
         case {"issues": issues}:
             raise ToolStopped(ArgumentsInvalid(issues=issues))
@@ -96,13 +98,6 @@ def _describe_no_change(
     if said := [*(drawn.get("missing") or ()), *(drawn.get("notes") or ())]:
         return ArgumentsInvalid(issues=said)
     return NothingToChange(display_name=str(before.get("display_name", "")))
-
-
-def _conflicts(run: AgentRun, change: str, payload: Mapping[str, Any]) -> list[str]:
-    context, schedules = run.context.runtime, enabled_schedules(payload)
-    return find_conflicts(
-        change, payload, schedules, zone=context.time_zone, now=context.now, is_new=False
-    )
 
 
 async def _shown(

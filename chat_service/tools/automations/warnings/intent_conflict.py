@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from chat_service.llm.text import one_line
+from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings import intent_words
 from chat_service.tools.automations.warnings.intent_words import WEEKEND, IntentWords
 from chat_service.tools.automations.warnings.words import join_names
@@ -34,22 +35,22 @@ Json = Mapping[str, Any]
 
 
 def find_conflicts(
-    text: str, payload: Json, triggers: Sequence[Json], *, zone: str, now: datetime, is_new: bool
+    text: str, payload: Json, *, zone: str, now: datetime, is_new: bool
 ) -> list[str]:
     """Returns at most 8 sentences: of weekdays, times, zone, interval, numbers and addresses.
 
     `zone` is the person's own. What `text` says of a change (not `is_new`) may be of one trigger
     of several, so that its days only have to be among those of all.
     """
-    found = _conflicts(text, payload, triggers, zone=zone, now=now, is_new=is_new)
+    found = _conflicts(text, payload, zone=zone, now=now, is_new=is_new)
     return list(islice(found, _MOST))
 
 
 def _conflicts(
-    text: str, payload: Json, triggers: Sequence[Json], *, zone: str, now: datetime, is_new: bool
+    text: str, payload: Json, *, zone: str, now: datetime, is_new: bool
 ) -> Iterator[str]:
     said = intent_words.read_intent(text)
-    schedules = list(_read(triggers))
+    schedules = list(_read(enabled_schedules(payload)))
     if schedules:
         yield from _of_zone_and_times(said, schedules, zone, now)
         if _is_clock_of(said.zone or zone, schedules, now):

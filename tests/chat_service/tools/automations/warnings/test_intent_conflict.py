@@ -30,8 +30,7 @@ def every(count: int, unit: str, anchor: str) -> dict[str, Any]:
 
 
 def of(text: str, payload: dict[str, Any], *, is_new: bool = True, own: str = PARIS) -> list[str]:
-    triggers = payload["definition"]["triggers"]
-    return find_conflicts(text, payload, triggers, zone=own, now=NOW, is_new=is_new)
+    return find_conflicts(text, payload, zone=own, now=NOW, is_new=is_new)
 
 
 DISAGREE = [
