@@ -81,6 +81,7 @@ from automation_service.webhooks.service import Webhooks
 from shared.aio import run_every
 from shared.clock import Clock, CorrectedClock
 from shared.db import database
+from shared.db.clock import follow_clock
 from shared.db.signing_keys import load_signing_key
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
@@ -308,7 +309,7 @@ async def service(
         if follows:
             measure = partial(database.read_time, db)
             await corrected.correct(measure)
-            loops.append(corrected.follow(measure, stop))
+            loops.append(follow_clock(corrected, measure, stop))
         await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:

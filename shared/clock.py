@@ -1,7 +1,6 @@
 """Clocks, and waiting for a moment."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -53,8 +52,7 @@ class CorrectedClock(SystemClock):
     The last measured difference holds until the next measurement succeeds.
     """
 
-    # How often the difference is measured, and how many measurements make one.
-    EVERY = timedelta(seconds=60)
+    # How many measurements make one.
     SAMPLES = 3
 
     def __init__(self) -> None:
@@ -72,15 +70,6 @@ class CorrectedClock(SystemClock):
             took = super().now() - asked
             if best is None or took < best:
                 best, self.offset = took, there - (asked + took / 2)
-
-    async def follow(self, measure: Callable[[], Awaitable[datetime]], stop: asyncio.Event) -> None:
-        """Measures regularly until `stop`. A measurement that fails changes nothing."""
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self.EVERY.total_seconds())
-            if not stop.is_set():
-                with contextlib.suppress(Exception):
-                    await self.correct(measure)
 
 
 class ManualClock:
