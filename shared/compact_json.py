@@ -1,4 +1,4 @@
-"""JSON without spaces, as it is stored."""
+"""JSON without spaces, as it is stored and sent."""
 
 import json
 import math

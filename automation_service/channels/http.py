@@ -14,6 +14,7 @@ import httpx2
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import ChannelPorts
+from shared import compact_json
 from shared.security.egress import PublicTransport, ResponseTooLarge
 
 MAX_RETRY_AFTER: Final = timedelta(hours=1)
@@ -77,7 +78,7 @@ async def post_json(
 
     `service` is named in errors.
     """
-    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    body = compact_json.dump(payload).encode()
     answer = await request(method, url, body, {"content-type": _JSON, **(headers or {})}, ports)
     return judge_answer(answer, service, explain)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid5
 
@@ -36,7 +36,7 @@ from shared.registries.catalogue import Catalogue
 from shared.resources import USER, WORKSPACE
 from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.timestamps import from_timestamp, to_timestamp
 from shared.schedule import zones
 from shared.security.caller import ApprovalClaim
 from shared.validation import violations
@@ -444,8 +444,8 @@ def _known(answer: pb.Automation) -> AutomationView:
                 next_slot=_slot(one.next_slot) if one.HasField("next_slot") else None,
                 skipped=tuple(
                     SkippedSlotView(
-                        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
-                        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+                        slot_time=from_timestamp(slot.slot_time),
+                        fire_time=from_timestamp(slot.fire_time),
                         local_time=slot.local_time,
                     )
                     for slot in one.skipped_slots
@@ -490,26 +490,23 @@ def _run(answer: pb.Run) -> RunView:
 
 
 def _moment(of: pb.Automation | pb.Revision | pb.Run | pb.Trigger, field: Any) -> datetime | None:
-    if not of.HasField(field):
-        return None
-    found: datetime = getattr(of, field).ToDatetime(tzinfo=UTC)
-    return found
+    return from_timestamp(getattr(of, field)) if of.HasField(field) else None
 
 
 def _ledger_slot(slot: pb.Slot) -> LedgerSlotView:
     return LedgerSlotView(
         name=slot.name,
         trigger_id=slot.trigger.rpartition("/")[2],
-        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
-        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+        slot_time=from_timestamp(slot.slot_time),
+        fire_time=from_timestamp(slot.fire_time),
         local_time=slot.local_time,
     )
 
 
 def _slot(slot: pb.PlannedSlot) -> SlotView:
     return SlotView(
-        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
-        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+        slot_time=from_timestamp(slot.slot_time),
+        fire_time=from_timestamp(slot.fire_time),
         local_time=slot.local_time,
         utc_offset=slot.utc_offset.ToTimedelta(),
         dst_note=slot.dst_note,

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TypeVar
 
 import grpc
@@ -26,6 +25,7 @@ from shared.aip import name_value
 from shared.resources import WORKSPACE
 from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
+from shared.rpc.timestamps import from_timestamp
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def _item(answer: inbox_pb2.InboxItem) -> InboxItemView:
         unread=answer.state == inbox_pb2.InboxItem.UNREAD,
         subject=answer.subject,
         snippet=answer.snippet,
-        create_time=answer.create_time.ToDatetime(tzinfo=UTC),
+        create_time=from_timestamp(answer.create_time),
         automation=answer.automation,
         run=answer.run,
         delivery=answer.delivery,
@@ -112,7 +112,7 @@ def _run(answer: automation_pb2.Run) -> ResultRunView:
     snapshot = json_format.MessageToDict(
         answer.definition_snapshot, preserving_proto_field_name=True
     )
-    slot = answer.slot_time.ToDatetime(tzinfo=UTC) if answer.HasField("slot_time") else None
+    slot = from_timestamp(answer.slot_time) if answer.HasField("slot_time") else None
     return ResultRunView(
         name=answer.name,
         automation=answer.name.rpartition("/runs/")[0],
@@ -122,7 +122,7 @@ def _run(answer: automation_pb2.Run) -> ResultRunView:
         revision=answer.revision,
         backfill=answer.backfill,
         snippet=answer.output_snippet,
-        create_time=answer.create_time.ToDatetime(tzinfo=UTC),
+        create_time=from_timestamp(answer.create_time),
         slot_time=slot,
         triggers=snapshot.get("triggers", ()),
     )

@@ -1,15 +1,16 @@
 """The time, zone and workspace of a turn, for prompts."""
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from chat_service.runtime.ports import RuntimeContext
+from shared.clock import rfc3339
 from shared.schedule import zones
 
 
 def prompt_values(context: RuntimeContext) -> dict[str, str]:
     here = context.now.astimezone(zones.load(context.time_zone))
     return {
-        "now_utc": context.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "now_utc": rfc3339(context.now.replace(microsecond=0)),
         "now_person": here.isoformat(timespec="seconds"),
         "time_zone": context.time_zone,
         "workspace": context.workspace,

@@ -25,9 +25,14 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None:
     )
 
 
+def from_timestamp(value: Timestamp) -> datetime:
+    """Returns the moment in UTC. Raises ValueError or OverflowError if datetime can't hold it."""
+    return value.ToDatetime(tzinfo=UTC)
+
+
 def read_timestamp(value: Timestamp, *, field: str) -> datetime:
     """Returns the moment in UTC. Raises InvalidRequest for one that datetime can't hold."""
     try:
-        return value.ToDatetime(tzinfo=UTC)
+        return from_timestamp(value)
     except (ValueError, OverflowError):
         raise errors.invalid(field, "is not a time from 0001 to 9999") from None

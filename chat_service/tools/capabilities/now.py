@@ -4,7 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared import errors
-from shared.clock import Clock
+from shared.clock import Clock, rfc3339
 from shared.registries.capabilities.types import Capability
 from shared.schedule import zones
 
@@ -30,7 +30,7 @@ def now_capability(clock: Clock) -> Capability:
         moment = clock.now()
         here = moment.astimezone(zone)
         return {
-            "now": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "now": rfc3339(moment.replace(microsecond=0)),
             "local": here.isoformat(timespec="seconds"),
             "weekday": f"{here:%A}",
         }
