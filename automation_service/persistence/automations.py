@@ -24,7 +24,7 @@ from automation_service.persistence.tables import (
 )
 from shared import errors, resources
 from shared.db import database
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.definition.states import AutomationStatus
 from shared.filters import Filter
 from shared.security.caller import ApprovalClaim
@@ -201,11 +201,9 @@ async def page(
     query = sa.select(*columns).where(
         automations.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
     )
-    key = sa.tuple_(automations.c.create_time, automations.c.id)
-    if after is not None:
-        query = query.where(key < sa.tuple_(*after))
-    query = query.order_by(automations.c.create_time.desc(), automations.c.id.desc())
-    found = [_automation(row) for row in await connection.execute(query.limit(size + 1))]
+    key = (automations.c.create_time, automations.c.id)
+    query = newest_first(query, *key, after=after, limit=size + 1)
+    found = [_automation(row) for row in await connection.execute(query)]
     held = await trigger_rows.list_by_automation(connection, [a.id for a in found])
     return [replace(a, triggers=held.get(a.id, ())) for a in found]
 
@@ -376,9 +374,8 @@ async def revision_page(
     connection: AsyncConnection, automation_id: UUID, *, size: int, after: int | None
 ) -> list[Revision]:
     query = sa.select(revisions).where(revisions.c.automation_id == automation_id)
-    if after is not None:
-        query = query.where(revisions.c.revision < after)
-    query = query.order_by(revisions.c.revision.desc()).limit(size + 1)
+    last = None if after is None else (after,)
+    query = newest_first(query, revisions.c.revision, after=last, limit=size + 1)
     return [_revision(row) for row in await connection.execute(query)]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import InboxItemState
 from automation_service.persistence.tables import TENANTS, inbox_items, inboxes
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.filters import Filter
 from shared.resources import INBOX_ITEM
 
@@ -171,9 +171,7 @@ async def page(
     Bodies are empty unless `full`.
     """
     query = sa.select(*_listed(full=full)).where(_of(owner), matches(filter_, _FILTER_COLUMNS))
-    if after is not None:
-        query = query.where(sa.tuple_(_COLUMNS.create_time, _COLUMNS.id) < sa.tuple_(*after))
-    query = query.order_by(_COLUMNS.create_time.desc(), _COLUMNS.id.desc()).limit(size + 1)
+    query = newest_first(query, _COLUMNS.create_time, _COLUMNS.id, after=after, limit=size + 1)
     return [_item(row) for row in await connection.execute(query)]
 
 

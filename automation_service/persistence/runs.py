@@ -19,7 +19,7 @@ from automation_service.persistence.tables import (
     run_sessions,
     runs,
 )
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 from shared.filters import Filter
@@ -136,9 +136,7 @@ async def page(
             .scalar_subquery()
         )
         query = query.where(runs.c.automation_id == owner)
-    if after is not None:
-        query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
-    query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
+    query = newest_first(query, runs.c.create_time, runs.c.id, after=after, limit=size + 1)
     return [_run(row, large=False) for row in await connection.execute(query)]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.records import Slot, SlotBackfill
 from automation_service.persistence.tables import automations, backfills, runs, slots
 from shared.clock import shift
-from shared.db.queries import compare, matches
+from shared.db.queries import compare, matches, newest_first
 from shared.definition.states import SlotOutcome
 from shared.filters import Filter
 
@@ -43,9 +43,7 @@ async def page(
     filter_: Filter | None = None,
 ) -> list[Slot]:
     query = SELECT.where(slots.c.automation_id == automation_id, matches(filter_, _FILTER_COLUMNS))
-    if after is not None:
-        query = query.where(sa.tuple_(slots.c.slot_time, slots.c.id) < sa.tuple_(*after))
-    query = query.order_by(slots.c.slot_time.desc(), slots.c.id.desc()).limit(size + 1)
+    query = newest_first(query, slots.c.slot_time, slots.c.id, after=after, limit=size + 1)
     return [read_slot(row) for row in await connection.execute(query)]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ApprovalState
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
 from shared.filters import Filter
 
@@ -97,9 +97,8 @@ async def list_newest(
     filter_: Filter | None = None,
 ) -> list[Approval]:
     query = _SELECT.where(t.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS))
-    if before is not None:
-        query = query.where(t.c.id < before)
-    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
+    last = None if before is None else (before,)
+    rows = await connection.execute(newest_first(query, t.c.id, after=last, limit=size))
     return [Approval(**row) for row in rows.mappings()]
 
 

@@ -14,7 +14,7 @@ from chat_service.persistence import tables
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.turns import IS_OPEN
 from shared import errors, resources
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
 from shared.filters import Filter
 
@@ -136,9 +136,8 @@ async def list_newest(
         t.c.kind == ThreadKind.CHAT,
         matches(filter_, _FILTER_COLUMNS),
     )
-    if before is not None:
-        query = query.where(t.c.id < before)
-    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
+    last = None if before is None else (before,)
+    rows = await connection.execute(newest_first(query, t.c.id, after=last, limit=size))
     return [Thread(**row) for row in rows.mappings()]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
 from shared.filters import Filter
 from shared.security.caller import ROLES_THAT_ACT
@@ -199,9 +199,8 @@ async def list_newest(
     filter_: Filter | None = None,
 ) -> list[Turn]:
     query = sa.select(t).where(t.c.thread_id == thread, matches(filter_, _FILTER_COLUMNS))
-    if before is not None:
-        query = query.where(t.c.id < before)
-    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
+    last = None if before is None else (before,)
+    rows = await connection.execute(newest_first(query, t.c.id, after=last, limit=size))
     return [Turn(**row) for row in rows.mappings()]
 
 

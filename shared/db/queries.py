@@ -1,7 +1,7 @@
 """Parts of queries that both services write."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -38,6 +38,18 @@ def matches(found: Filter | None, columns: Mapping[str, Any]) -> sa.ColumnElemen
         case Negation(part=part):
             return sa.not_(matches(part, columns))
     assert_never(found)
+
+
+def newest_first(
+    query: "sa.Select[Any]", *key: sa.ColumnElement[Any], after: Sequence[Any] | None, limit: int
+) -> "sa.Select[Any]":
+    """Returns the query of a page: at most `limit` rows, the greatest key first.
+
+    `after` is the key of the last row of the page before; None begins.
+    """
+    if after is not None:
+        query = query.where(sa.tuple_(*key) < sa.tuple_(*after))
+    return query.order_by(*(column.desc() for column in key)).limit(limit)
 
 
 def advisory_lock(key: Any) -> sa.Function[Any]:

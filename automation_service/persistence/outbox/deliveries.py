@@ -18,7 +18,7 @@ from automation_service.persistence.tables import (
     deliveries,
     delivery_attempts,
 )
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.db.statements import fetch
 from shared.filters import Filter
 from shared.resources import AUTOMATION, DELIVERY, RUN
@@ -572,11 +572,9 @@ async def page(
         _is_below(name["workspace"], name["automation"], name["run"]),
         matches(filter_, _FILTER_COLUMNS),
     )
-    if after is not None:
-        key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)
-        query = query.where(key < sa.tuple_(*after))
-    query = query.order_by(deliveries.c.create_time.desc(), deliveries.c.id.desc())
-    return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
+    key = (deliveries.c.create_time, deliveries.c.id)
+    query = newest_first(query, *key, after=after, limit=size + 1)
+    return [_delivery(row) for row in await connection.execute(query)]
 
 
 async def find_user_role(connection: AsyncConnection, workspace: str, user: str) -> str:

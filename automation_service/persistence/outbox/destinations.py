@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import DestinationKind, DestinationState
 from automation_service.persistence.tables import audit_events, destination_names, destinations
-from shared.db.queries import matches, take_lock
+from shared.db.queries import matches, newest_first, take_lock
 from shared.filters import Filter
 from shared.resources import DESTINATION
 
@@ -133,9 +133,7 @@ async def page(
     )
     if reader is not None:
         query = query.where(columns.owner_id.is_(None) | (columns.owner_id == reader))
-    if after is not None:
-        query = query.where(sa.tuple_(columns.create_time, columns.id) < sa.tuple_(*after))
-    query = query.order_by(columns.create_time.desc(), columns.id.desc()).limit(size + 1)
+    query = newest_first(query, columns.create_time, columns.id, after=after, limit=size + 1)
     return [_destination(row) for row in await connection.execute(query)]
 
 

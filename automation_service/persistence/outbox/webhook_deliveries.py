@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import WebhookDeliveryStatus
 from automation_service.persistence.tables import webhook_deliveries, webhooks
-from shared.db.queries import matches
+from shared.db.queries import matches, newest_first
 from shared.filters import Filter
 from shared.resources import WEBHOOK_DELIVERY
 
@@ -233,11 +233,9 @@ async def page(
     query = sa.select(webhook_deliveries).where(
         webhook_deliveries.c.workspace_id == workspace, matches(filter_, _FILTER_COLUMNS)
     )
-    if after is not None:
-        key = sa.tuple_(webhook_deliveries.c.create_time, webhook_deliveries.c.id)
-        query = query.where(key < sa.tuple_(*after))
-    query = query.order_by(webhook_deliveries.c.create_time.desc(), webhook_deliveries.c.id.desc())
-    return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
+    key = (webhook_deliveries.c.create_time, webhook_deliveries.c.id)
+    query = newest_first(query, *key, after=after, limit=size + 1)
+    return [_delivery(row) for row in await connection.execute(query)]
 
 
 async def _write(
