@@ -1,6 +1,6 @@
 """What waits when an automation is paused, resumed or archived."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,16 @@ async def resume(rota: Running, name: str) -> None:
 
 async def archive(rota: Running, name: str) -> None:
     await rota.call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=name))
+
+
+async def create_late(rota: Running, after: datetime) -> Any:
+    """Creates an hourly automation whose first slot comes due after a moment: jitter is chance."""
+    said = news(triggers=[schedule("0 * * * *", jitter_seconds=3_600)])
+    while True:
+        made = await rota.create(said)
+        if made.triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo) > after:
+            return made
+        await rota.call("DeleteAutomation", pb.DeleteAutomationRequest(name=made.name))
 
 
 async def startable(rota: Running) -> tuple[list[Any], list[Any]]:
@@ -213,9 +223,9 @@ async def test_a_run_in_progress_changes_its_worker_while_its_automation_is_paus
 async def test_a_slot_inside_its_jitter_fires_at_the_pause_and_its_run_waits(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:
-    said = news(triggers=[schedule("0 * * * *", jitter_seconds=3_600)])
-    name = (await rota.create(said)).name
-    clock.set(FIRST + timedelta(seconds=1))
+    moment = FIRST + timedelta(seconds=1)
+    name = (await create_late(rota, moment)).name
+    clock.set(moment)
     await pause(rota, name)
     [slot] = await rota.slots(name)
     assert slot.outcome == pb.Slot.FIRED

@@ -8,7 +8,7 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
-from tests.scenarios.automation.test_pause import FIRST, MINUTE, every_minute, pause
+from tests.scenarios.automation.test_pause import FIRST, MINUTE, create_late, every_minute, pause
 from tests.scenarios.automation.test_pause_until import HOUR, ledger, pause_until
 from tests.support.automation import START, Running, execute, message, news, schedule
 from tests.support.refusals import refusal
@@ -100,10 +100,9 @@ async def test_a_skip_is_taken_back_until_its_time_has_come(
 async def test_a_slot_in_its_jitter_can_neither_be_skipped_nor_taken_back(
     still: Running, api_clock: ManualClock
 ) -> None:
-    said = news(triggers=[schedule("0 * * * *", jitter_seconds=3_600)])
-    name = (await still.create(said)).name
-    due = (await still.get(name)).triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo)
-    assert due > FIRST + MINUTE
+    made = await create_late(still, FIRST + MINUTE)
+    name = made.name
+    due = made.triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo)
     found = await skip(still, name)
     [skipped] = found.triggers[0].skipped_slots
     api_clock.set(FIRST + MINUTE)
