@@ -58,9 +58,10 @@ METHODS: Final[Mapping[str, MethodDescriptor]] = dict(_methods())
 # Which service calls those that only services may call.
 CALLERS: Final = {"AgentService": "automation_service", "NoticeService": "chat_service"}
 INTERNAL: Final = [name for name in METHODS if name.partition("/")[0] in CALLERS]
-# Streams that go on until somebody leaves, and the seconds that a test reads them.
+# Streams that go on until somebody leaves, and how long a test reads one that may say nothing.
 ENDLESS: Final = frozenset({"InboxService/WatchInboxItems"})
 SOON: Final = 1.5
+PATIENCE: Final = 60.0  # in seconds, for what comes
 PUBLIC: Final = [name for name in METHODS if name not in INTERNAL]
 
 
@@ -94,34 +95,47 @@ class Live:
         return self.chat if ours else self.automation
 
     def call(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
-        """The answer; of a stream all its frames."""
+        """The answer; of a stream all its frames, or the first of one that does not end."""
         kind = GetMessageClass(METHODS[method].output_type)
         answer = self.raw(method, request, metadata, address)
         if isinstance(answer, bytes):
             return kind.FromString(answer)
         return [kind.FromString(frame) for frame in answer]
 
-    def raw(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
+    def raw(
+        self,
+        method: str,
+        request: Message,
+        metadata: Metadata,
+        address: str = "",
+        seconds: float = PATIENCE,
+    ) -> Any:
         """What came over the wire: bytes, or of a stream the list of its frames.
 
-        Of one that does not end by itself it is the first, if one comes soon.
+        Of one that does not end by itself it is the first, if one comes within `seconds`.
         """
-        call = self.begin(method, request, metadata, address)
+        call = self.begin(method, request, metadata, address, seconds)
         if method in ENDLESS:
             return _first_frame(call)
         return list(call) if METHODS[method].server_streaming else call.result()
 
-    def begin(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
+    def begin(
+        self,
+        method: str,
+        request: Message,
+        metadata: Metadata,
+        address: str = "",
+        seconds: float = PATIENCE,
+    ) -> Any:
         """The call itself, for whoever wants to cut it. Frames are bytes."""
         channel: Any = self.channel(address or self.address(method))
         path = f"/{METHODS[method].containing_service.full_name}/{METHODS[method].name}"
         write = type(request).SerializeToString
         if METHODS[method].server_streaming:
             stream = channel.unary_stream(path, request_serializer=write)
-            seconds = SOON if method in ENDLESS else 60
             return stream(request, metadata=metadata, timeout=seconds)
         return channel.unary_unary(path, request_serializer=write).future(
-            request, metadata=metadata, timeout=60
+            request, metadata=metadata, timeout=seconds
         )
 
     def refusal(
