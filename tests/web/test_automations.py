@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
@@ -11,7 +12,7 @@ from rota.automation.v1 import automation_pb2 as automation
 
 from devstack.demo.controls import Controls
 from tests.web.acts import NAME, NEWS, approved, editing, ended, go_to, open_automation, row
-from tests.web.site import Site
+from tests.web.site import ZONE, Site
 from tests.web.stub import stubbed
 
 # How many squares lie only partly within the column that scrolls.
@@ -108,7 +109,8 @@ async def test_a_paused_automation_says_why_and_its_slots_say_so(
 async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(
     page: Page, stack: Site, workspace: str
 ) -> None:
-    await stack.approve(workspace, NEWS)
+    # At weekends too, so that tomorrow has a fire.
+    await stack.approve(workspace, "every day at 9 in Paris summarise the news")
     await open_automation(page, NAME)
     await page.get_by_role("button", name=re.compile("^Skip the next: ")).click()
     await page.get_by_label(re.compile("^Why is .* skipped")).fill("nobody is in")
@@ -125,9 +127,10 @@ async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(
     await expect(first).to_have_text(moment)
     pause = page.get_by_role("button", name="Pause", exact=True)
     await pause.click()
-    end = await page.evaluate(
-        "() => new Date(Date.now() + 86400000).toLocaleDateString('sv-SE') + 'T09:30'"
-    )
+    # Other tests have moved the service's clock: this person's shows the same.
+    await page.clock.set_fixed_time(stack.clock.now())
+    tomorrow = stack.clock.now().astimezone(ZoneInfo(ZONE)).date() + timedelta(days=1)
+    end = datetime.combine(tomorrow, time(9, 30), ZoneInfo(ZONE))
     until = page.get_by_label(re.compile("^Until when"))
     await page.get_by_label("Why?").fill("a move")
     await until.fill("2020-01-01T09:30")
@@ -136,13 +139,12 @@ async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(
         re.compile(r"^This moment is past \(it is \w")
     )
     await expect(page.get_by_label("Why?")).to_have_value("a move")
-    await until.fill(end)
+    await until.fill(f"{end:%Y-%m-%dT%H:%M}")
     await pause.click()
     await expect(page.get_by_text("Paused until tomorrow, 09:30: a move")).to_be_visible()
-    resumed = datetime.fromisoformat(end).astimezone()
     await expect(first).not_to_have_text(moment)
     listed = await first.get_attribute("datetime") or ""
-    assert datetime.fromisoformat(listed) >= resumed
+    assert datetime.fromisoformat(listed) >= end
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(page.get_by_text("Active", exact=True)).to_be_visible()
 
