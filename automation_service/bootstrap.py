@@ -95,7 +95,7 @@ from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
@@ -241,7 +241,7 @@ async def service(
         save_checks = SaveChecks(
             directory=remote,
             destinations=directory or DeliveryDirectory(db=db, threads=remote),
-            checks=Checks(sandbox=sandbox),
+            checks=CheckRunner(sandbox=sandbox),
         )
         page_key = await load_signing_key(db, SIGNING_KEYS, PAGE_TOKENS, clock.now())
         pages = PageReader(key=page_key, clock=clock)

@@ -29,7 +29,7 @@ from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.server import tune_gc
 from shared.sandbox.pool import Sandbox
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 
@@ -45,7 +45,7 @@ async def run(order: GraphSpec) -> Report:
             catalogue=current_catalogue,
             clock=SystemClock(),
             # Its processes start when a check costs much, as none does here.
-            checks=Checks(sandbox=Sandbox(module=SANDBOX_JOBS, size=1)),
+            checks=CheckRunner(sandbox=Sandbox(module=SANDBOX_JOBS, size=1)),
         )
         models = load_models(
             None,

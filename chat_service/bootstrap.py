@@ -35,10 +35,10 @@ from chat_service.api.payload_check import PayloadCheck
 from chat_service.api.tasks import AgentServicer
 from chat_service.flows import title_gen
 from chat_service.flows.dependencies import FlowDeps
+from chat_service.flows.flow_choice import run_segment
 from chat_service.flows.lost_usage import estimate_lost_usage
 from chat_service.flows.open_turn import TurnOpener
 from chat_service.flows.resume_routing import ResumeRouter
-from chat_service.flows.run_segment import run_segment
 from chat_service.flows.user_message import UserMessageReader
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
@@ -81,7 +81,7 @@ from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 NAME = "chat_service"
 SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
@@ -120,7 +120,7 @@ async def service(
     if settings.drain_wakeups:
         drain_wakeups(asyncio.get_running_loop())
     sandbox = Sandbox(module=SANDBOX_JOBS, size=settings.sandbox_processes)
-    checks = Checks(sandbox=sandbox)
+    checks = CheckRunner(sandbox=sandbox)
     fetcher = dataclasses.replace(fetcher or Fetcher(), sandbox=sandbox)
     timeouts = timeouts or Timeouts()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
@@ -298,7 +298,7 @@ def _servicers(
     waiting_turns: WaitingTurns,
     fetcher: Fetcher,
     toolbox: Toolset,
-    checks: Checks,
+    checks: CheckRunner,
 ) -> tuple[ChatServicer, AgentServicer]:
     db, clock, tenancy = deps.db, deps.clock, Tenancy(tables.tenants)
     access = Access(db=db, clock=clock, tenancy=tenancy)

@@ -16,7 +16,7 @@ from automation_service.automations.model_references import (
 )
 from shared import json_schema
 from shared.registries.catalogue import Catalogue
-from shared.validation.checks import Checks, check_quickly
+from shared.validation.check_runner import CheckRunner, check_quickly
 from shared.validation.violations import Violation
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class SaveChecks:
 
     directory: ModelDirectory
     destinations: DestinationDirectory
-    checks: Checks
+    checks: CheckRunner
 
     async def check_in(
         self, workspace: str, user: str, save: Callable[[CheckResults], Awaitable[T]]

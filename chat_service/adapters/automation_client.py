@@ -40,7 +40,7 @@ from shared.rpc.timestamps import from_timestamp, to_timestamp
 from shared.schedule import zones
 from shared.security.caller import ApprovalClaim
 from shared.validation import violations
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 AUTOMATION_SERVICE: Final = "automation_service"
 _UPDATE_MASK: Final = ("display_name", "description", "definition")
@@ -58,7 +58,7 @@ class AutomationClient:
     behalf: DelegatedCredentials
     results: ResultClient
     catalogue: Callable[[], Catalogue]
-    checks: Checks
+    checks: CheckRunner
     # The decision on the approval whose id is the request id of a change.
     claims: Callable[[UUID], Awaitable[ApprovalClaim | None]] | None = None
 

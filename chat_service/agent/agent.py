@@ -65,7 +65,7 @@ from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 NO_AUTOMATIONS: Final = "Automations in the workspace: none before this message"
 
@@ -99,7 +99,7 @@ class Agent:
         claims: ToolCallClaims,
         automations: AutomationsPort,
         catalogue: Callable[[], Catalogue],
-        checks: Checks,
+        checks: CheckRunner,
         clock: Clock,
         retry: RetryPolicies | None = None,
         images: Images | None = None,
@@ -372,7 +372,7 @@ def _has_output_schema(context: RunContext) -> bool:
     return context.task is not None and context.task.output_schema is not None
 
 
-async def _correction(snapshot: StateSnapshot, context: RunContext, checks: Checks) -> Any:
+async def _correction(snapshot: StateSnapshot, context: RunContext, checks: CheckRunner) -> Any:
     """Returns the graph input that corrects an answer; None when it fits the output schema.
 
     An answer is corrected once. Raises ModelUnavailable when the second one does not fit.

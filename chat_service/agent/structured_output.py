@@ -8,7 +8,7 @@ from shared import canonical_json, json_schema
 from shared.sandbox.failure import JobFailed
 
 if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
-    from shared.validation.checks import Checks
+    from shared.validation.check_runner import CheckRunner
 
 # Of reading so many characters of an answer, in the units of json_schema.
 _TEXT_COST: Final = 8
@@ -22,7 +22,7 @@ class AnswerJob(TypedDict):
 
 
 async def find_output(
-    checks: "Checks", text: str, schema: Mapping[str, Any], *, workspace: str
+    checks: "CheckRunner", text: str, schema: Mapping[str, Any], *, workspace: str
 ) -> dict[str, Any] | list[str]:
     """Returns what `read_output` does, without holding the loop. Raises ServiceUnavailable."""
     job: AnswerJob = {"text": text, "schema": schema}

@@ -15,7 +15,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.place import Place
+from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.segment import Segment
 from shared import errors, resources
 from shared.db import database
@@ -51,11 +51,11 @@ class ApprovalDecider:
         by: str,
         key: IdempotencyKey,
         whole: bool,
-    ) -> Place:
-        """Decides, starts the segment that follows and returns the place before its frames."""
+    ) -> FrameCursor:
+        """Decides, starts the segment that follows and returns the cursor before its frames."""
         # A repeat of the request succeeds, though its approvals are decided by now.
         if (made := await self.idempotency.look_up(key)) is not None:
-            return Place.from_json(made)
+            return FrameCursor.from_json(made)
         async with self.db.connect() as connection:
             found = await self.router.read_approvals(connection, turn)
         # Without a connection, as the checks call the other service, which may call back.
@@ -72,35 +72,35 @@ class ApprovalDecider:
         by: str,
         key: IdempotencyKey,
         whole: bool,
-    ) -> Place:
+    ) -> FrameCursor:
         started: list[tuple[Segment, list[bytes]]] = []
 
         async def make() -> str:
             resumed = await self.router.decide(connection, turn.id, checked, by=by, whole=whole)
             if resumed is not None:
                 started.append(resumed)
-                place = Place(turn=turn.id, sequence=resumed[0].turn.segments[-1])
+                cursor = FrameCursor(turn=turn.id, sequence=resumed[0].turn.segments[-1])
             else:
-                place = await self._find_next_segment(connection, turn, checked)
-            return place.to_json()
+                cursor = await self._find_next_segment(connection, turn, checked)
+            return cursor.to_json()
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
         for segment, stored in started:
             self.turn_engine.start(segment, stored)
-        return Place.from_json(made)
+        return FrameCursor.from_json(made)
 
     async def _find_next_segment(
         self, connection: AsyncConnection, turn: Turn, decisions: Sequence[ApprovalDecision]
-    ) -> Place:
-        """Returns the place before the segment that followed the decisions, or the turn's end."""
+    ) -> FrameCursor:
+        """Returns the cursor before the segment that followed the decisions, or the turn's end."""
         row = await turns.get(connection, turn.id)
         approval = await approvals.get(connection, decisions[0].approval)
         if row is None or approval is None:
             raise errors.ResourceNotFound(decisions[0].name)
         if approval.segment + 1 >= len(row.segments):
-            return Place(turn=turn.id, sequence=row.last_sequence)
-        return Place(turn=turn.id, sequence=row.segments[approval.segment + 1])
+            return FrameCursor(turn=turn.id, sequence=row.last_sequence)
+        return FrameCursor(turn=turn.id, sequence=row.segments[approval.segment + 1])
 
 
 def parse_decisions(

@@ -18,7 +18,7 @@ from shared.definition.envelope import AutomationCreate, dump
 from shared.json_path import append_path
 from shared.sandbox.failure import JobFailed
 from shared.validation import never_fires
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 from shared.validation.violations import TOO_LONG
 
 _CHECKED_AS_SHOWN = (ActionType.QUESTION, ActionType.PAUSE, ActionType.SKIP, ActionType.UNSKIP)
@@ -36,7 +36,7 @@ class ModelLookup(Protocol):
 class PayloadCheck:
     automations: AutomationsPort
     models: ModelLookup
-    checks: Checks
+    checks: CheckRunner
     clock: Clock
 
     async def check(

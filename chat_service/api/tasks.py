@@ -24,7 +24,7 @@ from chat_service.persistence import approvals, messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.place import Place
+from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
 from shared import canonical_json, errors, resources
 from shared.db import database
@@ -32,7 +32,7 @@ from shared.registries.catalogue import Catalogue
 from shared.rpc import status, struct
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.timestamps import to_timestamp
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 # How long CancelTask waits for the end of a task, to tell what it used.
 CANCEL_SECONDS: Final = 5.0
@@ -51,7 +51,7 @@ class AgentServicer(RunResultServicer):
     watcher: TurnWatcher
     model_loader: ModelLoader
     catalogue: Callable[[], Catalogue]
-    checks: Checks
+    checks: CheckRunner
 
     async def RunTask(
         self, request: pb.RunTaskRequest, context: Any
@@ -111,8 +111,8 @@ class AgentServicer(RunResultServicer):
         """What a turn used, when it ends within CANCEL_SECONDS."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
-                place = Place(turn=turn.id, sequence=turn.last_sequence)
-                async for _ in self.watcher.watch(place):
+                cursor = FrameCursor(turn=turn.id, sequence=turn.last_sequence)
+                async for _ in self.watcher.watch(cursor):
                     pass
         async with self.db.connect() as connection:
             ended = await turns.get(connection, turn.id)
@@ -160,7 +160,7 @@ class AgentServicer(RunResultServicer):
         if not turn.frames_kept:
             yield await self._read_result(turn)
             return
-        async for stored in self.watcher.watch(Place(turn=turn_id, sequence=0)):
+        async for stored in self.watcher.watch(FrameCursor(turn=turn_id, sequence=0)):
             frame = chat_pb2.TurnEvent.FromString(stored)
             event = await self._task_event(turn, frame)
             if event is None:
@@ -302,7 +302,7 @@ def list_capabilities(
     )
 
 
-async def _answer(checks: Checks, turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
+async def _answer(checks: CheckRunner, turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
     # The parts before the last tool call are not the answer.
     text = message.parts[-1].text if message.parts else ""
     assert turn.task is not None

@@ -28,7 +28,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.burst import Burst
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
-from chat_service.turns.place import Place
+from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, filters, resources
 from shared.db import database
@@ -55,7 +55,7 @@ class TurnServicer(ResourceServicer):
         self.burst.note()
         return self.watcher.watch(self._send_message(request))
 
-    async def _send_message(self, request: pb.SendMessageRequest) -> Place:
+    async def _send_message(self, request: pb.SendMessageRequest) -> FrameCursor:
         workspace = resources.THREAD.parse(request.name)["workspace"]
         who = self.access.identify(request.name)
         key = IdempotencyKey.of(request, rpc="SendMessage", workspace=workspace, user=who.user)
@@ -63,7 +63,7 @@ class TurnServicer(ResourceServicer):
 
     async def _open_turn(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller, key: IdempotencyKey
-    ) -> Place:
+    ) -> FrameCursor:
         """Returns the start of the turn that the request opens, or opened before."""
         others = needs_io(request.message)
         plain = bool(
@@ -73,10 +73,10 @@ class TurnServicer(ResourceServicer):
             await self.access.admit(request.name, "editor")
             # A repeat of a request fetches and checks nothing again.
             if others and (made := await self.idempotency.look_up(key)) is not None:
-                return Place.from_json(made)
+                return FrameCursor.from_json(made)
         new_turn = await self._new_turn(request, workspace, who)
 
-        async def start_plain() -> Place | None:
+        async def start_plain() -> FrameCursor | None:
             opened = await self._open_plain(new_turn, key)
             if opened is None:
                 return None
@@ -84,16 +84,16 @@ class TurnServicer(ResourceServicer):
             self.turn_engine.start(opened.segment, opened.frames)
             return _start_of(opened.segment.turn)
 
-        async def start() -> Place:
-            place, opened = await self._open(new_turn, key)
+        async def start() -> FrameCursor:
+            cursor, opened = await self._open(new_turn, key)
             if opened is not None:
                 self.turn_engine.start(opened.segment, opened.frames)
-            return place
+            return cursor
 
         background = self.turn_engine.background
         if plain:
-            if (place := await background.run(start_plain())) is not None:
-                return place
+            if (cursor := await background.run(start_plain())) is not None:
+                return cursor
             await self.access.admit(request.name, "editor")
         return await background.run_limited(start)
 
@@ -138,7 +138,7 @@ class TurnServicer(ResourceServicer):
 
     async def _open(
         self, new_turn: NewTurn, key: IdempotencyKey
-    ) -> tuple[Place, OpenedSegment | None]:
+    ) -> tuple[FrameCursor, OpenedSegment | None]:
         """Opens the turn in a transaction. Returns its start, and None if it was open before.
 
         Raises the refusal.
@@ -152,12 +152,12 @@ class TurnServicer(ResourceServicer):
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
-        return Place.from_json(made), next(iter(opened), None)
+        return FrameCursor.from_json(made), next(iter(opened), None)
 
     def ResumeTurn(self, request: pb.ResumeTurnRequest, context: Any) -> AsyncIterator[bytes]:
         return self.watcher.watch(self._resume_turn(request))
 
-    async def _resume_turn(self, request: pb.ResumeTurnRequest) -> Place:
+    async def _resume_turn(self, request: pb.ResumeTurnRequest) -> FrameCursor:
         workspace, turn = await self._find_chat_turn(request.name)
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="ResumeTurn", workspace=workspace, user=who.user)
@@ -165,13 +165,13 @@ class TurnServicer(ResourceServicer):
         return await self.decider.decide(turn, decisions, by=who.user, key=key, whole=True)
 
     def WatchTurn(self, request: pb.WatchTurnRequest, context: Any) -> AsyncIterator[bytes]:
-        return self.watcher.watch(self._find_place(request))
+        return self.watcher.watch(self._find_cursor(request))
 
-    async def _find_place(self, request: pb.WatchTurnRequest) -> Place:
+    async def _find_cursor(self, request: pb.WatchTurnRequest) -> FrameCursor:
         _, turn = await self._find_turn(request.name, "viewer")
         if request.after_sequence > turn.last_sequence:
             raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
-        return Place(turn=turn.id, sequence=request.after_sequence)
+        return FrameCursor(turn=turn.id, sequence=request.after_sequence)
 
     async def GetTurn(self, request: pb.GetTurnRequest, context: Any) -> pb.Turn:
         _, turn = await self._find_turn(request.name, "viewer")
@@ -222,7 +222,7 @@ class TurnServicer(ResourceServicer):
             await self.idempotency.run(connection, key, make)
         self.turn_engine.cancel(turn.id)
         await self.waiting_turns.delete_if_finished(turn.id)
-        async for _ in self.watcher.watch(Place(turn=turn.id, sequence=turn.last_sequence)):
+        async for _ in self.watcher.watch(FrameCursor(turn=turn.id, sequence=turn.last_sequence)):
             pass
         async with self.db.connect() as connection:
             return await self._read_turn(connection, turn.id)
@@ -263,5 +263,5 @@ def _locale(given: str) -> str:
     return given
 
 
-def _start_of(turn: Turn) -> Place:
-    return Place(turn=turn.id, sequence=0)
+def _start_of(turn: Turn) -> FrameCursor:
+    return FrameCursor(turn=turn.id, sequence=0)

@@ -23,7 +23,7 @@ from chat_service.runtime.ports import (
 from chat_service.runtime.timeouts import Timeouts
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
 STAMP = "rota"  # our key in a message's metadata
 
@@ -48,7 +48,7 @@ class AgentDeps:
     claims: ToolCallClaims
     automations: AutomationsPort
     catalogue: Callable[[], Catalogue]
-    checks: Checks
+    checks: CheckRunner
     clock: Clock
     retry: RetryPolicies
     images: Images | None = None

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
+from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.frame_log import FrameLog, TurnLog
-from chat_service.turns.place import Place
 from shared import errors
 from shared.aio import Notifier
 from shared.clock import Clock
@@ -46,17 +46,17 @@ class TurnWatcher:
         self._watched: dict[UUID, _Watch] = {}
         self._any = asyncio.Event()
 
-    async def watch(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
-        """A turn's frames after a place, as they are stored, up to the first terminal one.
+    async def watch(self, cursor: FrameCursor | Awaitable[FrameCursor]) -> AsyncIterator[bytes]:
+        """A turn's frames after a cursor, as they are stored, up to the first terminal one.
 
         Ends at once when the turn has ended and has no frame left. Heartbeats repeat the last
         sequence while the turn runs or waits. Raises StreamTruncated below the kept frames. An
-        awaitable place is awaited first, so that the request that opens a turn is not held in
+        awaitable cursor is awaited first, so that the request that opens a turn is not held in
         memory while its stream waits for days.
         """
-        start = place if isinstance(place, Place) else await place
+        start = cursor if isinstance(cursor, FrameCursor) else await cursor
         turn, after = start.turn, start.sequence
-        del place, start
+        del cursor, start
         watch = self._watched.setdefault(turn, _Watch())
         watch.watchers += 1
         self._any.set()

@@ -7,6 +7,6 @@ from typing import Final
 
 from chat_service.bootstrap import SANDBOX_JOBS
 from shared.sandbox.pool import Sandbox
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 
-CHECKS: Final = Checks(sandbox=Sandbox(module=SANDBOX_JOBS))
+CHECKS: Final = CheckRunner(sandbox=Sandbox(module=SANDBOX_JOBS))

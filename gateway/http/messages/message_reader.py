@@ -9,7 +9,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.http.messages.json_text import DoubledObject
-from gateway.http.messages.names import Place, fields_of, format_path, nearest
+from gateway.http.messages.names import FieldPath, fields_of, format_path, nearest
 from gateway.http.messages.scalar import (
     WELL_KNOWN,
     WrongValue,
@@ -42,8 +42,8 @@ class MessageReader:
 
     violations: list[Violation] = field(default_factory=list)
 
-    def read(self, message: Any, value: Any, at: Place, depth: int = 1) -> None:
-        """Fills a message from its JSON value; `at` is the place of the value."""
+    def read(self, message: Any, value: Any, at: FieldPath, depth: int = 1) -> None:
+        """Fills a message from its JSON value; `at` is the path of the value."""
         kind: Descriptor = message.DESCRIPTOR
         special = _SPECIAL.get(kind.full_name)
         if depth > DEEPEST_MESSAGE:
@@ -61,10 +61,10 @@ class MessageReader:
         if len(self.violations) >= MOST_VIOLATIONS:
             raise TooMany
 
-    def _refuse(self, at: Place, description: str, reason: str) -> None:
+    def _refuse(self, at: FieldPath, description: str, reason: str) -> None:
         self.add(format_path(at), description, reason)
 
-    def _is_object(self, value: Any, at: Place) -> bool:
+    def _is_object(self, value: Any, at: FieldPath) -> bool:
         if not isinstance(value, dict):
             self._refuse(at, f"must be an object, not {describe(value)}", "INVALID")
             return False
@@ -73,7 +73,7 @@ class MessageReader:
                 self._refuse((at, name), "stands twice in this object", "DUPLICATE_FIELD")
         return True
 
-    def _members(self, message: Any, value: dict[str, Any], at: Place, depth: int) -> None:
+    def _members(self, message: Any, value: dict[str, Any], at: FieldPath, depth: int) -> None:
         kind: Descriptor = message.DESCRIPTOR
         known = fields_of(kind)
         seen: dict[str, str] = {}
@@ -88,13 +88,13 @@ class MessageReader:
                 seen[found.name] = name
                 self._field(message, found, item, path, depth)
 
-    def _unknown(self, kind: Descriptor, name: str, path: Place) -> None:
+    def _unknown(self, kind: Descriptor, name: str, path: FieldPath) -> None:
         meant = nearest(kind, name)
         hint = f"; did you mean {meant}?" if meant else ""
         self._refuse(path, f"is not a field of this object{hint}", "UNKNOWN_FIELD")
 
     def _field(
-        self, message: Any, found: FieldDescriptor, value: Any, path: Place, depth: int
+        self, message: Any, found: FieldDescriptor, value: Any, path: FieldPath, depth: int
     ) -> None:
         if value is None and not _takes_null(found):
             return  # as if it were not there
@@ -113,7 +113,7 @@ class MessageReader:
             self._scalar(found, value, path, partial(setattr, message, found.name))
 
     def _list(
-        self, message: Any, found: FieldDescriptor, value: Any, at: Place, depth: int
+        self, message: Any, found: FieldDescriptor, value: Any, at: FieldPath, depth: int
     ) -> None:
         if not isinstance(value, list):
             self._refuse(at, f"must be a list, not {describe(value)}", "INVALID")
@@ -126,7 +126,9 @@ class MessageReader:
             else:
                 self._scalar(found, item, path, held.append)
 
-    def _map(self, message: Any, found: FieldDescriptor, value: Any, at: Place, depth: int) -> None:
+    def _map(
+        self, message: Any, found: FieldDescriptor, value: Any, at: FieldPath, depth: int
+    ) -> None:
         if not self._is_object(value, at):
             return
         entry: Any = found.message_type.fields_by_name  # type: ignore[union-attr]
@@ -144,20 +146,20 @@ class MessageReader:
                 self._scalar(entry["value"], item, path, partial(held.__setitem__, key))
 
     def _scalar(
-        self, found: FieldDescriptor, value: Any, path: Place, put: Callable[[Any], None]
+        self, found: FieldDescriptor, value: Any, path: FieldPath, put: Callable[[Any], None]
     ) -> None:
         try:
             put(read_scalar(found, value))
         except WrongValue as exc:
             self._refuse(path, str(exc), "INVALID")
 
-    def _well_known(self, message: Any, value: Any, at: Place) -> None:
+    def _well_known(self, message: Any, value: Any, at: FieldPath) -> None:
         try:
             put_well_known(message, value)
         except WrongValue as exc:
             self._refuse(at, str(exc), "INVALID")
 
-    def _struct(self, message: Any, value: Any, at: Place, depth: int) -> None:
+    def _struct(self, message: Any, value: Any, at: FieldPath, depth: int) -> None:
         if self._is_object(value, at):
             held = message.fields
             for name, item in value.items():
@@ -168,7 +170,7 @@ class MessageReader:
                 else:
                     self._value(made, item, (at, name), depth + 2)
 
-    def _value(self, message: Any, value: Any, at: Place, depth: int) -> None:
+    def _value(self, message: Any, value: Any, at: FieldPath, depth: int) -> None:
         kind = type(value)
         if kind is str:
             self._text(message, value, at)
@@ -187,13 +189,13 @@ class MessageReader:
             message.struct_value.SetInParent()
             self._struct(message.struct_value, value, at, depth + 1)
 
-    def _text(self, message: Any, value: str, at: Place) -> None:
+    def _text(self, message: Any, value: str, at: FieldPath) -> None:
         try:
             message.string_value = value
         except UnicodeEncodeError:
             self._refuse(at, _HALF, "NOT_CANONICAL")
 
-    def _number(self, message: Any, value: float, at: Place) -> None:
+    def _number(self, message: Any, value: float, at: FieldPath) -> None:
         try:
             message.number_value = value
             too_large = math.isinf(value)
@@ -202,7 +204,7 @@ class MessageReader:
         if too_large:
             self._refuse(at, "is too large", "NOT_CANONICAL")
 
-    def _values(self, message: Any, value: Any, at: Place, depth: int) -> None:
+    def _values(self, message: Any, value: Any, at: FieldPath, depth: int) -> None:
         if not isinstance(value, list):
             self._refuse(at, f"must be a list, not {describe(value)}", "INVALID")
             return
@@ -210,7 +212,7 @@ class MessageReader:
             self._value(message.values.add(), item, (at, index), depth + 1)
 
 
-_SPECIAL: Final[dict[str, Callable[[MessageReader, Any, Any, Place, int], None]]] = {
+_SPECIAL: Final[dict[str, Callable[[MessageReader, Any, Any, FieldPath, int], None]]] = {
     _STRUCT: MessageReader._struct,
     _VALUE: MessageReader._value,
     _LIST: MessageReader._values,

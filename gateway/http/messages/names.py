@@ -32,17 +32,17 @@ def to_snake(name: str) -> str:
     return _UPPER.sub(lambda found: "_" + found[0].lower(), name)
 
 
-# A place in JSON: the place that it is in, and the member or index there; empty for the whole.
+# A path in JSON: that of what a value is in, and the member or index there; empty for the whole.
 # It is written out only where something is wrong.
-Place = tuple[Any, ...]
-ROOT: Final[Place] = ()
+FieldPath = tuple[Any, ...]
+ROOT: Final[FieldPath] = ()
 
 
-def format_path(place: Place) -> str:
+def format_path(path: FieldPath) -> str:
     """Returns `a.b[0]["two words"]`: a name that is no word is a JSON string in brackets."""
     parts: list[str] = []
-    while place:
-        place, part = place
+    while path:
+        path, part = path
         parts.append(_format(part))
     return "".join(reversed(parts)).removeprefix(".")
 

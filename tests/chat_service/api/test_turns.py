@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
-from chat_service.turns.place import Place
+from chat_service.turns.frame_cursor import FrameCursor
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, kinds, said, thread_of, told, until
@@ -85,7 +85,7 @@ async def test_a_request_stored_with_turn_at_sequence_replays_its_segment(chat: 
         stored = requests.c.request_id == request_id
         was = await connection.scalar(sa.select(requests.c.resource).where(stored))
         await connection.execute(sa.update(requests).where(stored).values(resource=f"{turn}@0"))
-    assert was == Place(turn=UUID(turn), sequence=0).to_json()
+    assert was == FrameCursor(turn=UUID(turn), sequence=0).to_json()
     again = await chat.send("hello", request_id=request_id)
     assert [e.SerializeToString() for e in again] == [e.SerializeToString() for e in first]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.runtime.timeouts import Timeouts
+from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.frame_log import (
     MAX_REST_SECONDS,
     MIN_REST_SECONDS,
@@ -19,7 +20,6 @@ from chat_service.turns.frame_log import (
     TurnLog,
     rest_seconds,
 )
-from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.support.chat import START
@@ -175,7 +175,7 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
     watcher = TurnWatcher(log._db, log, ManualClock(START), heartbeat_seconds=3600.0)
 
     async def watch() -> None:
-        async for frame in watcher.watch(Place(turn=turn.turn, sequence=0)):
+        async for frame in watcher.watch(FrameCursor(turn=turn.turn, sequence=0)):
             event = pb.TurnEvent.FromString(frame)
             seen.append(f"{event.sequence} {event.text_delta.text}")
 

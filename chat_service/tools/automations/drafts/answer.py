@@ -10,7 +10,7 @@ from shared import json_schema
 from shared.sandbox.failure import JobFailed
 
 if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
-    from shared.validation.checks import Checks
+    from shared.validation.check_runner import CheckRunner
 
 _FIELDS: Final = frozenset({"display_name", "description", "definition"})
 _ISSUES: Final = "issues"
@@ -34,7 +34,7 @@ class AnswerForm(TypedDict):
     issues: list[str]
 
 
-async def find_drafts(checks: "Checks", text: str, *, workspace: str) -> list[DraftAnswer]:
+async def find_drafts(checks: "CheckRunner", text: str, *, workspace: str) -> list[DraftAnswer]:
     """Returns what `read_drafts` does, without holding the loop. Raises ServiceUnavailable.
 
     There is no answer in a text that takes too long to read.

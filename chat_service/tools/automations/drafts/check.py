@@ -20,7 +20,7 @@ from shared.validation.check import TRIGGERS, check
 from shared.validation.violations import TOO_LONG, Violation
 
 if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it
-    from shared.validation.checks import Checks
+    from shared.validation.check_runner import CheckRunner
 
 _REQUIRED: Final = re.compile(r"'(\w+)' is a required property")
 # by the reason of a fault
@@ -100,7 +100,7 @@ def check_draft(job: DraftJob) -> list[list[str]]:
 
 
 async def find_draft_faults(
-    checks: "Checks",
+    checks: "CheckRunner",
     draft: Mapping[str, Any],
     schema: Mapping[str, Any],
     catalogue: Catalogue,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gateway.http
-from gateway.http.messages.names import ROOT, Place, format_path
+from gateway.http.messages.names import ROOT, FieldPath, format_path
 from shared.errors import FieldReason
 from shared.json_path import join_path
 
@@ -18,8 +18,8 @@ _REASON = re.compile(r'(?:reader\.add|self\.add|_refuse|Violation)\([^\n]*?"([A-
 
 @given(st.lists(st.text(max_size=6) | st.integers(0, 99) | st.sampled_from(["plan", "a b", "é"])))
 def test_a_path_is_written_as_the_services_write_it(parts: list[str | int]) -> None:
-    def inside(place: Place, part: str | int) -> Place:
-        return (place, part)
+    def inside(path: FieldPath, part: str | int) -> FieldPath:
+        return (path, part)
 
     assert format_path(reduce(inside, parts, ROOT)) == join_path("", parts)
 

@@ -13,7 +13,7 @@ from chat_service.tools.automations.drafts.answer import (
 )
 from shared import json_schema
 from shared.sandbox.pool import Sandbox
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 from tests.support.checks import CHECKS
 
 DRAFT: Final[dict[str, Any]] = {
@@ -93,12 +93,12 @@ async def test_a_long_answer_is_read_outside_of_the_loop_with_the_same_outcome(t
 
 
 async def test_a_short_answer_needs_no_sandbox() -> None:
-    nowhere = Checks(sandbox=Sandbox(module="no.such.module"))
+    nowhere = CheckRunner(sandbox=Sandbox(module="no.such.module"))
     text = f'{{"draft": {TEXT}, "issues": ["a"]}}'
     assert await find_drafts(nowhere, text, workspace="w") == read_drafts(text)
 
 
 async def test_an_answer_that_the_sandbox_gives_up_has_no_draft() -> None:
     sandbox = Sandbox(module="tests.support.sandbox_failures.memory")
-    assert await find_drafts(Checks(sandbox=sandbox), LONG, workspace="w") == []
+    assert await find_drafts(CheckRunner(sandbox=sandbox), LONG, workspace="w") == []
     await sandbox.close()

@@ -1,4 +1,4 @@
-"""A place in the frames of a turn, where a stream begins."""
+"""A cursor in the frames of a turn, behind which a stream begins."""
 
 import json
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from shared import compact_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The place behind the frame with `sequence`; 0 is the start of the turn."""
+class FrameCursor:
+    """It stands behind the frame with `sequence`; 0 is the start of the turn."""
 
     turn: UUID
     sequence: int
@@ -22,7 +22,7 @@ class Place:
     def from_json(cls, text: str) -> Self:
         """Also reads `turn@sequence`, which stored requests may hold."""
         if text.startswith("{"):
-            place = json.loads(text)
-            return cls(turn=UUID(place["turn"]), sequence=place["sequence"])
+            cursor = json.loads(text)
+            return cls(turn=UUID(cursor["turn"]), sequence=cursor["sequence"])
         turn, _, sequence = text.partition("@")
         return cls(turn=UUID(turn), sequence=int(sequence))

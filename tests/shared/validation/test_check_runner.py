@@ -17,7 +17,7 @@ from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue
 from shared.sandbox.pool import Sandbox
 from shared.validation.check import MAX_VALUES, check
-from shared.validation.checks import Checks
+from shared.validation.check_runner import CheckRunner
 from tests.shared.validation.test_check import CATALOGUE, GOOD
 
 # Calls of functions, Python's and C's: a hundredth of a second has about so many.
@@ -25,16 +25,16 @@ MOST_CALLS = 150_000
 
 
 @pytest.fixture(scope="module")
-async def checks() -> AsyncIterator[Checks]:
+async def checks() -> AsyncIterator[CheckRunner]:
     sandbox = Sandbox(module="automation_service.sandbox_jobs")
-    yield Checks(sandbox=sandbox)
+    yield CheckRunner(sandbox=sandbox)
     await sandbox.close()
 
 
 @pytest.fixture(scope="module")
-def nowhere() -> Checks:
+def nowhere() -> CheckRunner:
     """Can do only what is quick."""
-    return Checks(sandbox=Sandbox(module="no.such.module"))
+    return CheckRunner(sandbox=Sandbox(module="no.such.module"))
 
 
 def _nest(keyword: str, depth: int) -> Any:
@@ -125,7 +125,9 @@ def _apply_quickly(schema: Any, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_costly_schema_leaves_the_loop_and_says_the_same(checks: Checks, name: str) -> None:
+async def test_a_costly_schema_leaves_the_loop_and_says_the_same(
+    checks: CheckRunner, name: str
+) -> None:
     schema, value = HOSTILE[name]
     with pytest.raises(json_schema.NotQuick):
         _apply_quickly(schema, value)
@@ -136,14 +138,14 @@ async def test_a_costly_schema_leaves_the_loop_and_says_the_same(checks: Checks,
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_schema_without_bounds_is_refused_soon(checks: Checks, name: str) -> None:
+async def test_a_schema_without_bounds_is_refused_soon(checks: CheckRunner, name: str) -> None:
     schema = REFUSED[name]
     assert await checks.find_problem(schema, workspace="w")
     with pytest.raises(json_schema.NotQuick), json_schema.quick_cost(0):
         json_schema.find_faults({"type": "string"}, "x")
 
 
-async def test_what_is_quick_needs_no_sandbox(nowhere: Checks) -> None:
+async def test_what_is_quick_needs_no_sandbox(nowhere: CheckRunner) -> None:
     assert await nowhere.find_faults({"type": "string"}, 1, workspace="w")
     assert await nowhere.find_problem({"type": "object"}, workspace="w") is None
     assert await nowhere.check(GOOD, CATALOGUE, workspace="w") == []
@@ -221,7 +223,7 @@ def test_any_accepted_schema_ends_within_the_cost_of_a_loop(schema: Any, value: 
     assert _count_calls(lambda: _apply_quickly(document, value)) < MOST_CALLS
 
 
-async def test_a_costly_definition_leaves_the_loop_and_says_the_same(checks: Checks) -> None:
+async def test_a_costly_definition_leaves_the_loop_and_says_the_same(checks: CheckRunner) -> None:
     create = deepcopy(GOOD)
     step = create["definition"]["plan"][0]
     step["config"]["prompt"] = "{{ inputs.topic | upper }} {{ inputs.missing }}" * 60
@@ -257,7 +259,7 @@ def test_a_catalogue_comes_back_from_its_form() -> None:
     assert (post.gives_output, post.needs_output) == (False, DELIVER.needs_output)
 
 
-async def test_a_catalogue_without_a_form_is_checked_against_here(nowhere: Checks) -> None:
+async def test_a_catalogue_without_a_form_is_checked_against_here(nowhere: CheckRunner) -> None:
     known = CATALOGUE.actions["agent_task"]
     assert known.config_model is not None
 
@@ -272,7 +274,9 @@ async def test_a_catalogue_without_a_form_is_checked_against_here(nowhere: Check
     assert await nowhere.check(create, local, workspace="w") == check(create, local)
 
 
-async def test_the_checks_of_one_workspace_do_not_wait_for_those_of_another(checks: Checks) -> None:
+async def test_the_checks_of_one_workspace_do_not_wait_for_those_of_another(
+    checks: CheckRunner,
+) -> None:
     schema, value = HOSTILE["uniqueItems of objects"]
     many = [
         asyncio.create_task(checks.find_faults(schema, value, workspace="many")) for _ in range(12)

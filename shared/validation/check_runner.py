@@ -1,4 +1,4 @@
-"""Checks that a service's loop has time for, and those that it leaves to a sandbox."""
+"""The runner of checks: in this process where they are quick, else in the sandbox."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checks:
+class CheckRunner:
     """Does a check in this process as long as it costs little, and else in the sandbox.
 
     What costs more than json_schema.QUICK_COST begins anew in the sandbox, with the limits that
