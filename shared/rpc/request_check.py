@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, cast
 
@@ -105,17 +105,6 @@ def find_reason(rule: str, *, is_empty: bool = False) -> FieldReason:
     return RULES.get(kind, FieldReason.INVALID)
 
 
-def find_unstorable(request: Message) -> Sequence[FieldViolation]:
-    """Returns texts with NUL, which PostgreSQL does not store, and numbers that JSON does not have.
-
-    Those of open objects too, wherever they stand in them; at most MAX_VIOLATIONS. Raises
-    InvalidRequest for a request with too many values.
-    """
-    reading = _RequestReader()
-    reading.read(request)
-    return reading.unstorable
-
-
 def find_misnamed(request: Message) -> Iterator[FieldViolation]:
     """Yields the name of the resource that an update is about, if it has not the resource's form.
 
@@ -162,7 +151,9 @@ class _TooMuch(Exception):
 class _RequestReader:
     """One look at all that a request holds, which ends where there is too much of it.
 
-    What the service writes is ignored: it is neither counted nor looked at.
+    What the service writes is ignored: it is neither counted nor looked at. `unstorable` are texts
+    with NUL, which PostgreSQL does not store, and numbers that JSON does not have; MAX_VIOLATIONS
+    at most.
     """
 
     def __init__(self) -> None:
