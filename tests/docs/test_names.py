@@ -56,6 +56,15 @@ def test_a_class_of_one_word_is_a_noun() -> None:
     assert odd == []
 
 
+def test_a_module_says_what_it_is() -> None:
+    silent = [
+        str(file.relative_to(ROOT))
+        for file in modules((*PRODUCT, "tests/support"))
+        if not ast.get_docstring(ast.parse(file.read_text()))
+    ]
+    assert silent == []
+
+
 def test_a_folder_holds_no_more_than_a_stranger_can_scan() -> None:
     counts: dict[str, int] = defaultdict(int)
     for file in modules():

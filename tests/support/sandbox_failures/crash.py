@@ -1,3 +1,5 @@
+"""Rendering ends its process."""
+
 from tests.support.sandbox_jobs import end
 
 JOBS = {"render_step": end}
