@@ -330,7 +330,11 @@ async def test_a_delivery_is_chosen_from_what_there_is(browser: Browser) -> None
 
 async def test_a_card_names_where_the_result_goes(browser: Browser) -> None:
     told = [
-        {"destination": "inbox", "kind": "inbox", "display_name": "the inbox of whom it runs for"},
+        {
+            "destination": "inbox",
+            "kind": "inbox",
+            "display_name": "the inbox of the person it runs for",
+        },
         {
             "destination": "workspaces/w/destinations/team",
             "kind": "slack",
@@ -344,7 +348,7 @@ async def test_a_card_names_where_the_result_goes(browser: Browser) -> None:
     items = section.get_by_role("listitem")
     await expect(items).to_have_text(
         [
-            re.compile(r"^the inbox of whom it runs for\s*$"),
+            re.compile(r"^the inbox of the person it runs for\s*$"),
             re.compile(r"^Team\s*slack, hooks.slack.com$"),
         ]
     )

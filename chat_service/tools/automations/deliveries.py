@@ -14,7 +14,7 @@ from shared.definition.destination_names import INBOX, THREAD, is_destination, i
 DELIVER: Final = "deliver"
 UNTITLED: Final = "Untitled thread"
 HERE: Final = "this conversation"
-_OF_AUTHOR: Final = "the inbox of whom it runs for"
+_OF_AUTHOR: Final = "the inbox of the person it runs for"
 _OF_OTHERS: Final = "a personal destination of another member"
 _UNKNOWN: Final = "a destination that is gone, or another member's own"
 _SHOWN: Final = 120  # characters of a name

@@ -60,7 +60,7 @@ function Signed() {
       <Sidebar />
       <main id="main" tabIndex={-1}>
         {!online.value && (
-          <p class="offline" role="status"><Icon name="warning" />No connection. It goes on as soon as there is one.</p>
+          <p class="offline" role="status"><Icon name="warning" />No connection. This page continues as soon as there is one.</p>
         )}
         {linkFault.value && (
           <p class="offline" role="alert">

@@ -81,7 +81,7 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
     "aria-controls": open ? "mentions" : undefined,
     "aria-activedescendant": list.length ? `mention-${at}` : undefined,
   };
-  return { open, list, hint: looks ? "Looking further…" : found.length > SHOWN ? "More fit: go on typing." : "", at, look, close, pick, pressed, begin: start, marks };
+  return { open, list, hint: looks ? "Looking further…" : found.length > SHOWN ? "There are more matches: keep typing." : "", at, look, close, pick, pressed, begin: start, marks };
 }
 
 export function MentionList({ list, hint, at, pick }: { list: Mentionable[]; hint: string; at: number; pick: (one: Mentionable) => void }) {

@@ -95,7 +95,7 @@ export function applyFrame(view: TurnView, frame: TurnEvent): TurnView {
     case "suspended":
       return { ...next, state: "waiting", items: event.value.approvals.reduce(withApproval, view.items) };
     case "modelRerouted":
-      return { ...next, items: [...view.items, note(`Another model goes on: ${event.value.reason}`)] };
+      return { ...next, items: [...view.items, note(`Another model continues: ${event.value.reason}`)] };
     case "retrying":
       return { ...next, items: [...view.items, note(`Trying again: ${event.value.reason}`)] };
     case "textRetracted": {

@@ -37,7 +37,7 @@ export function Models() {
         <div class="column">
           <section class="panel">
             <h2>Your own</h2>
-            {!own.length && <p class="faint">None yet. Yours are seen and used by you alone, where you choose them under a message.</p>}
+            {!own.length && <p class="faint">None yet. Only you can see and use models of your own; you choose one under a message.</p>}
             {own.length > 0 && <ul class="rows tight">{own.map((each) => <Own key={each.name} model={each} />)}</ul>}
           </section>
           <ForEditors words="Editors of the workspace add models of their own."><AddModel /></ForEditors>

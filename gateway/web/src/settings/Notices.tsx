@@ -199,7 +199,7 @@ function Pace({ draft, keep }: Part) {
         <Choice name="interval" label="Failed runs of one automation" options={INTERVALS} value={draft.interval} set={(interval) => keep({ ...draft, interval })} />
         <Choice name="delay" label="An approval that waits" options={DELAYS} value={draft.delay} set={(delay) => keep({ ...draft, delay })} />
       </div>
-      <p class="faint">The first failed run is told at once; those that follow come together.</p>
+      <p class="faint">You are told of the first failed run at once, and of the next ones together.</p>
     </section>
   );
 }

@@ -32,7 +32,7 @@ export const KINDS: KindForm[] = [
     kind: Kind.EMAIL,
     name: "email",
     label: "E-mail",
-    hint: "The mail comes from this service. The address takes results once the code that it gets is given back.",
+    hint: "The mail comes from this service. The address gets a code first, and takes results once you enter the code here.",
     inputs: [{ name: "address", label: "Address", help: "It gets a code first, which shows that you read it" }],
     settings: (text) => ({ case: "email", value: { address: text("address") } }),
   },

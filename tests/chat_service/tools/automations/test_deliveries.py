@@ -19,7 +19,7 @@ from tests.chat_service.agent_bench import Bench, finished, text_of
 
 HERE = "workspaces/dev/threads/t"
 ELSEWHERE = "workspaces/dev/threads/u"
-INBOX = "the inbox of whom it runs for"
+INBOX = "the inbox of the person it runs for"
 NEWS = "every weekday at 9 in Paris summarise the news"
 
 
@@ -104,7 +104,7 @@ def test_a_card_names_each_destination_with_its_kind_and_host() -> None:
         ("this conversation", "thread", None),
         ("Plans", "thread", None),
         ("Untitled thread", "thread", None),
-        ("the inbox of whom it runs for", "inbox", None),
+        ("the inbox of the person it runs for", "inbox", None),
         ("Team", "slack", "slack.example"),
         ("a personal destination of another member", "", None),
     ]
