@@ -202,7 +202,7 @@ def test_an_edit_is_approved_though_a_server_tells_no_warnings_of_it(
     asks.chat.previews = False
     env = editor("payload['display_name'] = 'One'")
     done = rota_command("chat", typed="every weekday at nine\ne\na\n", **env)
-    assert "this server tells no warnings of an edit" in done.stderr
+    assert "this server does not check an edit" in done.stderr
     (sent,) = asks.chat.calls[-1][1].decisions
     assert sent.edit.payload["display_name"] == "One"
 
@@ -289,16 +289,16 @@ def test_an_attempt_is_told_as_it_looked(rota_command: Rota, peer: Peer) -> None
         ]
     )
     assert rota_command("chat", "--message", "hello").stdout.splitlines() == [
-        "· another model goes on: the model did not answer",
+        "· another model continues: the model did not answer",
         "· trying again: it is busy",
         "· trying again in 5 s: again",
         "Hi.",
     ]
     assert rota_command("chat", "--message", "hello").stdout.splitlines() == [
         "Half",
-        "· the last text no longer holds and is said again",
-        "· another model goes on: the answer broke off",
-        "· another model goes on: the model did not answer",
+        "· the last text is withdrawn and written again",
+        "· another model continues: the answer broke off",
+        "· another model continues: the model did not answer",
         "Hi.",
     ]
 

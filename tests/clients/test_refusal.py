@@ -185,7 +185,7 @@ def late(peer: Peer) -> Peer:
 
 
 SAID = (
-    "Error: it would never fire by now: reject it, or edit its card in `rota chat` or on the page"
+    "Error: it would never fire any more: reject it, or edit its card in `rota chat` or on the page"
     " (INVALID_REQUEST)\n"
     f"  Starts by weekdays, end time: {LATE}\n"
 )

@@ -43,7 +43,7 @@ class Endpoint:
         try:
             parts.hostname.encode("idna")
         except UnicodeError:
-            raise ValueError(f"{address!r} names no host that there can be") from None
+            raise ValueError(f"{address!r} has a host name that is not valid") from None
         return cls(host=parts.hostname, port=port or (443 if secure else 80), tls=secure)
 
 
@@ -85,7 +85,7 @@ def discover(
     if not found.token:
         raise NoConnection(f"No token for {address}: set ROTA_TOKEN.")
     if not _TOKEN.fullmatch(found.token):
-        raise NoConnection(f"The token for {address} is none: a token is one word of ASCII.")
+        raise NoConnection(f"The token for {address} is not valid: a token is one word of ASCII.")
     if not found.workspace:
         raise NoConnection(f"No workspace named for {address}: set ROTA_WORKSPACE.")
     return found

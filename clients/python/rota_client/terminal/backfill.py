@@ -25,15 +25,20 @@ def backfill(
         typer.Option(metavar="TIME|SLOT", help="A slot, by its time or its name. Repeatable."),
     ] = None,
     start: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="The slots from this time on.")
+        str, typer.Option("--from", metavar="TIME", help="Only slots from this time on.")
     ] = "",
-    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Up to before this time.")] = "",
+    end: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="Only slots before this time.")
+    ] = "",
     trigger: Annotated[
-        str, typer.Option(metavar="ID", help="Only slots of this trigger. Needed if it has more.")
+        str,
+        typer.Option(
+            metavar="ID", help="Only slots of this trigger. Required if there are several."
+        ),
     ] = "",
     beside: Annotated[
         bool,
-        typer.Option("--beside", help="Beside each other, not in turn (concurrency always)."),
+        typer.Option("--beside", help="All at once, not one after another (concurrency always)."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")

@@ -228,7 +228,7 @@ def _say(chat: Chat, screen: Screen, text: str) -> None:
         except errors.FailedPrecondition as busy:
             if busy.reason not in _BUSY:
                 raise
-            screen.note("not sent: this thread has a turn that comes first")
+            screen.note("not sent: an earlier turn of this thread has not ended")
             return chat.resume_open_turn()
 
     _attempt(chat, screen, say)

@@ -80,7 +80,9 @@ class ApprovalPrompt:
         try:
             edited = self._preview(decision)
         except errors.Unimplemented:
-            self._screen.warn("this server tells no warnings of an edit; those above are the old")
+            self._screen.warn(
+                "this server does not check an edit; the warnings above are from before it"
+            )
             payload = decision.edit.payload if decision.edit is not None else None
             edited = replace(self.approval, edited_payload=payload, preview=None)
         except errors.FailedPrecondition:  # it is decided or has expired

@@ -45,7 +45,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
 }
 _LATE: Final = "NEVER_FIRES"
 _TOO_LATE: Final = (
-    "it would never fire by now: reject it, or edit its card in `rota chat` or on the page"
+    "it would never fire any more: reject it, or edit its card in `rota chat` or on the page"
 )
 
 

@@ -139,13 +139,13 @@ class Screen:
         if event.approval_decided is not None and event.approval_decided.approval is not None:
             return f"approval {event.approval_decided.approval.state.name.lower()}"
         if event.model_rerouted is not None:
-            return f"another model goes on: {self._reason(event.model_rerouted.reason)}"
+            return f"another model continues: {self._reason(event.model_rerouted.reason)}"
         if event.retrying is not None:
             wait = _format_wait(event.retrying.delay)
             return f"trying again{wait}: {self._reason(event.retrying.reason)}"
         if event.text_retracted is not None:
             was, self._retractable = self._retractable, False
-            return "the last text no longer holds and is said again" if was else ""
+            return "the last text is withdrawn and written again" if was else ""
         return "cancelled" if event.cancelled is not None else ""
 
     def _reason(self, reason: str) -> str:
