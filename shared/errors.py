@@ -184,7 +184,7 @@ class ResourceExists(RotaError):
     def __init__(self, name: str, *, is_removed: bool = False) -> None:
         said = "exists already"
         if is_removed:
-            said = "was removed, and no other gets its name; choose another id"
+            said = "was removed, and its name is never used again; choose another id"
         super().__init__(f"{name} {said}", metadata={"resource": name})
 
 
@@ -267,7 +267,7 @@ class UpdateDigestMismatch(RotaError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the update would save something else than what was shown of {name}; look again",
+            f"the update of {name} would save something else than you were shown; preview it again",
             metadata={"resource": name},
         )
 
@@ -277,7 +277,7 @@ class TooManyStreams(RotaError):
 
     def __init__(self, *, of: str, limit: int, retry_after: timedelta) -> None:
         super().__init__(
-            f"the {of} has {limit} streams open, as many as there may be; close one",
+            f"the {of} has {limit} streams open, which is the limit; close one",
             metadata={"of": of, "limit": str(limit)},
             retry_after=retry_after,
         )
@@ -402,7 +402,7 @@ class TooManySkips(RotaError):
 
     def __init__(self, name: str, *, limit: int) -> None:
         super().__init__(
-            f"{limit} slots of {name} are skipped, as many as there may be",
+            f"{limit} slots of {name} are skipped, which is the limit",
             metadata={"resource": name, "limit": str(limit)},
         )
 

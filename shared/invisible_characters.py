@@ -179,7 +179,7 @@ def name_fault(text: str) -> str | None:
             return f"holds a tab (character {at + 1})"
     for found in find_invisible(text):
         return f"holds {found} (character {found.index + 1})"
-    return None if not text or _is_seen(text) else "holds nothing that can be seen"
+    return None if not text or _is_seen(text) else "has no visible character"
 
 
 def clean_name(text: str) -> str:

@@ -126,7 +126,7 @@ def judge_answer(answer: HttpAnswer, service: str, explain: Explain) -> ChannelA
     if code == 410:
         return ChannelAnswer.gone(f"{service} answered 410: it is gone", code)
     if code in (401, 403):
-        return ChannelAnswer.refused(f"{service} answered {code}: it does not let us in", code)
+        return ChannelAnswer.refused(f"{service} answered {code}: it refuses access", code)
     if 400 <= code < 500 and code not in (408, 425, 429):
         return ChannelAnswer.refused(f"{service} answered {code}", code)
     return ChannelAnswer(
@@ -141,7 +141,7 @@ def build_busy_answer(service: str, answer: HttpAnswer, asked: float) -> Channel
         wait = max(wait, min(timedelta(seconds=asked), MAX_RETRY_AFTER))
     return ChannelAnswer(
         status_code=answer.status_code,
-        error=f"{service} answered {answer.status_code}: it takes no more for now",
+        error=f"{service} answered {answer.status_code}: it takes no more messages for now",
         retry_after=wait,
     )
 

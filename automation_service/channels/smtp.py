@@ -37,7 +37,7 @@ async def send_mail(
     except aiosmtplib.SMTPSenderRefused as exc:
         return _judge(exc.code, "it does not take mail of this sender")
     except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as exc:
-        return _judge(exc.code, "it does not talk to us")
+        return _judge(exc.code, "it refuses the connection")
     except aiosmtplib.SMTPResponseException as exc:
         return _judge(exc.code, "it does not take the mail", permanent=exc.code >= 500)
     except ssl.SSLCertVerificationError:

@@ -142,5 +142,6 @@ def _check_quiet_hours(quiet: QuietHours | None) -> None:
     if quiet.is_endless:
         raise errors.invalid(
             "notice_settings.quiet_hours.days",
-            "would never end: whole days, on every day; leave a day out, or let a kind go nowhere",
+            "would never end: they are whole days on every day; leave a day out, or choose no "
+            "place for the notices that you do not want",
         )

@@ -94,8 +94,8 @@ def _delivery_failed(notice: Notice, zone: str) -> NoticeText:
     return NoticeText(
         subject=cut_line(f"A result of {name} did not arrive", MAX_SUBJECT),
         body=f"A result of {name} did not reach {place}: {error.rstrip('.')}.\n"
-        "It is kept with its run, where it can be sent again. You are told of further ones only"
-        " after one has arrived there.",
+        "It is kept with its run, where it can be sent again. You get no further notice of this"
+        " until a result has arrived there.",
     )
 
 

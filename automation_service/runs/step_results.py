@@ -79,7 +79,7 @@ class OutputSizes:
             size = _count_bytes(kept)
         except NotCanonical as exc:
             raise errors.RotaError(
-                "the step gave something that JSON can't say",
+                "the step gave a value that JSON can't hold",
                 code=errors.Code.OUT_OF_RANGE,
                 reason="OUTPUT_TOO_LARGE",
             ) from exc

@@ -221,7 +221,7 @@ class ResumeRouter:
         segment = Segment(turn=going_on)
         more = []
         if config.id != turn.model_config_id:
-            why = "the model before it can't be had"
+            why = "the previous model is not available any more"
             more = [rate_limit_recovery.rerouted_frame(turn.model_config_id, config.id, why)]
         stored = await store_resume_frames(connection, self.log, self.clock.now(), segment, more)
         return segment, stored

@@ -22,8 +22,8 @@ class ContextExceeded(openai.OpenAIError):
 
     def __init__(self, *, tokens: int, context_tokens: int) -> None:
         super().__init__(
-            f"what there is to read has about {tokens:,} tokens, and the model's context holds "
-            f"{context_tokens:,}; a shorter message or a model with a larger context may do"
+            f"the input has about {tokens:,} tokens, and the model's context holds "
+            f"{context_tokens:,}; shorten the message or choose a model with a larger context"
         )
         self.tokens = tokens
 
@@ -121,7 +121,7 @@ class ProviderFault:
     def reason(self) -> str:
         """Returns why the call is made again, in a few words of ours."""
         if self.too_long:
-            return "the model reads less at once"
+            return "the input is too long for the model"
         if self.once:
             return "the model's answer was not well-formed"
         if self.rate_limited:
@@ -170,7 +170,7 @@ def classify_error(exc: BaseException, secrets: Sequence[str] = ()) -> ProviderF
             cause=cause,
         )
     if _is_too_long(exc):
-        said = "what there is to read is more than the model can read at once"
+        said = "the input is longer than the model can read at once"
         if isinstance(exc, ContextExceeded):
             said = str(exc)
         return ProviderFault(

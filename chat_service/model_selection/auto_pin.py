@@ -201,7 +201,7 @@ def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:
         return errors.NoEligibleModel(
             "no configured model reads images", metadata={"needs": "images"}
         )
-    return errors.NoEligibleModel("no configured model may be chosen by auto")
+    return errors.NoEligibleModel("auto may choose none of the configured models")
 
 
 def _all_on_cooldown(

@@ -41,7 +41,7 @@ class ModelTests:
             now = self.clock.now()
             if not await model_tests.start(connection, user, test, now=now, until=now + _LASTS):
                 raise errors.RateLimited(
-                    f"another test of yours goes on; test {name} when it has ended",
+                    f"you have another test that still runs; test {name} after it ends",
                     retry_after=_LASTS,
                 )
             await self.quota.reserve_once(connection, test, user, config)

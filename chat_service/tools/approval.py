@@ -160,7 +160,7 @@ def _invisible(value: Any, path: str) -> Iterator[str]:
         case str():
             if names := sorted({str(found) for found in find_invisible(value)}):
                 listed = ", ".join(names[:5])
-                yield f"{path[:200] or 'The payload'} holds what nobody sees: {listed}."
+                yield f"{path[:200] or 'The payload'} holds invisible characters: {listed}."
         case Mapping():
             for key, item in value.items():
                 if names := sorted({str(found) for found in find_invisible(key)}):

@@ -50,7 +50,7 @@ _ASK_FOR_A_VALUE: Final = frozenset({"min_items", "min_len", "pattern", "uuid"})
 _ID: Final = re.compile(r"\{\w+\}")
 _REQUIRED: Final = "is required"
 _NUL: Final = "must not hold NUL"
-_NUMBER: Final = "holds a number that JSON can't say"
+_NUMBER: Final = "holds a number that JSON can't hold"
 _UNKNOWN: Final = "is not a field of this message"
 _UNKNOWN_IN_ENTRY: Final = "has an entry with a field that no entry has"
 _NO_KIND: Final = "has no value; null is one"
@@ -316,14 +316,15 @@ class _RequestReader:
         self._values_seen += count
         if self._values_seen > MAX_VALUES:
             raise _TooMuch(
-                self._at, f"is too much: all objects of a request have at most {MAX_VALUES} values"
+                self._at,
+                f"is too large: all objects of a request together have {MAX_VALUES} values at most",
             )
 
     def _count_items(self, count: int, at: str) -> None:
         self._items_seen += count
         if self._items_seen > MAX_ITEMS:
             raise _TooMuch(
-                at, f"is too much: all lists of a request have at most {MAX_ITEMS} items"
+                at, f"is too large: all lists of a request together have {MAX_ITEMS} items at most"
             )
 
 

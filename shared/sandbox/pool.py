@@ -21,7 +21,7 @@ START_SECONDS: Final = 30.0
 _PATIENCE: Final = 10
 # Between two looks at the CPU that a process took.
 _LEAST_SECONDS: Final = 0.05
-_UNAVAILABLE: Final = "what people write can't be evaluated now; try again"
+_UNAVAILABLE: Final = "templates, schemas and pages can't be evaluated now; try again"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 log = logs.logger(__name__)

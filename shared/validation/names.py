@@ -312,14 +312,14 @@ def _date_fault(here: FieldSchema, parts: tuple[Part, ...]) -> str | None:
     """Why no date can be made of a value of a schema, or None when one may be."""
     path = write_path(list(parts))
     if here.types and not here.types & {"string", "null"}:
-        return f"{path} is {_describe_types(here)}, of which `date` makes no date"
+        return f"{path} is {_describe_types(here)}, which `date` does not take"
     formats = [schema["format"] for schema in here.schemas if "format" in schema]
     words = [_NO_DATES[each] for each in formats if isinstance(each, str) and each in _NO_DATES]
     if not words or len(words) < len(here.schemas):
         return None
     moment = write_path([*parts[:-1], "slot_time"])
     hint = f"; write {moment} | date('%H:%M')" if here is _TIME else ""
-    return f"{path} is {words[0]}, of which `date` makes no date{hint}"
+    return f"{path} is {words[0]}, which `date` does not take{hint}"
 
 
 def _member_fault(here: FieldSchema, parts: tuple[Part, ...], part: Part) -> str | None:

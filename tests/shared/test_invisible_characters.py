@@ -116,7 +116,7 @@ def test_a_name_is_one_line(gap: str) -> None:
     "text", [" ", "   ", "\xa0", "\u2000 \u2001", "\u2800", "\u0301" * 150, "\U0001d159"], ids=ascii
 )
 def test_a_name_of_which_nothing_is_seen_is_none(text: str) -> None:
-    assert rule.name_fault(text) == "holds nothing that can be seen"
+    assert rule.name_fault(text) == "has no visible character"
     assert rule.clean_name(text) == ""
     assert rule.name_fault(f"{text}7") is None
 

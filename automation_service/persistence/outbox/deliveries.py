@@ -33,7 +33,7 @@ NO_THREAD: Final = (
 # The error of one whose destination took what its step gave later.
 SUPERSEDED: Final = "the destination took a newer result of the step first"
 # The error of one to the inbox of who is no member any more.
-NO_INBOX: Final = "whom the automation acted for is no member of the workspace any more"
+NO_INBOX: Final = "the person the automation acted for is no longer a member of the workspace"
 # In the place of the automation or the run of a name.
 ANY: Final = "-"
 # Of the newest that a destination missed.

@@ -353,8 +353,8 @@ class _Bound:
 
 
 _OTHER_SERVER: Final = (
-    "what answers at this address speaks no OpenAI-compatible protocol; the address usually "
-    "ends in /v1"
+    "the server at this address does not speak an OpenAI-compatible protocol; the address "
+    "usually ends in /v1"
 )
 # no part of an address
 _MODEL: Final = re.compile(r"(?<![\w/.-])(?:model|deployment)s?(?![\w/.-]*/)(?!\w)", re.I)

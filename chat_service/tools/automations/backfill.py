@@ -106,14 +106,12 @@ async def _find(
         issue = f"“{automation.display_name}” is {automation.state}; resume it first"
         raise refuse_argument("start", issue) from None
     if not found.slots:
-        raise refuse_argument(
-            "start", f"no time from then to then can be run. {_why(found)}".strip()
-        )
+        raise refuse_argument("start", f"no time in this range can be run. {_why(found)}".strip())
     if len(found.slots) > MAX_SLOTS:
         raise refuse_argument(
             "start",
-            f"{len(found.slots)} times can be run, and a card lists at most {MAX_SLOTS}: up to "
-            f"{rfc3339(found.slots[MAX_SLOTS - 1].slot_time)} they are as many",
+            f"{len(found.slots)} times can be run, and a card lists at most {MAX_SLOTS}; the last "
+            f"that it can list is {rfc3339(found.slots[MAX_SLOTS - 1].slot_time)}",
         )
     return found.slots
 

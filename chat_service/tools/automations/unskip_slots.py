@@ -88,7 +88,7 @@ def _choose(found: AutomationView, day: str, now: datetime) -> list[Skip]:
     )
     coming = [one for one in skips if one[1].fire_time > now]
     if not coming:
-        issue = f"“{found.display_name}” has no time to come that is skipped"
+        issue = f"“{found.display_name}” has no skipped time to come"
         raise refuse_argument("automation", issue)
     chosen = coming if day in ("", ALL) else _of_day(coming, day)
     if not chosen:

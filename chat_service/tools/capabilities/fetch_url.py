@@ -116,7 +116,7 @@ class Fetcher:
                 seconds=html_text.SECONDS,
             )
         except JobFailed as failed:
-            raise _refused("it takes too much to read") from failed
+            raise _refused("it takes too much time or memory to read") from failed
         except errors.ServiceUnavailable as failed:
             raise _refused("it can't be read now") from failed
         return text

@@ -31,8 +31,8 @@ PING_SECONDS: Final = 30.0
 # in `_meta` of a call; a repeated call has the same key
 IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
 INTERRUPTED: Final = (
-    "The service was interrupted during this call, so it may have been carried out and may not. "
-    "Find out before it is done again."
+    "The service was interrupted during this call, so it may or may not have been carried "
+    "out. Find out which before you repeat it."
 )
 # in a result: what became of questions to a person
 QUESTIONS: Final = "questions_to_person"
@@ -280,7 +280,7 @@ def _read(
             raise errors.RotaError(f"{server.id} refused the call: {said}") from answer
         case ValidationError():
             raise idempotency.OutcomeUnknown(
-                f"{server.id} answered with what is no result of a tool; {_UNSURE}"
+                f"{server.id} gave an answer that is not the result of a tool; {_UNSURE}"
             ) from answer
         case errors.RotaError():
             raise answer

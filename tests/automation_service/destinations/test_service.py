@@ -196,7 +196,7 @@ async def test_the_name_of_a_removed_destination_is_nobody_elses_ever(tenant: Ru
     for user in ("ada", "eve"):
         refused = await refusal(create(tenant, destination_id="hook", user=user))
         assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "RESOURCE_EXISTS")
-        assert "was removed, and no other gets its name" in refused.message
+        assert "was removed, and its name is never used again" in refused.message
     dry = dp.CreateDestinationRequest(
         parent=tenant.parent,
         destination=dp.Destination(ntfy=ntfy()),

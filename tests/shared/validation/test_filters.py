@@ -133,11 +133,14 @@ def test_what_a_filter_does_not_take_is_said(written: str, words: str) -> None:
         ("a\n{% filter upper('x') %}a{% endfilter %}", "line 2: `upper` takes no arguments"),
         (
             "{{ run.local_time | date }}",
-            "is a time, of which `date` makes no date; write run.slot_",
+            "is a time, which `date` does not take; write run.slot_",
         ),
         ("{{ previous.local_time | date }}", "write previous.slot_time | date('%H:%M')"),
-        ("{{ run.name | date }}", "run.name is a name, of which `date` makes no date"),
-        ("{{ inputs['max-items'] | date }}", "inputs['max-items'] is a number, of which `date`"),
+        ("{{ run.name | date }}", "run.name is a name, which `date` does not take"),
+        (
+            "{{ inputs['max-items'] | date }}",
+            "inputs['max-items'] is a number, which `date` does not take",
+        ),
         (
             "{{ inputs.page.size > 'x' }}",
             "inputs.page.size is a number; `>` can't compare it with a",

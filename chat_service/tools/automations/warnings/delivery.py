@@ -15,7 +15,7 @@ _STATES: Final = {
     "unverified": "is not verified yet, so nothing is sent to it until it is",
     "paused": "is paused, so nothing is sent to it until it is enabled",
 }
-_UNSEEN: Final = "is gone, or a personal one of another member"
+_UNSEEN: Final = "is gone, or belongs to another member"
 _SHOWN: Final = 80
 
 Json = Mapping[str, Any]

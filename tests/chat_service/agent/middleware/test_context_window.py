@@ -189,7 +189,7 @@ async def test_a_provider_that_reads_less_than_is_said_is_asked_with_less(
 
     assert text_of(events) == "All seen."
     assert {event.reason for event in events if isinstance(event, Retrying)} == {
-        "the model reads less at once"
+        "the input is too long for the model"
     }
     # learned once, not anew with each call
     assert len([size for size in provider.sizes if size > 60_000]) == 1
@@ -206,7 +206,7 @@ async def test_what_no_shortening_makes_short_enough_is_refused_in_plain_words(
     ]
     async with scripted_model(answer=provider.answer) as model:
         bench.ask_at(model.base_url)
-        with pytest.raises(errors.ModelUnavailable, match="more than the model can read"):
+        with pytest.raises(errors.ModelUnavailable, match="longer than the model can read"):
             await bench.all(messages=said)
 
     # without the first message, and then there is nothing else to leave out

@@ -231,12 +231,12 @@ async def test_every_known_refusal_of_a_part_is_found_where_the_part_is_met() ->
         ),
         (
             lambda _: [Refused(404, body=b"<html>Not here</html>")],
-            "speaks no OpenAI-compatible protocol",
+            "does not speak an OpenAI-compatible protocol",
             {"status": "404", "request": "refused"},
         ),
         (
             lambda _: [Refused(200, body=b"<html>Welcome</html>")],
-            "speaks no OpenAI-compatible protocol",
+            "does not speak an OpenAI-compatible protocol",
             {},
         ),
         (lambda _: [Refused(302, location="https://b.example/")], "redirects", {"status": "302"}),
@@ -259,7 +259,7 @@ async def test_a_model_that_is_not_reached_says_why_and_has_no_settings(
     assert len(model.asked) == 1
 
 
-NO_PROTOCOL = "speaks no OpenAI-compatible protocol"
+NO_PROTOCOL = "does not speak an OpenAI-compatible protocol"
 NO_MODEL = "knows no such model"
 
 

@@ -73,14 +73,14 @@ async def test_a_card_has_the_slots_of_a_span(bench: Bench, news: str) -> None:
         (
             0,
             "active",
-            "no time from then to then can be run. Of those in the ledger 1 were run afterwards "
+            "no time in this range can be run. Of those in the ledger 1 were run afterwards "
             "already, 2 ran at their time.",
         ),
         (
             30,
             "active",
-            "30 times can be run, and a card lists at most 20: up to 2026-11-20T08:19:00Z they are "
-            "as many",
+            "30 times can be run, and a card lists at most 20; the last that it can list is "
+            "2026-11-20T08:19:00Z",
         ),
         (1, "paused", "“Summarise the news” is paused; resume it first"),
     ],

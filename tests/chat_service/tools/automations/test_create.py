@@ -64,7 +64,7 @@ async def test_the_card_warns_of_what_nobody_sees(bench: Bench) -> None:
     (approval,) = await bench.paused(f"{LONG}, \u202eabc\u202c")
 
     warnings = bench.approvals.drafts[approval].context["warnings"]
-    wanted = "definition.plan[0].config.prompt holds what nobody sees: U+202C POP DIRECTIONAL"
+    wanted = "definition.plan[0].config.prompt holds invisible characters: U+202C POP DIRECTIONAL"
     assert any(warning.startswith(wanted) for warning in warnings)
 
 

@@ -110,8 +110,8 @@ async def test_where_all_have_come_meanwhile_nothing_is_changed(bench: Bench, ne
 @pytest.mark.parametrize(
     ("skipped", "day", "said"),
     [
-        ([], "", "automation: “Summarise the news” has no time to come that is skipped"),
-        ([MONDAY - timedelta(days=28)], "all", "automation: “Summarise the news” has no time to"),
+        ([], "", "automation: “Summarise the news” has no skipped time to come"),
+        ([MONDAY - timedelta(days=28)], "all", "automation: “Summarise the news” has no skipped"),
         ([MONDAY], "tomorrow", "day: a date is needed, such as 2026-11-23, or `all`"),
         (
             [MONDAY],

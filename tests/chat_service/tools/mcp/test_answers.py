@@ -118,7 +118,7 @@ async def test_a_process_that_dies_in_a_call_may_have_carried_it_out(bench: Benc
         (502, "odd broke off; it may have done it or not", "may_have_run"),
         (
             {"result": {"content": 7}},
-            "odd answered with what is no result of a tool; it may have done it or not",
+            "odd gave an answer that is not the result of a tool; it may have done it or not",
             "may_have_run",
         ),
         (refused(-32000, "no such shelf"), "odd refused the call: no such shelf", None),

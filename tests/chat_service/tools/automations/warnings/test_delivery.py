@@ -50,5 +50,5 @@ def test_a_destination_that_can_not_be_seen_is_warned_of_unless_its_author_may_u
     plan, after = (STEP, deliver("inbox")), (deliver(unseen),)
     assert warnings(*plan, after=after) == []
     assert warnings(*plan, after=after, accepted=False) == [
-        f"The step send delivers to “{unseen}”, which is gone, or a personal one of another member."
+        f"The step send delivers to “{unseen}”, which is gone, or belongs to another member."
     ]
