@@ -12,7 +12,7 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import slot_name
 from rota_client.terminal import tables
-from rota_client.terminal.automations import BadMoment, Name, find_trigger, parse_moment
+from rota_client.terminal.automations import Name, find_trigger, parse_moment_option
 from rota_client.terminal.command import Json, print_message, run_call
 from rota_client.terminal.formatting import sanitize
 
@@ -51,8 +51,8 @@ def backfill(
         raise typer.BadParameter("name slots with --slot, or give --from and --to")
     if slot and (start or end):
         raise typer.BadParameter("--slot goes without --from and --to")
-    within = (_moment(start), _moment(end)) if not slot else None
-    moments = {given: _moment(given) for given in slot or [] if "/" not in given}
+    within = (parse_moment_option(start), parse_moment_option(end)) if not slot else None
+    moments = {given: parse_moment_option(given) for given in slot or [] if "/" not in given}
     overlap = BackfillSlotsRequestOverlap.ALWAYS if beside else BackfillSlotsRequestOverlap.QUEUE
 
     async def look(rota: RotaClient) -> BackfillSlotsResponse:
@@ -77,13 +77,6 @@ def backfill(
     made = run_call(context, lambda rota: rota.backfill_slots(name, chosen, overlap=overlap))
     made.left_out = found.left_out
     print_message(made, tables.backfills, as_json)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return parse_moment(text)
-    except BadMoment as exc:
-        raise typer.BadParameter(str(exc)) from exc
 
 
 async def _find_slot(
