@@ -4,6 +4,8 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
@@ -104,6 +106,64 @@ def test_one_that_goes_with_calls_under_way_costs_nobody_a_read(
         answers = Counter(call.exception() for call in begun)
         has_gone.set()
         assert answers == {None: MANY}
+
+
+@dataclass(kw_only=True)
+class Doors:
+    """Two HTTP doors. The next request of `method` loses its connection, and is not answered."""
+
+    method: str = ""
+    lost: int = 0
+
+    @contextlib.contextmanager
+    def serve(self) -> Iterator[str]:
+        with contextlib.ExitStack() as stack:
+            servers = [ThreadingHTTPServer(("127.0.0.1", 0), self._handler()) for _ in range(2)]
+            for server in servers:
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                stack.enter_context(server)
+                stack.callback(server.shutdown)
+            yield ",".join(f"127.0.0.1:{server.server_port}" for server in servers)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        doors = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                if self.command == doors.method and self.path != "/healthz":
+                    doors.method = ""
+                    doors.lost += 1
+                    self.close_connection = True
+                    return
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                self.send_response(404 if self.path == "/v1/none" else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_GET = do_POST = answer  # noqa: N815 - as the server calls them
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        return Handler
+
+
+def test_a_door_that_goes_with_requests_under_way_costs_nobody_a_read(
+    first: Replica, tmp_path: Path
+) -> None:
+    doors = Doors()
+    with (
+        serving(first),
+        doors.serve() as addresses,
+        front(tmp_path, [first.address], ROTA_HTTP_ADDRESS=addresses) as gateway,
+    ):
+        path = "/v1/workspaces/w/threads"
+        for method, status in (("GET", 200), ("POST", 503)):
+            doors.method = method
+            assert gateway.http(method, path).status_code == status
+        assert doors.lost == 2
 
 
 def test_the_only_one_of_three_that_serves_gets_every_call(

@@ -26,9 +26,9 @@ class GatewayProcesses:
 
 
 def launch(told: Mapping[str, str], log: Path) -> GatewayProcesses:
-    """Starts both; they log to `log`."""
+    """Starts both; they log to `log`. Envoy calls other doors where it is told to."""
     door = f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, **told, "ROTA_HTTP_LISTEN": door, "ROTA_HTTP_ADDRESS": door}
+    environment = {**os.environ, "ROTA_HTTP_ADDRESS": door, **told, "ROTA_HTTP_LISTEN": door}
 
     def start(program: str) -> forks.Fork:
         return forks.start_program(program, [], environment, log, log)
