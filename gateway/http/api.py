@@ -85,14 +85,13 @@ class Api:
 
     async def _unary(self, asked: CallRequest, scope: Scope, receive: Receive, send: Send) -> None:
         call, method = asked.call, scope["method"]
-        made = (
-            self.services[call.cluster]
-            .channel()
-            .unary_unary(
-                call.path,
-                request_serializer=call.request.SerializeToString,
-                response_deserializer=call.response.FromString,
-            )(asked.request, timeout=self.call_seconds, metadata=asked.metadata)
+        made = self.services[call.cluster].call(
+            call.path,
+            asked.request,
+            timeout=self.call_seconds,
+            metadata=asked.metadata,
+            serialize=call.request.SerializeToString,
+            parse=call.response.FromString,
         )
         try:
             message = await exchange.or_gone(made, receive)

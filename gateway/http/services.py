@@ -1,8 +1,9 @@
 """Channels to the services: balanced over their addresses, with the retries of reads."""
 
+import asyncio
 import ipaddress
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,6 +26,9 @@ _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.primary_user_agent", "rota-http"),
 )
 
+# Seconds before a read is made again.
+_WAITS: Final = (0.05, 0.1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
@@ -41,12 +45,18 @@ class TlsFiles:
 
 
 class Service:
-    """The channels to one service, for one or more of its addresses each."""
+    """The channels to one service, for one or more of its addresses each.
 
-    def __init__(self, targets: Sequence[str], config: str, tls: TlsFiles | None) -> None:
+    `reads` are the calls that it makes again where they meet UNAVAILABLE, twice, by other channels.
+    """
+
+    def __init__(
+        self, targets: Sequence[str], config: str, tls: TlsFiles | None, reads: Set[str]
+    ) -> None:
         self._targets = targets
         self._config = config
         self._tls = tls
+        self._reads = reads
         self._channels: list[grpc.aio.Channel] = []
         self._turn = count()
 
@@ -55,8 +65,45 @@ class Service:
         options = [*_OPTIONS, ("grpc.service_config", self._config)]
         self._channels = [_open(target, options, self._tls) for target in self._targets]
 
-    def channel(self) -> grpc.aio.Channel:
-        """Returns the next channel that is connected; the next of all when none is."""
+    def call(
+        self,
+        path: str,
+        request: Any,
+        *,
+        timeout: float,
+        metadata: Sequence[tuple[str, str]] = (),
+        serialize: Callable[[Any], bytes] | None = None,
+        parse: Callable[[bytes], Any] | None = None,
+    ) -> Any:
+        """Begins a call that is no stream; it can be awaited and cancelled."""
+
+        def begin(channel: grpc.aio.Channel, seconds: float) -> Any:
+            method: Any = channel.unary_unary(path, serialize, parse)
+            return method(request, timeout=seconds, metadata=metadata)
+
+        if path not in self._reads:
+            return begin(self.channel(), timeout)
+        return asyncio.ensure_future(self._read(begin, timeout))
+
+    async def _read(self, begin: Callable[[grpc.aio.Channel, float], Any], timeout: float) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline, tried = loop.time() + timeout, set[grpc.aio.Channel]()
+        for wait in _WAITS:
+            channel = self.channel(tried)
+            try:
+                return await begin(channel, deadline - loop.time())
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            tried.add(channel)
+            await asyncio.sleep(wait)
+        return await begin(self.channel(tried), deadline - loop.time())
+
+    def channel(self, tried: Set[grpc.aio.Channel] = frozenset()) -> grpc.aio.Channel:
+        """Returns the next channel that is connected; the next of all when none is.
+
+        One that was tried is taken only where there is no other.
+        """
         first = next(self._turn)
         rotated = [
             self._channels[(first + number) % len(self._channels)]
@@ -64,8 +111,8 @@ class Service:
         ]
         ready = grpc.ChannelConnectivity.READY
         # Asking wakes the others, so that one that came back is found.
-        states = [channel.get_state(try_to_connect=True) for channel in rotated]
-        return next((c for c, s in zip(rotated, states, strict=True) if s is ready), rotated[0])
+        states = {channel: channel.get_state(try_to_connect=True) for channel in rotated}
+        return min(rotated, key=lambda one: (states[one] is not ready, one in tried))
 
     async def close(self) -> None:
         for channel in self._channels:
@@ -76,18 +123,20 @@ def connect(
     contract: Contract, addresses: Mapping[str, Sequence[tuple[str, str]]], tls: TlsFiles | None
 ) -> dict[str, Service]:
     """Returns the services by their key in PUBLIC, not yet open."""
-    return {
-        cluster: Service(
-            _targets(addresses[cluster], tls),
-            _config(contract, cluster),
-            tls,
-        )
-        for cluster in PUBLIC
-    }
+    return {cluster: _connect(contract, cluster, addresses[cluster], tls) for cluster in PUBLIC}
+
+
+def _connect(
+    contract: Contract, cluster: str, addresses: Sequence[tuple[str, str]], tls: TlsFiles | None
+) -> Service:
+    targets, reads = _targets(addresses, tls), _reads(contract, cluster)
+    # A channel repeats a read at its own addresses only.
+    by_channel, by_service = (reads, frozenset[str]()) if len(targets) == 1 else (set[str](), reads)
+    return Service(targets, _config(cluster, by_channel), tls, by_service)
 
 
 def _targets(addresses: Sequence[tuple[str, str]], tls: TlsFiles | None) -> list[str]:
-    """One channel for all addresses, where that can be said, tries a read at another of them."""
+    """One channel for all addresses, where that can be said; one for each elsewhere."""
     each = [f"{host}:{port}" for host, port in addresses]
     if tls is None and all(_is_ipv4(host) for host, _ in addresses):
         return [f"ipv4:{','.join(each)}"]
@@ -102,12 +151,19 @@ def _is_ipv4(host: str) -> bool:
     return True
 
 
-def _config(contract: Contract, cluster: str) -> str:
-    """gRPC's service config: health checks, and retries of what changes nothing."""
-    reads = [
-        {"service": one.call.path.split("/")[1], "method": one.call.name}
+def _reads(contract: Contract, cluster: str) -> frozenset[str]:
+    """Returns the paths of what changes nothing, without streams."""
+    return frozenset(
+        one.call.path
         for one in contract.bindings
         if one.call.cluster == cluster and one.method == "GET" and not one.call.streams
+    )
+
+
+def _config(cluster: str, reads: Set[str]) -> str:
+    """gRPC's service config: health checks, and retries of what changes nothing."""
+    names = [
+        dict(zip(("service", "method"), path[1:].split("/"), strict=True)) for path in sorted(reads)
     ]
     retry = {
         "maxAttempts": 3,
@@ -120,7 +176,7 @@ def _config(contract: Contract, cluster: str) -> str:
         {
             "loadBalancingConfig": [{"round_robin": {}}],
             "healthCheckConfig": {"serviceName": PUBLIC[cluster][0]},
-            "methodConfig": [{"name": reads, "retryPolicy": retry}],
+            "methodConfig": [{"name": names, "retryPolicy": retry}] if names else [],
         }
     )
 

@@ -115,7 +115,8 @@ class Relay:
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends = [self._listener]
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -131,14 +132,13 @@ class Relay:
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._ends += near, far
                 for pair in ((near, far), (far, near)):
-                    threading.Thread(target=_forward, args=pair, daemon=True).start()
+                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while some := source.recv(1 << 16):
-            target.sendall(some)
-        target.shutdown(socket.SHUT_WR)
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while some := source.recv(1 << 16):
+                target.sendall(some)
+            target.shutdown(socket.SHUT_WR)
 
 
 @dataclass(frozen=True, kw_only=True)

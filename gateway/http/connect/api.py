@@ -73,8 +73,8 @@ class ConnectApi:
         if asked.is_json:
             exchange.check_size(len(message), call.name)
         # The messages are bytes.
-        unary: Any = self.services[call.cluster].channel().unary_unary(call.path)
-        made = unary(
+        made = self.services[call.cluster].call(
+            call.path,
             message,
             timeout=min(self.call_seconds, asked.seconds),
             metadata=exchange.metadata(scope),

@@ -1,8 +1,10 @@
 """Channels to the services: which replica gets a call."""
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
@@ -10,12 +12,13 @@ import pytest
 from gateway.envoy_config import DESCRIPTORS
 from gateway.http import contract, services
 from gateway.http.services import Service
-from tests.gateway.replicas import Replica, serving
+from tests.gateway.replicas import Relay, Replica, serving
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())
 GET_THREAD = "/rota.chat.v1.ChatService/GetThread"
 CREATE_THREAD = "/rota.chat.v1.ChatService/CreateThread"
 Replicas = tuple[Replica, Replica]
+MANY = 30
 # One channel for both addresses, and one for each.
 HOSTS = ("127.0.0.1", "localhost")
 
@@ -29,7 +32,13 @@ def replicas() -> Iterator[Replicas]:
 
 @pytest.fixture(params=HOSTS)
 async def chat(replicas: Replicas, request: pytest.FixtureRequest) -> AsyncIterator[Service]:
-    addresses = [(request.param, str(replica.port)) for replica in replicas]
+    async with connected(request.param, *(replica.port for replica in replicas)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def connected(host: str, *ports: int) -> AsyncIterator[Service]:
+    addresses = [(host, str(port)) for port in ports]
     made = services.connect(CONTRACT, {"chat": addresses, "automation": addresses}, None)["chat"]
     made.open()
     yield made
@@ -37,9 +46,11 @@ async def chat(replicas: Replicas, request: pytest.FixtureRequest) -> AsyncItera
 
 
 async def ask(chat: Service, path: str = CREATE_THREAD) -> grpc.StatusCode:
-    call: Any = chat.channel().unary_unary(path)(b"", timeout=60)  # type: ignore[arg-type]
-    code: grpc.StatusCode = await call.code()
-    return code
+    try:
+        await chat.call(path, b"", timeout=60)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
 
 
 async def until_used(chat: Service, *replicas: Replica) -> None:
@@ -52,6 +63,12 @@ async def until_used(chat: Service, *replicas: Replica) -> None:
                 await ask(chat)
             if all(replica.calls for replica in replicas):
                 return
+            await asyncio.sleep(0.02)
+
+
+async def until_begun(replica: Replica) -> None:
+    async with asyncio.timeout(120):
+        while not replica.calls:
             await asyncio.sleep(0.02)
 
 
@@ -90,3 +107,20 @@ async def test_only_what_reads_is_asked_again(chat: Service, replicas: Replicas)
     assert await ask(chat, CREATE_THREAD) is grpc.StatusCode.UNAVAILABLE
     tried = replicas[0].calls + replicas[1].calls
     assert tried == {"ChatService/GetThread": 3, "ChatService/CreateThread": 1}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_a_replica_that_goes_with_calls_under_way_costs_no_read(
+    replicas: Replicas, host: str
+) -> None:
+    relay, has_gone = Relay(replicas[1].port), threading.Event()
+    async with connected(host, replicas[0].port, relay.port) as chat:
+        await until_used(chat, *replicas)
+        replicas[1].act = lambda method, context: has_gone.wait(60)
+        replicas[1].calls.clear()
+        begun = [asyncio.create_task(ask(chat, GET_THREAD)) for _ in range(MANY)]
+        await until_begun(replicas[1])
+        relay.cut()
+        codes = await asyncio.gather(*begun)
+    has_gone.set()
+    assert Counter(codes) == {grpc.StatusCode.OK: MANY}
