@@ -17,8 +17,11 @@ from gateway.routes import PUBLIC
 _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.max_send_message_length", 16 << 20),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A replica that hangs is given up while its calls have time for another one. The services take
+    # a ping every ten seconds.
+    ("grpc.keepalive_time_ms", 12_000),
+    # So long core waits for the answer of a ping, and not `keepalive_timeout_ms`.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.http2.bdp_probe", 0),

@@ -19,8 +19,10 @@ _CONFIG: Final[dict[str, Any]] = {"loadBalancingConfig": [{"round_robin": {}}]}
 _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.max_receive_message_length", 16 << 20),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A connection to what hangs ends soon. The services take a ping every ten seconds.
+    ("grpc.keepalive_time_ms", 12_000),
+    # So long core waits for the answer of a ping, and not `keepalive_timeout_ms`.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     # How long an attempt to connect may take, too.
     ("grpc.min_reconnect_backoff_ms", 2_000),

@@ -109,12 +109,16 @@ def serving(*replicas: Replica) -> Iterator[None]:
 
 
 class Relay:
-    """The way to a replica. When it is cut, all connections end, as of a process that is killed."""
+    """The way to a replica. When it is cut, all connections end, as of a process that is killed.
+
+    When it hangs, it takes connections and what is sent, and nothing arrives.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends = [self._listener]
+        self._hangs = threading.Event()
         self.port: int = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -124,6 +128,9 @@ class Relay:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def hang(self) -> None:
+        self._hangs.set()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -137,7 +144,8 @@ class Relay:
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while some := source.recv(1 << 16):
-                target.sendall(some)
+                if not self._hangs.is_set():
+                    target.sendall(some)
             target.shutdown(socket.SHUT_WR)
 
 

@@ -119,6 +119,19 @@ def test_what_is_not_well_gets_calls_only_where_nothing_is() -> None:
     ] * len(clusters)
 
 
+def test_what_hangs_is_given_up_while_its_calls_have_time_for_another_replica() -> None:
+    pings = list(all_of("connection_keepalive", parsed(render(SETTINGS))["static_resources"]))
+    # The first is that of callers.
+    assert len(pings) == 3
+    for ping in pings[1:]:
+        longest = 1.15 * seconds(ping["interval"]) + seconds(ping["timeout"])
+        assert longest < 0.75 * int(DEFAULTS["ROTA_CALL_SECONDS"])
+
+
+def seconds(duration: str) -> float:
+    return float(duration.removesuffix("s"))
+
+
 def test_no_limit_keeps_a_call_of_a_crowd_from_its_repetition() -> None:
     clusters = parsed(render(SETTINGS))["static_resources"]["clusters"]
     limits = [limit for (limit,) in all_of("thresholds", clusters)]

@@ -124,3 +124,19 @@ async def test_a_replica_that_goes_with_calls_under_way_costs_no_read(
         codes = await asyncio.gather(*begun)
     has_gone.set()
     assert Counter(codes) == {grpc.StatusCode.OK: MANY}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_a_replica_that_hangs_with_calls_under_way_costs_no_read(
+    replicas: Replicas, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The sooner the first ping, the sooner the test ends.
+    options = {**dict(services._OPTIONS), "grpc.keepalive_time_ms": 1_000}
+    monkeypatch.setattr(services, "_OPTIONS", tuple(options.items()))
+    relay = Relay(replicas[1].port)
+    async with connected(host, replicas[0].port, relay.port) as chat:
+        await until_used(chat, *replicas)
+        relay.hang()
+        codes = await asyncio.gather(*(ask(chat, GET_THREAD) for _ in range(MANY)))
+        relay.cut()
+    assert Counter(codes) == {grpc.StatusCode.OK: MANY}

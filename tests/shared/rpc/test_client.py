@@ -11,6 +11,7 @@ import pytest
 from shared import errors
 from shared.retry import RetryPolicy, exponential
 from shared.rpc import client, status
+from tests.gateway.replicas import Relay
 from tests.support.chat import until
 
 NOTHING = "127.0.0.1:1"
@@ -89,5 +90,23 @@ async def test_what_takes_connections_and_says_nothing_is_away_long_before_the_d
         async with client.open_channel(f"127.0.0.1:{port}") as channel:
             with pytest.raises(errors.PeerUnavailable) as caught:
                 await ask(channel)
+    cause: Any = caught.value.__cause__
+    assert cause.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_what_hangs_later_is_away_long_before_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The sooner the first ping, the sooner the test ends.
+    options = {**dict(client._OPTIONS), "grpc.keepalive_time_ms": 1_000}
+    monkeypatch.setattr(client, "_OPTIONS", tuple(options.items()))
+    async with replica(b"a") as (there, _):
+        relay = Relay(int(there.rpartition(":")[2]))
+        async with client.open_channel(relay.address) as channel:
+            assert await ask(channel) == b"a"
+            relay.hang()
+            with pytest.raises(errors.PeerUnavailable) as caught:
+                await ask(channel)
+            relay.cut()
     cause: Any = caught.value.__cause__
     assert cause.code() is grpc.StatusCode.UNAVAILABLE
