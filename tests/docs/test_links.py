@@ -1,4 +1,4 @@
-"""The links of the documents lead to files that exist."""
+"""The links of the documents lead to files that exist, and those of decisions have their titles."""
 
 import re
 import subprocess
@@ -23,3 +23,10 @@ def test_every_link_to_a_file_leads_to_one(document: str) -> None:
 
 def test_there_are_links_to_follow() -> None:
     assert sum(len(LINK.findall((ROOT / one).read_text())) for one in DOCUMENTS) > 100
+
+
+def test_the_list_of_decisions_has_the_title_of_each() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(r"^(\d+)\. \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.M)
+    heads = {file.name: file.read_text().partition("\n")[0] for file in folder.glob("0*.md")}
+    assert {file: f"# {number}. {title}" for number, title, file in listed} == heads
