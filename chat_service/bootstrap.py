@@ -244,7 +244,7 @@ async def service(
             run_every(SWEEP_SECONDS, retention.sweep, delay=SWEEP_SECONDS),
             run_every(SWEEP_SECONDS, key_rotation.rotate, delay=SWEEP_SECONDS / 2),
         )
-        # so that what goes on after a restart finds its tools
+        # before turns are recovered, whose tools may be those of MCP servers
         await toolbox.mcp.wait_ready()
         for loop in loops:
             await start_loop(stack, loop)

@@ -1,4 +1,4 @@
-"""What is told of the page beside its text: policy, tag, and the text compressed."""
+"""What is sent with the page: its policy, its entity tag, and its text compressed."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""Text of others in a prompt, as data: every line is marked, so that no text of it ends it."""
+"""Text of others in a prompt, as data: a mark begins every line, so that no text can end it."""
 
 
 def quote_lines(text: str, max_bytes: int, cut: str) -> str:

@@ -1,4 +1,4 @@
-"""Matrix: an event in a room. Its transaction id is the delivery's, so it is there once."""
+"""Matrix: an event in a room, there once, since its transaction id is the delivery's."""
 
 import json
 from functools import partial

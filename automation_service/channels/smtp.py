@@ -1,4 +1,4 @@
-"""One mail to one mailbox over SMTP, by the operator's server, which its certificate names."""
+"""One mail to one mailbox by the operator's SMTP server, whose certificate is verified."""
 
 import contextlib
 import ssl

@@ -1,4 +1,4 @@
-"""Microsoft Teams: a workflow that posts what a webhook gets, an adaptive card."""
+"""Microsoft Teams: an adaptive card to the webhook of a workflow."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A signed webhook: JSON for a program, by the same signature as the workspace's events."""
+"""A signed webhook: JSON for a program, signed as the workspace's events are."""
 
 import base64
 import hashlib

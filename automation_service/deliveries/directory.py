@@ -1,4 +1,4 @@
-"""To which threads and destinations the automations of a person can deliver."""
+"""The threads and destinations to which a person's automations can deliver."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A destination as a delivery needs it, and what its results come to."""
+"""A destination as a delivery reads it, and what its successes and failures change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

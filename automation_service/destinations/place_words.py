@@ -1,4 +1,4 @@
-"""What a person is told of the place that did not take something."""
+"""The words for a place that did not take a delivery."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 

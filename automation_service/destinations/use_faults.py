@@ -1,4 +1,4 @@
-"""What stands in the way of an automation that delivers to destinations."""
+"""Reasons why an automation can't deliver to a destination."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stopped tasks used that could not tell it before their run ended."""
+"""The usage of stopped tasks that becomes known only after their run has ended."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The last run that succeeded before a run: what of it a definition uses, and its names."""
+"""The last run that succeeded before a run, and what of it a definition uses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

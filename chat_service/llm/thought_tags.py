@@ -1,4 +1,4 @@
-"""Thoughts that a model writes into its answer between tags → apart from the answer.
+"""Thoughts that a model writes between tags, separated from its answer.
 
 The rule: a thought stands between its tags at the beginning of an answer, before the first word
 of it. Several may follow one another, and one that is never closed lasts to the end. Many prompts

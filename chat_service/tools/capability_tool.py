@@ -212,7 +212,7 @@ async def argument_error(
 
 
 def nesting_error(arguments: Mapping[str, Any]) -> str:
-    """Returns what is said of arguments that are nested too deeply; empty for others."""
+    """Returns the error of arguments that are nested too deeply; empty for others."""
     deep = _deeper(arguments, MAX_DEPTH)
     return f"the arguments are nested deeper than {MAX_DEPTH} levels" if deep else ""
 

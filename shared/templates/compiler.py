@@ -1,4 +1,4 @@
-"""Compilers that evaluate no expression, constant or not, and show the environment each value."""
+"""Jinja compilers that fold no constants and pass each value through the environment."""
 
 from collections.abc import Callable
 from typing import Any

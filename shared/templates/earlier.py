@@ -1,4 +1,4 @@
-"""Templates as they rendered before they said what they show.
+"""The earlier rules of rendering, for revisions that were saved under them.
 
 A revision that was saved under these rules keeps them until it is saved again.
 """

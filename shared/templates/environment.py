@@ -1,4 +1,4 @@
-"""The Jinja environment of templates: plain JSON, and operations whose size is known before them.
+"""The Jinja environment of templates: plain JSON, and operations whose size is checked first.
 
 A member of a value is a key of it, never a method of Python. A method exists only where it is
 called, and only when there is no such key. What is missing is nothing, as a null is.

@@ -1,4 +1,4 @@
-"""What a field of a config wants, and a rendered value as that."""
+"""The types that a field of a config takes, and a rendered value as one of them."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Lists and steps as templates have them: what gives items is a list, as it prints."""
+"""Lists and steps in templates: a value that gives items becomes a list, and prints as one."""
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Final
@@ -35,7 +35,7 @@ class NamedSteps(dict[str, Any]):
 
 
 def settle(value: Any) -> Any:
-    """Returns the value, with a list for all that gives items but is none.
+    """Returns the value; one that gives items and is no list becomes a list.
 
     Raises OutputTooLarge for a list that is too large.
     """

@@ -1,4 +1,4 @@
-"""Which rendering holds for a revision: it keeps its own until it is saved again."""
+"""The rules by which a revision renders: those of its save, until it is saved again."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The size and time of each operation of a template, known before it.
+"""Limits of the size and time of a template's operations, checked before each of them.
 
 No value that a template makes is larger than MAX_RENDERED units, written out: a character is
 one unit and each value four more. None is nested deeper than MAX_DEPTH. An operation, which the

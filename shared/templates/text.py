@@ -1,4 +1,4 @@
-"""How a value is written: nothing as nothing, and all that is no text as JSON."""
+"""How a template writes a value: a text as it is, null as nothing, and any other as JSON."""
 
 import json
 import math

@@ -48,7 +48,7 @@ def list_templates(step: PlanStep) -> list[str]:
 
 
 def find_excess(sources: Sequence[str]) -> str | None:
-    """Why these are more templates than one definition has time to be checked for, or None."""
+    """Returns why a definition has more templates than can be checked in time, or None."""
     if len(sources) > MAX_TEMPLATES:
         return f"{len(sources)} templates; at most {MAX_TEMPLATES}"
     inside = sum(len(part) for source in sources for part in _INSIDE.findall(source))

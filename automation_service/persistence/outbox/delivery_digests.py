@@ -1,4 +1,4 @@
-"""Queries of digests: of what a destination had last from a step that delivers what changed.
+"""Queries of digests: what a destination last took from a step that sends only changes.
 
 A delivery sets the digest when it is stored, so that one text is not sent twice while it is tried.
 `taken_digest` is that of the last delivery that arrived; one that fails for good restores it.

@@ -1,4 +1,4 @@
-"""A moment that a model writes → an aware datetime, and one in words for it."""
+"""Moments: a model's RFC 3339 text → an aware datetime, and a datetime → words."""
 
 import re
 from datetime import UTC, datetime, timedelta

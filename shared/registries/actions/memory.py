@@ -1,4 +1,4 @@
-"""What a prompt says of the run before: as data that is marked, which no text of it can end."""
+"""What a prompt says of the run before: marked data, which its own text can't end."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Results that nobody receives: no step delivers them, or not to where it says."""
+"""Results that nobody receives: no step delivers them, or their destination takes none."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final

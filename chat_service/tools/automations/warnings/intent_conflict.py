@@ -1,4 +1,4 @@
-"""Where the words of an intent and the draft disagree, in what is told without a model."""
+"""Differences between the words of an intent and its draft, found without a model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Destinations that the words of a person name and that there are none of."""
+"""Destinations that a person's words name and that do not exist."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -64,7 +64,7 @@ def explain(
 def parse_moment(text: str) -> datetime:
     """Parses a time into UTC; one without an offset is in this machine's zone.
 
-    Raises BadMoment, also for a time of no year that there is in UTC.
+    Raises BadMoment, also if its year in UTC is not from 1 to 9999.
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
