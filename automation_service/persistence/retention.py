@@ -132,20 +132,14 @@ async def delete_surplus_runs(
     connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
 ) -> int:
     """Deletes ended runs of automations that have at least `kept` newer runs."""
-    old = _beyond(runs, runs.c.create_time, owners, kept, limit)
-    ended = sa.select(old.c.id).join_from(old, runs, runs.c.id == old.c.id)
-    return await _delete_chosen(connection, runs, ended.where(runs.c.end_time.is_not(None)))
+    return await _delete_surplus_ended(connection, runs, owners, kept, limit)
 
 
 async def delete_surplus_deliveries(
     connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
 ) -> int:
     """Deletes ended deliveries of automations that have at least `kept` newer ones."""
-    old = _beyond(deliveries, deliveries.c.create_time, owners, kept, limit)
-    ended = sa.select(old.c.id).join_from(old, deliveries, deliveries.c.id == old.c.id)
-    return await _delete_chosen(
-        connection, deliveries, ended.where(deliveries.c.end_time.is_not(None))
-    )
+    return await _delete_surplus_ended(connection, deliveries, owners, kept, limit)
 
 
 async def delete_surplus_slots(
@@ -190,6 +184,15 @@ async def delete_surplus_items(
     )
     old = sa.select(older.c.id).select_from(asked.join(older, sa.true())).limit(limit)
     return await _delete_chosen(connection, inbox_items, old)
+
+
+async def _delete_surplus_ended(
+    connection: AsyncConnection, table: sa.Table, owners: Sequence[UUID], kept: int, limit: int
+) -> int:
+    """Deletes ended rows of automations that have at least `kept` newer rows, ended or not."""
+    old = _beyond(table, table.c.create_time, owners, kept, limit)
+    ended = sa.select(old.c.id).join_from(old, table, table.c.id == old.c.id)
+    return await _delete_chosen(connection, table, ended.where(table.c.end_time.is_not(None)))
 
 
 def _beyond(
