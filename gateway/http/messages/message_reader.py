@@ -16,6 +16,7 @@ from gateway.http.messages.scalar import (
     describe,
     read_scalar,
     read_well_known,
+    read_word,
 )
 from gateway.http.refusal import Violation
 
@@ -136,7 +137,7 @@ class MessageReader:
         for name, item in value.items():
             path = (at, name)
             try:
-                key = _key(entry["key"], name)
+                key = read_word(entry["key"], name)
             except WrongValue as exc:
                 self._refuse(path, f"its name {exc}", "INVALID")
                 continue
@@ -237,11 +238,3 @@ def _takes_null(found: FieldDescriptor) -> bool:
 def _is_map(found: FieldDescriptor) -> bool:
     kind = found.message_type
     return kind is not None and found.is_repeated and bool(kind.GetOptions().map_entry)
-
-
-def _key(found: FieldDescriptor, name: str) -> Any:
-    if found.type == FieldDescriptor.TYPE_BOOL:
-        if name not in ("true", "false"):
-            raise WrongValue("must be true or false")
-        return name == "true"
-    return read_scalar(found, name)

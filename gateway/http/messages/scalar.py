@@ -33,7 +33,7 @@ def read_scalar(field: FieldDescriptor, value: Any) -> Any:
 
 
 def read_word(field: FieldDescriptor, text: str) -> Any:
-    """Returns the value of a scalar field from a query. Raises WrongValue."""
+    """Returns the value of a scalar field from a query or the key of a map. Raises WrongValue."""
     if field.type == FieldDescriptor.TYPE_BOOL:
         if text not in ("true", "false"):
             raise WrongValue("must be true or false")
