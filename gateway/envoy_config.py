@@ -63,7 +63,7 @@ def render(settings: Mapping[str, str]) -> str:
         "page": str(PAGE),
         "page_policy": page.policy(PAGE.read_text()),
         "page_tag": page.tag(PAGE.read_bytes()),
-        "page_gzip": page.gzipped(PAGE.read_bytes()),
+        "page_gzip": page.compress(PAGE.read_bytes()),
         "takes_gzip": page.TAKES_GZIP,
         **patterns,
     }

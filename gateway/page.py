@@ -36,7 +36,7 @@ def tag(html: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(html).digest()).decode().rstrip("=")
 
 
-def gzipped(html: bytes) -> str:
+def compress(html: bytes) -> str:
     """Returns the compressed text in base64. The same text gives the same result."""
     return base64.b64encode(gzip.compress(html, mtime=0)).decode()
 

@@ -43,7 +43,7 @@ def record_failure(meter: Meter, call: MeteredCall, exc: BaseException) -> Provi
 
     The fault's cause names a parameter of the request that the provider names only in its words.
     """
-    meter.fail(call, timed_out=errors.timed_out(exc))
+    meter.fail(call, timed_out=errors.has_timed_out(exc))
     log.warning("model_call_failed", model=call.config.id, **_describe(call, exc))
     fault = errors.classify_error(exc, call.config.secrets)
     if fault.cause.parameter or not isinstance(exc, openai.APIError):

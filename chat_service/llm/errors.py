@@ -151,7 +151,7 @@ class ProviderFault:
         return errors.ModelUnavailable(f"{said}{self.cause}", metadata=metadata)
 
 
-def timed_out(exc: BaseException) -> bool:
+def has_timed_out(exc: BaseException) -> bool:
     """Returns whether our timeout ended a call that the provider had received."""
     if isinstance(exc.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
         return False
@@ -276,7 +276,9 @@ def _passing(exc: BaseException, told: _Told) -> str:
             return "the model did not answer in time"
         case httpx2.HTTPError():
             return "the connection to the model's provider broke"
-    return "the model did not answer in time" if timed_out(exc) else "the model's provider failed"
+    return (
+        "the model did not answer in time" if has_timed_out(exc) else "the model's provider failed"
+    )
 
 
 def status_of(exc: BaseException) -> int | None:

@@ -79,7 +79,7 @@ class Api:
                 return CallRequest(call=call, request=request, metadata=metadata, by_ticket=True)
         given = _http_request(scope, body)
         reader = RequestReader(contract=self.contract)
-        request = await exchange.beside(len(body), lambda: reader.read(route, given))
+        request = await exchange.run_beside_loop(len(body), lambda: reader.read(route, given))
         exchange.check_size(request.ByteSize(), call.name)
         return CallRequest(call=call, request=request, metadata=exchange.metadata(scope))
 
@@ -94,14 +94,14 @@ class Api:
             parse=call.response.FromString,
         )
         try:
-            message = await exchange.or_gone(made, receive)
+            message = await exchange.await_call(made, receive)
         except Refusal as refusal:
             raise _of_if_match(refusal, scope) from None
         told = _etag(message) | (exchange.SECRET if call.secret else {})
         if _is_held(told.get("etag"), exchange.header(scope, b"if-none-match")):
             await exchange.answer(send, HTTPStatus.NOT_MODIFIED, told, b"", method)
             return
-        written = await exchange.beside(
+        written = await exchange.run_beside_loop(
             message.ByteSize(), lambda: message_writer.write(message, self.contract.pool)
         )
         headers = {"content-type": exchange.JSON, **told}

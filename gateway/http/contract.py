@@ -74,12 +74,12 @@ class Contract:
     bindings: tuple[Binding, ...]
 
 
-def output_only(field: FieldDescriptor) -> bool:
+def is_output_only(field: FieldDescriptor) -> bool:
     """True for a field that only the service sets."""
     return OUTPUT_ONLY in _behavior(field)
 
 
-def lasting(field: FieldDescriptor) -> bool:
+def is_lasting(field: FieldDescriptor) -> bool:
     """True for a field that no update changes."""
     return not _LASTING.isdisjoint(_behavior(field))
 

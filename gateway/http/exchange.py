@@ -95,7 +95,7 @@ def metadata(scope: Scope) -> list[tuple[str, str]]:
     ]
 
 
-async def or_gone(made: Any, receive: Receive) -> Any:
+async def await_call(made: Any, receive: Receive) -> Any:
     """Awaits a call; cancels it when the caller leaves. Raises Refusal or Gone."""
     call = asyncio.ensure_future(made)
     leaving = asyncio.ensure_future(_left(receive))
@@ -114,7 +114,7 @@ async def or_gone(made: Any, receive: Receive) -> Any:
                 await call
 
 
-async def beside(size: int, work: Callable[[], T]) -> T:
+async def run_beside_loop(size: int, work: Callable[[], T]) -> T:
     """Does the work of so many bytes, in a thread if they are many."""
     if size <= LARGE:
         return work()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.http import query
-from gateway.http.contract import WHOLE_BODY, Binding, Contract, lasting, output_only
+from gateway.http.contract import WHOLE_BODY, Binding, Contract, is_lasting, is_output_only
 from gateway.http.messages import json_text
 from gateway.http.messages.json_text import JsonError
 from gateway.http.messages.message_reader import MessageReader, TooMany
@@ -119,7 +119,7 @@ class RequestReader:
         given = {known[name].name for name, value in body.items() if value is not None} - _KEYS
         if message.HasField("update_mask") or not given:
             return
-        if given <= {one.name for one in kind.fields if output_only(one)}:
+        if given <= {one.name for one in kind.fields if is_output_only(one)}:
             verbs = ", ".join(f":{verb}" for verb in self._verbs(binding))
             path = binding.template.fill(route.variables)[:200]
             hint = f"; a POST to {path} with a verb may change it: {verbs}" if verbs else ""
@@ -147,7 +147,7 @@ def _fill_mask(message: Any, binding: Binding, body: Any) -> None:
     resource = getattr(message, field.name)
     known = fields_of(resource.DESCRIPTOR)
     named = {known[name].name: known[name] for name in body}
-    given = {name: one for name, one in named.items() if name not in _KEYS and not lasting(one)}
+    given = {name: one for name, one in named.items() if name not in _KEYS and not is_lasting(one)}
     if any(_is_empty(resource, one) for one in given.values()):
         message.update_mask.paths.extend(given)
 

@@ -19,7 +19,7 @@ _ENDS: Final = frozenset({__file__, contextlib.__file__})
 
 
 class SlowTemplate(BaseException):
-    """What is rendered inside `briefly` takes longer. No handler inside a template catches it."""
+    """What is rendered inside `limit_loop_time` takes longer. No template catches it."""
 
 
 class _TimeLimitExceeded(BaseException):
@@ -27,7 +27,7 @@ class _TimeLimitExceeded(BaseException):
 
 
 @contextlib.contextmanager
-def limited(seconds: float = MAX_SECONDS, *, interrupted: bool = True) -> Iterator[None]:
+def limit_time(seconds: float = MAX_SECONDS, *, interrupted: bool = True) -> Iterator[None]:
     """Limits what is rendered inside: `seconds` of CPU, and MAX_WRITTEN characters.
 
     Only the main thread of a process can be interrupted. Without `interrupted` the clock is
@@ -46,7 +46,7 @@ def limited(seconds: float = MAX_SECONDS, *, interrupted: bool = True) -> Iterat
 
 
 @contextlib.contextmanager
-def briefly(seconds: float = QUICK_SECONDS) -> Iterator[None]:
+def limit_loop_time(seconds: float = QUICK_SECONDS) -> Iterator[None]:
     """Limits few operations on the loop of a service, to `seconds` of CPU. Raises SlowTemplate."""
     token = WRITTEN.set(WrittenText(seconds, SlowTemplate))
     try:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from shared import errors
 from shared.templates.calls import SEARCHES, make_mapping
 from shared.templates.compiler import BoundedCompiler
-from shared.templates.deadline import MAX_SECONDS, limited
+from shared.templates.deadline import MAX_SECONDS, limit_time
 from shared.templates.marks import MAX_SOURCE, is_template
 from shared.templates.sizes import (
     FILTER_SIZES,
@@ -140,7 +140,7 @@ def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECOND
     A string that is one `{{ expression }}` becomes its value, with the type of the value. All
     templates of one config share the time limit of `seconds`.
     """
-    with limited(seconds):
+    with limit_time(seconds):
         return _render(config, names)
 
 
@@ -148,7 +148,7 @@ def evaluate_condition(
     expression: str, names: Mapping[str, Any], *, seconds: float = MAX_SECONDS
 ) -> bool:
     """Returns the truth of a `when`. An unknown name is empty, so falsy."""
-    with limited(seconds):
+    with limit_time(seconds):
         return bool(_value(expression, names))
 
 

@@ -336,7 +336,7 @@ def environment() -> TemplateEnvironment:
 
 
 @contextmanager
-def naming(hyphenated: Iterable[str], names: Iterable[str] = ()) -> Iterator[None]:
+def allow_hyphens(hyphenated: Iterable[str], names: Iterable[str] = ()) -> Iterator[None]:
     """Inside, `steps.` followed by one of these ids is read as that step, hyphens and all.
 
     With the `names` of all steps, so is what begins with none of them.

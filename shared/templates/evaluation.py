@@ -9,7 +9,7 @@ from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from shared import errors
-from shared.templates.environment import environment, naming
+from shared.templates.environment import allow_hyphens, environment
 from shared.templates.faults import explain, list_paths
 from shared.templates.fields import Types, fit_value
 from shared.templates.marks import MAX_SOURCE
@@ -154,7 +154,7 @@ def _compile(source: str, hyphenated: frozenset[str], is_expression: bool) -> Co
         raise Fault(1, errors.TemplateFailed.reason, message)
     made = environment()
     try:
-        with naming(hyphenated):
+        with allow_hyphens(hyphenated):
             tree = read_expression(source) if is_expression else made.parse(source)
         lone = None if is_expression else _find_lone(tree, source)
         if lone is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 from shared import errors
 from shared.json_path import join_path
 from shared.templates import earlier
-from shared.templates.deadline import MAX_SECONDS, SlowTemplate, briefly, limited
+from shared.templates.deadline import MAX_SECONDS, SlowTemplate, limit_loop_time, limit_time
 from shared.templates.evaluation import (
     MAX_QUICK,
     CompiledTemplate,
@@ -223,7 +223,7 @@ class _PresentRenderer(_StepRenderer):
 
     def limit(self) -> AbstractContextManager[None]:
         """The limits of what is evaluated inside."""
-        return limited(self.seconds, interrupted=self.is_slow())
+        return limit_time(self.seconds, interrupted=self.is_slow())
 
     def is_slow(self) -> bool:
         """Whether the time must interrupt it; compiles every source."""
@@ -291,7 +291,7 @@ class _PresentRenderer(_StepRenderer):
 
 class _BriefRenderer(_PresentRenderer):
     def limit(self) -> AbstractContextManager[None]:
-        return briefly()
+        return limit_loop_time()
 
 
 class _Stop(Exception):

@@ -10,7 +10,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.compiler import Frame
 
 from shared.templates.compiler import TemplateCompiler
-from shared.templates.environment import environment, naming
+from shared.templates.environment import allow_hyphens, environment
 from shared.templates.evaluation import read_expression
 from shared.templates.faults import explain_syntax, find_near
 from shared.templates.marks import MAX_SOURCE
@@ -174,7 +174,7 @@ def read_template(
     `hyphenated` has the step ids with a hyphen, and `names` the names of all steps.
     """
     _limit(source, source)
-    with _refusal(source), naming(hyphenated, names):
+    with _refusal(source), allow_hyphens(hyphenated, names):
         tree = environment().parse(source)
         for compared in tree.find_all(nodes.Compare):
             _refuse_braces(compared)
@@ -186,7 +186,7 @@ def read_condition(
 ) -> TemplateReferences:
     """Returns what an expression names, which may stand in braces. Raises BadTemplate."""
     _limit(source, write_condition(source))
-    with _refusal(source), naming(hyphenated, names):
+    with _refusal(source), allow_hyphens(hyphenated, names):
         tree = read_expression(source)
         _refuse_braces(tree)
         return _read(tree)

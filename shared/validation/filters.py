@@ -10,7 +10,7 @@ from jinja2.nodes import EvalContext
 
 from shared import errors, json_schema
 from shared.templates.dates import write_date
-from shared.templates.deadline import limited
+from shared.templates.deadline import limit_time
 from shared.templates.environment import environment
 from shared.templates.faults import TemplateFault, describe_kind, explain_binding
 from shared.templates.filters import FILTERS, check_numbers, check_pattern
@@ -124,7 +124,7 @@ def _try(
     if (own := getattr(filter_, "jinja_pass_arg", None)) is not None:
         made = environment()
         passed = (made if own.name == "environment" else EvalContext(made),)
-    with limited(interrupted=False):
+    with limit_time(interrupted=False):
         filter_(*passed, _SAMPLES[name], **known)
 
 

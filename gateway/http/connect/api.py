@@ -69,7 +69,7 @@ class ConnectApi:
     ) -> None:
         codec = Codec(call=call, is_json=asked.is_json, pool=self.contract.pool)
         body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
-        message = await exchange.beside(len(body), lambda: codec.read(body))
+        message = await exchange.run_beside_loop(len(body), lambda: codec.read(body))
         if asked.is_json:
             exchange.check_size(len(message), call.name)
         # The messages are bytes.
@@ -79,8 +79,8 @@ class ConnectApi:
             timeout=min(self.call_seconds, asked.seconds),
             metadata=exchange.metadata(scope),
         )
-        answer = await exchange.or_gone(made, receive)
-        written = await exchange.beside(len(answer), lambda: codec.write(answer))
+        answer = await exchange.await_call(made, receive)
+        written = await exchange.run_beside_loop(len(answer), lambda: codec.write(answer))
         headers = {"content-type": asked.content_type, **(exchange.SECRET if call.secret else {})}
         await exchange.answer(send, HTTPStatus.OK, headers, written)
 
@@ -93,7 +93,9 @@ class ConnectApi:
         end: dict[str, Any] = {}
         try:
             body = await exchange.read_body(receive, call.name, seconds=self.call_seconds)
-            message = await exchange.beside(len(body), lambda: codec.read(envelope.unwrap(body)))
+            message = await exchange.run_beside_loop(
+                len(body), lambda: codec.read(envelope.unwrap(body))
+            )
             if asked.is_json:
                 exchange.check_size(len(message), call.name)
             stream: Any = self.services[call.cluster].channel().unary_stream(call.path)
@@ -102,7 +104,7 @@ class ConnectApi:
             )
             try:
                 writing = asyncio.ensure_future(_write(frames, codec, send))
-                await exchange.or_gone(writing, receive)
+                await exchange.await_call(writing, receive)
             finally:
                 frames.cancel()
         except Refusal as refusal:

@@ -24,7 +24,7 @@ def parse(header: str) -> int:
     return found
 
 
-def beyond(last: int) -> Refusal:
+def refuse_beyond(last: int) -> Refusal:
     """Returns the refusal of an id that no event of a stream has; `last` is its last one."""
     return _invalid(f"is beyond the end: the last event is {last}")
 

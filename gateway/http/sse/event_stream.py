@@ -36,7 +36,7 @@ class EventStream:
         """Raises Refusal for a call that fails before its first message, and Gone."""
         writing = asyncio.ensure_future(self._write(send))
         try:
-            await exchange.or_gone(writing, receive)
+            await exchange.await_call(writing, receive)
         finally:
             self.call.cancel()
 
@@ -46,7 +46,7 @@ class EventStream:
             first = await anext(messages, None)
         except grpc.aio.AioRpcError as exc:
             refusal = failure.from_call(exc)
-            if not (self.for_event_source and passes(refusal)):
+            if not (self.for_event_source and may_pass(refusal)):
                 raise refusal from None
             await self._open(send)
             await exchange.send_part(send, self.encoder.opening())
@@ -71,7 +71,7 @@ class EventStream:
             if not cursor.is_known(message, self.known):
                 yield message
         if 0 < last < self.known:
-            raise cursor.beyond(last)
+            raise cursor.refuse_beyond(last)
 
     async def _open(self, send: Send) -> None:
         await send(exchange.start(HTTPStatus.OK, {"content-type": self.encoder.content_type}))
@@ -89,7 +89,7 @@ class EventStream:
         await exchange.send_part(send, self.encoder.failure(failure.to_json(refusal)))
 
 
-def passes(refusal: Refusal) -> bool:
+def may_pass(refusal: Refusal) -> bool:
     """True for a refusal that the same call may not meet again a little later."""
     if refusal.status.code == code_pb2.UNAVAILABLE:
         return True

@@ -15,7 +15,7 @@ from shared.registries.actions.agent_task import AGENT_TASK, MAX_RENDERED_PROMPT
 from shared.retry import linear
 from shared.sandbox import pool
 from shared.sandbox.pool import Sandbox
-from shared.templates.deadline import briefly
+from shared.templates.deadline import limit_loop_time
 from shared.templates.job import StepJob, is_quick, is_short, render_quick, render_step
 from shared.templates.rules import EARLIER
 from tests.shared.templates.render import TEXT, build_job
@@ -109,7 +109,7 @@ async def test_the_time_of_the_loop_says_where_a_step_is_rendered_and_never_what
     job = build_job(source, NAMES, schema=TEXT)
     assert is_quick(job)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shared.templates.job.briefly", lambda: briefly(0.0))
+        patch.setattr("shared.templates.job.limit_loop_time", lambda: limit_loop_time(0.0))
         assert render_quick(job) is None
         found = await step_templates.render(sandbox, job, workspace="w")
     assert found == render_step(job)

@@ -100,7 +100,7 @@ REQUEST: Any = httpx2.Request("POST", "http://127.0.0.1/")
     ids=["our deadline", "no answer", "no connection", "a broken connection"],
 )
 def test_what_was_sent_and_not_waited_for_was_given_up(fault: Exception, given_up: bool) -> None:
-    assert errors.timed_out(fault) is given_up
+    assert errors.has_timed_out(fault) is given_up
 
 
 def test_a_call_that_failed_before_a_word_cost_nothing() -> None:

@@ -265,7 +265,7 @@ def test_every_change_may_empty_every_field_that_it_may_set() -> None:
         path = Place(binding, binding.call.descriptor).url()
         for one in field.message_type.fields:
             found = Sent("PATCH", path, f'{{"{one.name}":null}}'.encode()).read()
-            kept = one.name in ("name", "etag") or contract.lasting(one)
+            kept = one.name in ("name", "etag") or contract.is_lasting(one)
             assert found.update_mask.paths == ([] if kept else [one.name])
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 import pytest
 
 from shared import errors
-from shared.templates.deadline import limited
+from shared.templates.deadline import limit_time
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -24,7 +24,7 @@ def test_an_interrupt_where_the_limit_ends_does_not_leave_it() -> None:
     frames: list[FrameType] = []
     went_on = False
     with _with_the_frame_that_begins_it(frames), pytest.raises(errors.TemplateFailed):  # noqa: SIM117
-        with limited(60):
+        with limit_time(60):
             handler = signal.getsignal(signal.SIGPROF)
             assert callable(handler)
             handler(signal.SIGPROF, frames[0])
