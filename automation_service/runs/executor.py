@@ -505,7 +505,21 @@ class RunExecutor:
         return "UTC"
 
 
-async def fail_unreadable(run_log: RunLog, error: ValueError) -> None:
+async def open_executor(
+    run_log: RunLog, *, db: AsyncEngine, agent: StoppableAgent, clock: Clock, sandbox: Sandbox
+) -> RunExecutor | None:
+    """Returns the executor of a claimed run; None if its definition can't be read: it has failed.
+
+    A run that another worker holds by now does not fail.
+    """
+    try:
+        return RunExecutor(run_log=run_log, db=db, agent=agent, clock=clock, sandbox=sandbox)
+    except ValueError as error:
+        await _fail_unreadable(run_log, error)
+        return None
+
+
+async def _fail_unreadable(run_log: RunLog, error: ValueError) -> None:
     """Ends a run whose definition can't be read as FAILED, unless another worker holds it."""
     error_id = str(resources.new_id())
     log.error("run_unreadable", run=str(run_log.claim.run), error_id=error_id, exc_info=error)

@@ -15,7 +15,7 @@ from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.end_reason import EndReason
 from automation_service.runs.event_log import StoreError
-from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
+from automation_service.runs.executor import StopReason, open_executor
 from automation_service.runs.writer import BatchWriter
 from shared.aio import run_every
 from shared.clock import Clock
@@ -76,16 +76,10 @@ class RunReconciler:
         if claim is None or claim.seconds_left > 0:
             return
         run_log = self.writer.log(claim)
-        try:
-            executor = RunExecutor(
-                run_log=run_log,
-                db=self.db,
-                agent=self.agent,
-                clock=self.clock,
-                sandbox=self.sandbox,
-            )
-        except ValueError as error:
-            await fail_unreadable(run_log, error)
+        executor = await open_executor(
+            run_log, db=self.db, agent=self.agent, clock=self.clock, sandbox=self.sandbox
+        )
+        if executor is None:
             return
         with contextlib.suppress(AttemptFenced):
             if claim.cancel_requested:

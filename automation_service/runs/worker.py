@@ -13,7 +13,7 @@ from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.end_reason import EndReason
-from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
+from automation_service.runs.executor import RunExecutor, StopReason, open_executor
 from automation_service.runs.writer import BatchWriter
 from shared import errors
 from shared.aio import wait_for_stop
@@ -53,16 +53,10 @@ class RunWorker:
             return
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
         run_log = self.writer.log(claim)
-        try:
-            executor = RunExecutor(
-                run_log=run_log,
-                db=self.db,
-                agent=self.agent,
-                clock=self.clock,
-                sandbox=self.sandbox,
-            )
-        except ValueError as error:
-            await fail_unreadable(run_log, error)
+        executor = await open_executor(
+            run_log, db=self.db, agent=self.agent, clock=self.clock, sandbox=self.sandbox
+        )
+        if executor is None:
             return
         self._held[run] = executor
         try:
