@@ -66,6 +66,7 @@ class Programs:
             "ROTA_HTTP_LISTEN": f"{HOST}:{self.http_port}",
             **self._services(),
             **({TICKET_KEYS: given} if given else {}),
+            **self._drain(),
         }
         return self._child(HTTP, "gateway.http", [], told)
 
@@ -106,14 +107,17 @@ class Programs:
             "ROTA_SERVICE_KEY_FILE": str(self.keys.private(name)),
             "DATABASE_URL": self.databases[name],
             SECRET_KEYS: given.get(SECRET_KEYS) or self.keys.secret(name),
-            # The gateway stops first, so nobody is left to notice.
-            DRAIN_SECONDS: given.get(DRAIN_SECONDS, "0"),
+            **self._drain(),
         }
         if name != CHAT:
             names = (LOCAL_WEBHOOKS, LOCAL_DESTINATIONS)
             local = {name: given.get(name, "true") for name in names}
             return {**told, **self._next_metrics_port(), **local, **self._mail()}
         return {**told, **self._model(), LOCAL_MODELS: given.get(LOCAL_MODELS, "true")}
+
+    def _drain(self) -> dict[str, str]:
+        """The gateway stops first, so nobody is left to notice."""
+        return {DRAIN_SECONDS: self.settings.environment.get(DRAIN_SECONDS, "0")}
 
     def _mail(self) -> dict[str, str]:
         """What links in messages lead to, and the password of the operator's mail server."""

@@ -27,6 +27,7 @@ DEFAULTS: Final = {
     "ROTA_SILENT_SECONDS": "5",
     "ROTA_UNUSED_SECONDS": "30",
     "ROTA_TICKET_SECONDS": "60",
+    "ROTA_DRAIN_SECONDS": "5",
 }
 # Names of headers that gRPC's core parses, each in a way of its own, and names that it refuses. A
 # value that it can't parse may stay in the table of a connection that all callers share.

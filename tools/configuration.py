@@ -129,6 +129,11 @@ HTTP: Final[tuple[Row, ...]] = (
         DEFAULTS["ROTA_TICKET_SECONDS"],
         "seconds in which a ticket opens its stream, 3600 at most",
     ),
+    (
+        "ROTA_DRAIN_SECONDS",
+        DEFAULTS["ROTA_DRAIN_SECONDS"],
+        "seconds between an unhealthy answer and closing the port, in which the gateway notices",
+    ),
 )
 CLIENT: Final[tuple[Row, ...]] = (
     ("ROTA_GATEWAY", "", "host:port or URL; empty: what `ready.json` says"),

@@ -1,14 +1,17 @@
 """`python -m gateway.http [serve | check]`: serves HTTP behind Envoy, or checks that it does."""
 
 import argparse
+import contextlib
 import os
 import resource
 import ssl
 import sys
+import time
 import urllib.request
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from gateway.envoy_config import DEFAULTS
 from gateway.http import app, log
@@ -43,8 +46,9 @@ def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT: with TLS where it has a certificate and others reach it."""
     log.configure()
     _raise_file_limit()
-    uvicorn.run(
-        app.build(settings),
+    built = app.build(settings)
+    config = uvicorn.Config(
+        built,
         **_tls(settings),
         host=settings.host,
         port=settings.port,
@@ -59,6 +63,30 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    server = _Server(config, built, settings.drain_seconds)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+
+
+class _Server(uvicorn.Server):
+    """Answers for `drain_seconds` after it was told to stop, while Envoy sees that it drains.
+
+    A second SIGINT ends the wait.
+    """
+
+    def __init__(self, config: uvicorn.Config, served: Starlette, drain_seconds: int) -> None:
+        super().__init__(config)
+        self._served = served
+        self._drain_seconds = drain_seconds
+        self._end = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        if not await super().on_tick(counter):
+            return False
+        if not self._served.state.drains:
+            self._served.state.drains = True
+            self._end = time.monotonic() + self._drain_seconds
+        return self.force_exit or time.monotonic() >= self._end
 
 
 def _raise_file_limit() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from itertools import chain
 
 from starlette.applications import Starlette
@@ -22,7 +23,10 @@ from gateway.routes import PUBLIC
 
 
 def build(settings: Settings) -> Starlette:
-    """Returns the application, which has channels to the services while it runs."""
+    """Returns the application, which has channels to the services while it runs.
+
+    Once its state says that it `drains`, it is not healthy, and answers what still comes.
+    """
     known = contract.read(DESCRIPTORS.read_bytes())
     reached = services.connect(known, settings.services, settings.tls)
     router = Router(known.bindings)
@@ -61,9 +65,12 @@ def build(settings: Settings) -> Starlette:
         Mount("/", app=api),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.drains = False
     app.router.default = api  # of a path with a line break, which no route matches
     return app
 
 
 async def healthz(request: Request) -> Response:
+    if request.app.state.drains:
+        return PlainTextResponse("not serving\n", HTTPStatus.SERVICE_UNAVAILABLE)
     return PlainTextResponse("ok\n")

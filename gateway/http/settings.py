@@ -13,6 +13,7 @@ from gateway.routes import PUBLIC
 LISTEN: Final = "ROTA_HTTP_LISTEN"
 TICKET_KEYS: Final = "ROTA_TICKET_KEYS"
 TICKET_SECONDS: Final = "ROTA_TICKET_SECONDS"
+DRAIN_SECONDS: Final = "ROTA_DRAIN_SECONDS"
 LONGEST_TICKET: Final = 3600
 
 
@@ -26,6 +27,7 @@ class Settings:
     call_seconds: int
     ticket_keys: tuple[bytes, ...] = field(repr=False)
     ticket_life: timedelta
+    drain_seconds: int
     tls: TlsFiles | None = None
 
     @property
@@ -48,6 +50,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         call_seconds=int(seconds),
         ticket_keys=_ticket_keys(environment.get(TICKET_KEYS) or ticket.new_key()),
         ticket_life=_ticket_life(environment[TICKET_SECONDS]),
+        drain_seconds=_drain_seconds(environment[DRAIN_SECONDS]),
         tls=_tls(environment),
     )
 
@@ -63,6 +66,12 @@ def _ticket_life(text: str) -> timedelta:
     if not text.isdecimal() or not 0 < int(text) <= LONGEST_TICKET:
         raise ValueError(f"{TICKET_SECONDS} is not a whole number from 1 to {LONGEST_TICKET}")
     return timedelta(seconds=int(text))
+
+
+def _drain_seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{DRAIN_SECONDS} is not a whole number from 0")
+    return int(text)
 
 
 def _tls(environment: Mapping[str, str]) -> TlsFiles | None:

@@ -1,6 +1,8 @@
 """The door as a program: with TLS where others reach it, and what it says of its settings."""
 
+import contextlib
 import http.client
+import signal
 import ssl
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from gateway.envoy_config import DEFAULTS
 from gateway.http import __main__ as program
 from gateway.http import settings
+from tests.gateway.replicas import until
 from tests.support.certificates import Authority
 from tests.support.ports import free_port
 
@@ -65,6 +68,32 @@ def test_a_door_that_others_reach_answers_only_our_certificates(
     plain.close()
 
 
+def test_a_door_that_drains_says_so_and_answers_on() -> None:
+    port, never = free_port(), 3600
+    told = {"ROTA_HTTP_LISTEN": f"127.0.0.1:{port}", "ROTA_DRAIN_SECONDS": str(never)}
+    process = subprocess.Popen([sys.executable, "-m", "gateway.http"], env=told | path())
+    try:
+        until(lambda: status(port, "/healthz") == 200, lambda: "it does not serve")
+        process.terminate()
+        until(lambda: status(port, "/healthz") == 503, lambda: "it says that it is well")
+        assert status(port, "/v1/none") == 404
+        # A second one stops it without a wait.
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait(60)
+
+
+def status(port: int, path: str) -> int:
+    """What a request is answered with; 0 where nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection), contextlib.suppress(ConnectionError):
+        connection.request("GET", path)
+        return connection.getresponse().status
+    return 0
+
+
 def test_a_door_of_this_machine_speaks_in_clear(told: dict[str, str]) -> None:
     here = settings.read({**DEFAULTS, **told, "ROTA_HTTP_LISTEN": "127.0.0.1:1"})
     assert here.tls is not None
@@ -77,6 +106,7 @@ def test_a_door_of_this_machine_speaks_in_clear(told: dict[str, str]) -> None:
         ("ROTA_HTTP_LISTEN", "here"),
         ("ROTA_CHAT_ADDRESS", "a:1,b"),
         ("ROTA_CALL_SECONDS", "0"),
+        ("ROTA_DRAIN_SECONDS", "-1"),
         ("ROTA_TLS_KEY_FILE", ""),
         ("ROTA_TLS_CA_FILE", ""),
     ],
