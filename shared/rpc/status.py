@@ -15,6 +15,13 @@ from shared.rpc.status_limits import MAX_TRAILERS, count_fitting, measure_status
 DOMAIN: Final = "rota.dev"
 # Bytes of base64 that a list of violations takes without them.
 _LIST: Final = 96
+# What gRPC says by itself of a call that got no answer. A server that stops cancels what it has not
+# begun.
+_LOST: Final = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+)
 
 
 def to_status(error: errors.RotaError) -> status_pb2.Status:
@@ -101,7 +108,7 @@ def from_call(error: grpc.aio.AioRpcError, *, peer: str) -> errors.RotaError:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     if status is not None:
         return from_status(status)
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+    if error.code() in _LOST:
         return errors.PeerUnavailable(peer)
     return errors.RotaError(f"{peer} failed", code=_code(error.code().value[0]))
 

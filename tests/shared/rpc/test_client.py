@@ -1,7 +1,7 @@
 """Calls to a service that has several addresses."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,13 +19,18 @@ RETRY = RetryPolicy(interval=exponential(0.05, 1.0), maximum_total_wait=2.0)
 
 
 @asynccontextmanager
-async def replica(name: bytes) -> AsyncIterator[tuple[str, grpc.aio.Server]]:
-    """Yields the address of a server that answers each call with its name, and the server."""
+async def replica(
+    name: bytes, act: Callable[[bytes, Any], Awaitable[bytes]] | None = None
+) -> AsyncIterator[tuple[str, grpc.aio.Server]]:
+    """Yields the address of a server that answers each call with its name, and the server.
+
+    With `act` it does that instead.
+    """
 
     async def answer(request: bytes, context: Any) -> bytes:
         return name
 
-    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Any = grpc.unary_unary_rpc_method_handler(act or answer)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("S", {"M": handler})])
     port = server.add_insecure_port("127.0.0.1:0")
@@ -80,6 +85,16 @@ async def test_an_address_where_nothing_is_costs_one_attempt() -> None:
 
 async def test_where_all_are_away_a_call_fails_at_once() -> None:
     async with client.open_channel(f"{NOTHING},127.0.0.1:2") as channel:
+        with pytest.raises(errors.PeerUnavailable):
+            await ask(channel)
+
+
+async def test_what_cancels_calls_as_it_stops_is_away() -> None:
+    async def cancel(request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.CANCELLED)
+        raise AssertionError
+
+    async with replica(b"a", cancel) as (there, _), client.open_channel(there) as channel:
         with pytest.raises(errors.PeerUnavailable):
             await ask(channel)
 
