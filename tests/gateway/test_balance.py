@@ -166,6 +166,16 @@ def test_a_door_that_goes_with_requests_under_way_costs_nobody_a_read(
         assert doors.lost == 2
 
 
+def test_one_that_cancels_calls_as_it_stops_costs_nobody_a_read(
+    calls: Calls, second: Replica
+) -> None:
+    second.act = lambda method, context: context.abort(grpc.StatusCode.CANCELLED, "")
+    second.calls.clear()
+    begun = [calls.begin(READ) for _ in range(MANY)]
+    assert Counter(call.exception() for call in begun) == {None: MANY}
+    assert second.calls
+
+
 def test_the_only_one_of_three_that_serves_gets_every_call(
     first: Replica, second: Replica, tmp_path: Path
 ) -> None:
