@@ -34,7 +34,7 @@ from shared.security.caller import ROLES_THAT_ACT
 NO_DESTINATION: Final = "there is no such destination"
 REMOVED: Final = "there is no such destination any more: another one has its name"
 NO_THREAD: Final = rows.NO_THREAD
-NO_USER: Final = "the person the automation acts for may not write there any more"
+NO_USER: Final = "the person the automation acted for may not write there any more"
 PAUSED: Final = "the destination is paused"
 UNVERIFIED: Final = "the destination takes no results until its address is verified"
 NOT_ALLOWED: Final = "its settings are not allowed any more"

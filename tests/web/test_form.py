@@ -289,7 +289,7 @@ async def test_a_delivery_is_chosen_from_what_there_is(browser: Browser) -> None
     where = page.get_by_role("group", name="Where it goes", exact=True)
     chosen = {
         "This conversation": False,
-        "Inbox of whom it runs for": False,
+        "Inbox of the person it runs for": False,
         "Team Slack, hooks.slack.com": False,
         "Old mail E-mail, example.org, paused": False,
         "Plans conversation": True,

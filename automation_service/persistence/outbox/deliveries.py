@@ -28,7 +28,7 @@ RESULT: Final = "result"
 CHANGED: Final = "changed"
 # The error of one whose thread is gone.
 NO_THREAD: Final = (
-    "there is no such thread; the result is in the inbox of whom the automation acted for"
+    "there is no such thread; the result is in the inbox of the person the automation acted for"
 )
 # The error of one whose destination took what its step gave later.
 SUPERSEDED: Final = "the destination took a newer result of the step first"

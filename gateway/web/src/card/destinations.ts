@@ -45,7 +45,7 @@ export function placesFor(named: string[], thread: string): Place[] {
 
 /** `thread` is the one that is looked at. */
 export function placeOf(name: string, thread = ""): Place {
-  if (name === INBOX) return { name, words: "Inbox", about: "of whom it runs for" };
+  if (name === INBOX) return { name, words: "Inbox", about: "of the person it runs for" };
   if (name === thread) return { name, words: "This conversation", about: "" };
   if (isThread(name)) {
     const title = titleOf(name);
