@@ -313,6 +313,6 @@ def _list_titles(listed: Sequence[re.Match[str]]) -> str:
 def _describe_missing(place: str, listed: Sequence[re.Match[str]]) -> str:
     there = f"those there are: {_list_titles(listed)}" if listed else "there is none yet"
     return (
-        f"No destination is “{place}”; {there}. A new one is made in the settings, under "
-        "Destinations. Without it the result can come to this conversation or to the inbox."
+        f"No destination is “{place}”; {there}. Add one on the page “Destinations”. Without it "
+        "the result can come to this conversation or to the inbox."
     )

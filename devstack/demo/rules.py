@@ -334,7 +334,7 @@ def _describe_failures(found: dict[Any, Any]) -> str:
 def _describe_destinations(destinations: Sequence[dict[str, Any]]) -> str:
     always = "Results can come to this conversation and to your inbox."
     if not destinations:
-        return f"{always} Other destinations are made in the settings, and there are none yet."
+        return f"{always} There are no other destinations yet; add one on the page “Destinations”."
     lines = [
         f"“{d['display_name']}” ({d['kind']}, {d['host']}): {d['state']}." for d in destinations
     ]

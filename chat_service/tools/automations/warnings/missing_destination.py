@@ -147,10 +147,10 @@ def _begin(wish: DestinationWish) -> str:
 def _explain(wish: DestinationWish, destinations: Sequence[DestinationView]) -> str:
     kind = wish.kind or ("email" if "@" in wish.name else "")
     command = f"rota destinations add {kind}".strip()
-    add = f"is added on the page “Destinations” or with `{command}`."
+    add = f"Add one on the page “Destinations” or with `{command}`."
     if wish.kind:
-        return f"there is no {_PLACES[wish.kind][1]} destination yet. One {add}"
+        return f"there is no {_PLACES[wish.kind][1]} destination yet. {add}"
     titles = [f"“{one_line(one.display_name, _SHOWN)}”" for one in destinations[:_LISTED]]
     more = " and others" if len(destinations) > _LISTED else ""
     there = f"; there is {', '.join(titles)}{more}" if titles else ""
-    return f"no destination is called so{there}. One {add}"
+    return f"no destination is called so{there}. {add}"

@@ -191,20 +191,20 @@ async def test_what_is_wanted_only_when_it_changes_says_so(bench: Bench) -> None
         (
             "mail it to me",
             [],
-            "It is not sent by e-mail, as there is no e-mail destination yet. One is added on the "
+            "It is not sent by e-mail, as there is no e-mail destination yet. Add one on the "
             "page “Destinations” or with `rota destinations add email`.",
         ),
         (
             "send it to our Slack",
             [MAIL],
-            "It is not sent to Slack, as there is no Slack destination yet. One is added on the "
+            "It is not sent to Slack, as there is no Slack destination yet. Add one on the "
             "page “Destinations” or with `rota destinations add slack`.",
         ),
         (
             "send it to #results",
             [SLACK],
-            "It is not sent to “#results”, as no destination is called so; there is “Team”. One is "
-            "added on the page “Destinations” or with `rota destinations add`.",
+            "It is not sent to “#results”, as no destination is called so; there is “Team”. Add one"
+            " on the page “Destinations” or with `rota destinations add`.",
         ),
     ],
 )

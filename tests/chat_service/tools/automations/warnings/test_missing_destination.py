@@ -69,7 +69,7 @@ def test_what_is_there_is_not_warned_of() -> None:
     (said,) = find_missing_destinations("mail it to ada@other.org", payload(), there)
     assert said == (
         "It is not sent to “ada@other.org”, as no destination is called so; there is “Team "
-        "results”, “My mail”. One is added on the page “Destinations” or with `rota destinations "
+        "results”, “My mail”. Add one on the page “Destinations” or with `rota destinations "
         "add email`."
     )
 
