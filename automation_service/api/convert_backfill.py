@@ -52,7 +52,7 @@ def _read_range(request: Any) -> SlotRange:
     start = read_timestamp(request.start_time, field="start_time")
     end = read_timestamp(request.end_time, field="end_time")
     if end <= start:
-        raise errors.invalid("end_time", "is not after start_time")
+        raise errors.invalid("end_time", "is not after the start of the range")
     return SlotRange(start=start, end=end, trigger_id=_read_trigger(request))
 
 

@@ -137,11 +137,20 @@ def test_a_refused_card_is_told_once_and_in_its_own_words() -> None:
         assert format_refusal(refused.value) == lines
 
 
-def test_the_moment_of_a_pause_is_named_as_its_option() -> None:
-    said = "is past (it is 2026-11-23T08:00:00Z)"
-    violation = errors.Violation(field="resume_time", description=said)
-    refused = errors.InvalidArgument(f"resume_time: {said}", violations=[violation])
-    assert format_refusal(refused) == [f"--until: {said}"]
+@pytest.mark.parametrize(
+    ("field", "said", "named"),
+    [
+        ("resume_time", "is past (it is 2026-11-23T08:00:00Z)", "--until"),
+        ("start_time", "is required in a range", "--from"),
+        ("end_time", "is not after the start of the range", "--to"),
+        ("slots[1]", "is no slot of this automation", "--slot"),
+        ("names", "does not end in a UUID", "ITEM"),
+    ],
+)
+def test_what_a_person_gave_is_named_as_its_option(field: str, said: str, named: str) -> None:
+    violation = errors.Violation(field=field, description=said)
+    refused = errors.InvalidArgument(f"{field}: {said}", violations=[violation])
+    assert format_refusal(refused) == [f"{named}: {said}"]
 
 
 def test_a_skip_whose_time_has_come_is_refused_in_its_own_words() -> None:
