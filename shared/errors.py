@@ -267,7 +267,7 @@ class UpdateDigestMismatch(RotaError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the update of {name} would save something else than you were shown; preview it again",
+            f"the update of {name} would not save what you were shown; preview it again",
             metadata={"resource": name},
         )
 

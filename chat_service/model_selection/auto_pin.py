@@ -201,7 +201,7 @@ def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:
         return errors.NoEligibleModel(
             "no configured model reads images", metadata={"needs": "images"}
         )
-    return errors.NoEligibleModel("auto may choose none of the configured models")
+    return errors.NoEligibleModel("there is no configured model that auto may choose")
 
 
 def _all_on_cooldown(

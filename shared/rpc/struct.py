@@ -78,7 +78,7 @@ def _read(value: struct_pb2.Value) -> Any:
 
 def _read_number(number: float) -> float:
     if not math.isfinite(number):
-        raise canonical_json.NotCanonical("", "holds a number that JSON can't hold")
+        raise canonical_json.NotCanonical("", "holds a number that JSON can't express")
     return number
 
 

@@ -102,7 +102,7 @@ def test_a_pause_carries_its_end_on_the_clock_of_this_machine(
     rota_command("pause", "news", "--until", "2026-11-30T09:00")
     assert asked(news)[1].resume_time.ToDatetime(tzinfo=UTC) == local
     done = rota_command("pause", "news", "--until", "Monday")
-    assert (done.exit_code, "'Monday' is no time like" in done.stderr) == (2, True)
+    assert (done.exit_code, "'Monday' is not a time such as" in done.stderr) == (2, True)
     [example] = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d", done.stderr)
     assert datetime.fromisoformat(example).astimezone() > datetime.now(UTC)
 
@@ -280,7 +280,7 @@ def test_what_can_not_be_explained_is_said(rota_command: Rota, news: Peer) -> No
     for time in ("yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"):
         done = rota_command("explain", "news", time)
         assert done.exit_code == 2, done.output
-        assert "is no time like" in done.output
+        assert "is not a time such as" in done.output
     two = news.automations.answers["GetAutomation"]
     assert isinstance(two, pb.Automation)
     two.triggers.add(trigger_id="evenings")

@@ -70,7 +70,7 @@ def parse_moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         tomorrow = datetime.now() + timedelta(days=1)  # noqa: DTZ005 - the clock of this machine
-        raise BadMoment(f"{text!r} is no time like {tomorrow:%Y-%m-%d}T09:00") from None
+        raise BadMoment(f"{text!r} is not a time such as {tomorrow:%Y-%m-%d}T09:00") from None
 
 
 def parse_moment_option(text: str) -> datetime:
