@@ -136,6 +136,7 @@ def test_a_place_that_is_not_there_is_said_and_the_conversation_stands_in(
         made, (missing,) = find_step(said, SYSTEM)
         assert made == step("thread")
         assert missing.startswith(f"No destination is “{wish.to[0]}”; those there are: “My mail”")
+        assert "Add one on the page “Destinations”." in missing
 
 
 def test_of_several_places_the_person_is_asked() -> None:
