@@ -61,7 +61,7 @@ _SAVED_TIMES = ("next_fires", "next_fire_times", "next_fire_time", "preview", "s
 _DONE = {
     "updated": "is changed",
     "paused": "is paused",
-    "resumed": "goes on",
+    "resumed": "is active again",
     "skipped": "skips its next time",
     "unskipped": "runs then after all",
     "backfilled": "runs for what it missed",
@@ -277,7 +277,8 @@ def _acknowledge(result: Message, asked: str) -> str:
                 return f"Which one do you mean: {_RESOURCE.sub('', several['those'])}?"
             if field in ("automation", "moment", "version", "result", "start", "day"):
                 return f"I need to know more: {missing}."
-            return f"That did not become a valid automation: {told}."
+            # of a field, or a sentence of its own
+            return f"That did not become a valid automation: {told}." if missing else f"{told}."
         case {"status": "error", **rest}:
             return f"I am sorry, that went wrong: {_sentence(rest.get('message', ''))}."
     return f"[demo] The tool says: {result.text[:300]}"

@@ -102,7 +102,8 @@ def test_a_pause_carries_its_end_on_the_clock_of_this_machine(
     rota_command("pause", "news", "--until", "2026-11-30T09:00")
     assert asked(news)[1].resume_time.ToDatetime(tzinfo=UTC) == local
     done = rota_command("pause", "news", "--until", "Monday")
-    assert (done.exit_code, "'Monday' is not a time such as" in done.stderr) == (2, True)
+    said = "Invalid value for --until: 'Monday' is not a time such as"
+    assert (done.exit_code, said in done.stderr) == (2, True)
     [example] = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d", done.stderr)
     assert datetime.fromisoformat(example).astimezone() > datetime.now(UTC)
 
@@ -193,6 +194,18 @@ def test_deletion_asks_first(rota_command: Rota, news: Peer) -> None:
     assert done.stderr == "Error: nope does not exist (RESOURCE_NOT_FOUND)\n"
 
 
+def test_who_has_no_valid_token_is_told_where_to_give_one(rota_command: Rota, news: Peer) -> None:
+    code = grpc.StatusCode.UNAUTHENTICATED
+    refused = Refused(code, "UNAUTHENTICATED", message="a valid bearer token is required")
+    news.automations.answers["GetAutomation"] = refused
+    done = rota_command("automation", "news")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "Error: a valid bearer token is required (UNAUTHENTICATED)",
+        "  Give a token that is valid now with --token or ROTA_TOKEN.",
+    ]
+
+
 def test_revisions_are_listed_and_gone_back_to(rota_command: Rota, news: Peer) -> None:
     listed = {
         "revisions": [
@@ -280,6 +293,7 @@ def test_what_can_not_be_explained_is_said(rota_command: Rota, news: Peer) -> No
     for time in ("yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"):
         done = rota_command("explain", "news", time)
         assert done.exit_code == 2, done.output
+        assert "Invalid value for TIME: " in done.output
         assert "is not a time such as" in done.output
     two = news.automations.answers["GetAutomation"]
     assert isinstance(two, pb.Automation)

@@ -89,6 +89,10 @@ async def test_directives_stay_out_of_the_intent_but_for_the_drafters(
             "That did not become a valid automation: cron: six fields.",
         ),
         (
+            {"status": "invalid", "issues": ["It is not sent to Slack, as there is none yet."]},
+            "It is not sent to Slack, as there is none yet.",
+        ),
+        (
             {"status": "invalid", "issues": ["moment: give a date and a time of day"]},
             "I need to know more: give a date and a time of day.",
         ),

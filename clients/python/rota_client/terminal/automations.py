@@ -53,7 +53,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain a moment: why it fired, or why it did not."""
-    moment = parse_moment_option(time)
+    moment = parse_moment_option(time, "TIME")
 
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
         return await rota.explain_slot(await find_trigger(rota, of), moment)
@@ -73,12 +73,12 @@ def parse_moment(text: str) -> datetime:
         raise BadMoment(f"{text!r} is not a time such as {tomorrow:%Y-%m-%d}T09:00") from None
 
 
-def parse_moment_option(text: str) -> datetime:
-    """The same for an option, whose fault the command line shows. Raises BadParameter."""
+def parse_moment_option(text: str, option: str) -> datetime:
+    """The same for an option, which the refusal names. Raises BadParameter."""
     try:
         return parse_moment(text)
     except BadMoment as exc:
-        raise typer.BadParameter(str(exc)) from exc
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
 
 
 def watch(context: typer.Context, run: str, as_json: Json = False) -> None:
@@ -106,7 +106,7 @@ def pause(
 
     A pause of a paused one replaces its note, and when it ends.
     """
-    resume_time = parse_moment_option(until) if until else None
+    resume_time = parse_moment_option(until, "--until") if until else None
     found = run_call(
         context, lambda rota: rota.pause_automation(name, note=note, resume_time=resume_time)
     )

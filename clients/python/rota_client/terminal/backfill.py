@@ -51,8 +51,12 @@ def backfill(
         raise typer.BadParameter("name slots with --slot, or give --from and --to")
     if slot and (start or end):
         raise typer.BadParameter("--slot goes without --from and --to")
-    within = (parse_moment_option(start), parse_moment_option(end)) if not slot else None
-    moments = {given: parse_moment_option(given) for given in slot or [] if "/" not in given}
+    within = None
+    if not slot:
+        within = (parse_moment_option(start, "--from"), parse_moment_option(end, "--to"))
+    moments = {
+        given: parse_moment_option(given, "--slot") for given in slot or [] if "/" not in given
+    }
     overlap = BackfillSlotsRequestOverlap.ALWAYS if beside else BackfillSlotsRequestOverlap.QUEUE
 
     async def look(rota: RotaClient) -> BackfillSlotsResponse:

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from rota_client import json_format
-from rota_client.errors import RotaError
+from rota_client.errors import RotaError, Unauthenticated
 from rota_client.gen.rota.chat.v1 import (
     Message,
     RunResult,
@@ -95,6 +95,8 @@ class Screen:
         first, *lines = format_refusal(error)
         if error.retry_after is not None:
             lines.append(f"Try again{_format_wait(error.retry_after)}.")
+        if isinstance(error, Unauthenticated):
+            lines.append("Give a token that is valid now with --token or ROTA_TOKEN.")
         self.err.print(Text(f"Error: {sanitize(first)}{reason}", style="red"), soft_wrap=True)
         for line in lines:
             self.err.print(Text(f"  {sanitize(line)}"), soft_wrap=True)
