@@ -70,7 +70,7 @@ async def test_a_resumed_automation_says_when_it_fires_next(bench: Bench, news: 
     assert draft.preview["notes"] == ["What was skipped while it was paused stays skipped."]
     assert held(bench, news).state == "active"
     assert finished(events)[0].output["next_fires"][0] == "2026-11-23T08:00:00+00:00"
-    assert "goes on" in text_of(events)
+    assert "is active again" in text_of(events)
 
 
 async def test_a_card_says_that_what_is_resumed_has_no_fire_left(bench: Bench, news: str) -> None:
