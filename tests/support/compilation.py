@@ -4,6 +4,7 @@ import compileall
 import contextlib
 import multiprocessing
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Final
 import pytest
 from _pytest.assertion import rewrite
 from hypothesis.configuration import storage_directory
+from hypothesis.errors import HypothesisSideeffectWarning
 from hypothesis.internal.constants_ast import constants_from_module
 
 ROOT: Final = Path(__file__).parents[2]
@@ -31,7 +33,8 @@ def compile_clone(config: pytest.Config) -> None:
         return
     code = [file for folder in _CODE for file in _sources(folder)]
     others = [file for file in _sources("tests") if not rewrites(file)]
-    # Made here, where no other process makes it at the same time.
+    # Made here, where no other process makes it at the same time. This early is meant.
+    warnings.simplefilter("ignore", HypothesisSideeffectWarning)
     storage_directory("constants").create_if_missing()
     workers = os.cpu_count() or 1
     started = [
