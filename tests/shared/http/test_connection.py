@@ -149,6 +149,8 @@ async def test_a_server_that_falls_silent_is_given_up(reply: Any) -> None:
         await left(server)
 
 
+# On a loop of its own: what others wait for would come as much later as the time is moved.
+@pytest.mark.asyncio(loop_scope="function")
 async def test_a_server_that_keeps_speaking_is_given_up_only_when_it_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
