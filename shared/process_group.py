@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from subprocess import DEVNULL, Popen
 from typing import Final
 
 from shared.die_with_parent import wrap_command
@@ -25,8 +25,8 @@ class ProcessGroup:
     """`size` processes, numbered from 0, of which each gets SIGTERM when this process ends.
 
     Number 0 serves before the others start, so that what is wrong is said once. A process that
-    ends is restarted, after a delay that doubles up to 30 seconds. But all end if it never
-    served, or if no other one serves.
+    ends, or that the system does not start, is restarted after a delay that doubles up to 30
+    seconds. But all end if it never served, or if no other one serves.
     """
 
     size: int
@@ -36,7 +36,7 @@ class ProcessGroup:
     first_delay: float = FIRST_DELAY
     _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _first: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _running: dict[int, Process] = field(default_factory=dict, init=False)
+    _running: dict[int, Popen[bytes]] = field(default_factory=dict, init=False)
     _serving: set[int] = field(default_factory=set, init=False)
     _codes: list[int] = field(default_factory=list, init=False)
 
@@ -68,8 +68,7 @@ class ProcessGroup:
 
     def _send(self, number: signal.Signals) -> None:
         for process in self._running.values():
-            with suppress(ProcessLookupError):
-                process.send_signal(number)
+            process.send_signal(number)
 
     async def _keep(self, number: int) -> None:
         """Starts a process again and again until all stop."""
@@ -79,7 +78,11 @@ class ProcessGroup:
         has_served = False
         while not self._stopped.is_set():
             began = loop.time()
-            code = await self._run_once(number)
+            try:
+                code = await self._run_once(number)
+            except OSError as error:  # no memory, no process or no descriptor is free
+                log.error("process_not_started", process=number, error=str(error))
+                code = 1
             has_served |= number in self._serving
             self._serving.discard(number)
             if self._stopped.is_set():
@@ -102,22 +105,17 @@ class ProcessGroup:
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *wrap_command(self.command(number, writer)),
-                stdin=DEVNULL,
-                pass_fds=(writer,),
-                # A terminal's Ctrl-C is for the parent.
-                start_new_session=True,
-            )
+            process = _start(self.command(number, writer), writer)
+        except OSError:
+            os.close(reader)
+            raise
         finally:
             os.close(writer)
         self._running[number] = process
         loop = asyncio.get_running_loop()
         loop.add_reader(reader, self._read_state, number, reader)
         try:
-            if self._stopped.is_set():
-                self._send(signal.SIGTERM)
-            code = await process.wait()
+            code = await _wait_for_end(process)
             self._read_state(number, reader)  # what it wrote just before its end
             return code
         finally:
@@ -133,3 +131,35 @@ class ProcessGroup:
                 log.info("process_serves", process=number)
             else:
                 asyncio.get_running_loop().remove_reader(reader)
+
+
+def _start(command: Sequence[str], writer: int) -> Popen[bytes]:
+    return Popen(
+        wrap_command(command),
+        stdin=DEVNULL,
+        pass_fds=(writer,),
+        # A terminal's Ctrl-C is for the parent.
+        start_new_session=True,
+    )
+
+
+async def _wait_for_end(process: Popen[bytes]) -> int:
+    """Returns the exit code, negative for a signal.
+
+    A thread must not wait for it, as asyncio's does: a process that ends by itself while
+    `send_signal` looks for it would have the code 255.
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return process.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,11 @@ folder, number, ready = sys.argv[1], sys.argv[2], int(sys.argv[3])
 def told(name):
     path = os.path.join(folder, name + number)
     return open(path).read() if os.path.exists(path) else ""
-signal.signal(signal.SIGTERM, signal.SIG_IGN if told("deaf") else lambda *_: sys.exit(0))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if told("deaf"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if told("plain"):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 with open(os.path.join(folder, "started"), "a") as log:
     log.write(f"{number} {os.getpid()}\\n")
 if told("code"):
@@ -41,11 +46,11 @@ sys.exit(asyncio.run(group(Path(sys.argv[1]), int(sys.argv[2])).run()))
 pytestmark = pytest.mark.timeout(300)
 
 
-def group(folder: Path, size: int) -> ProcessGroup:
+def group(folder: Path, size: int, stop_seconds: float = 120) -> ProcessGroup:
     def command(number: int, ready: int) -> list[str]:
         return [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(number), str(ready)]
 
-    return ProcessGroup(size=size, command=command, stop_seconds=0.3, first_delay=0.01)
+    return ProcessGroup(size=size, command=command, stop_seconds=stop_seconds, first_delay=0.01)
 
 
 def tell(folder: Path, name: str, number: int, text: str = "yes") -> None:
@@ -99,6 +104,45 @@ async def test_one_signal_ends_all(processes: Processes, number: signal.Signals)
     assert processes.left() == []
 
 
+async def test_signals_that_a_supervisor_sends_to_all_at_once_end_all(processes: Processes) -> None:
+    for number in range(8):
+        tell(processes.folder, "plain", number)  # ends before the signal is sent again
+    for count in range(8, 56, 8):
+        running = asyncio.create_task(group(processes.folder, 8).run())
+        served = await processes.until_serving(count)
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _, pid in served[-8:]:
+            os.kill(pid, signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await running == 0
+
+
+async def test_a_process_that_the_system_does_not_start_is_started_later(
+    processes: Processes,
+) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(processes.folder), "2", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert parent.stdout is not None
+        served = await processes.until_serving(2)
+        soft, hard = resource.prlimit(parent.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, (3, hard))
+        os.kill(dict(served)[1], signal.SIGKILL)
+        while line := await parent.stdout.readline():
+            if b"process_not_started" in line:
+                break
+        assert b"Too many open files" in line
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert [number for number, _ in await processes.until_serving(3)].count(1) == 2
+        parent.send_signal(signal.SIGTERM)
+        assert await parent.wait() == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            parent.kill()
+        await parent.wait()
+
+
 async def test_a_process_that_ends_is_restarted_beside_others_that_serve(
     processes: Processes,
 ) -> None:
@@ -148,7 +192,7 @@ async def test_the_last_one_that_serves_ends_all_with_its_code(processes: Proces
 
 async def test_one_that_does_not_stop_is_killed(processes: Processes) -> None:
     tell(processes.folder, "deaf", 1)
-    running = asyncio.create_task(group(processes.folder, 2).run())
+    running = asyncio.create_task(group(processes.folder, 2, stop_seconds=0.3).run())
     await processes.until_serving(2)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == 128 + signal.SIGKILL
