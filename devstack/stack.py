@@ -1,7 +1,6 @@
 """The whole system as one process tree, which starts and stops in order."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from devstack.postgres_process import free_port, port_is_free
 from devstack.process import Process, start_time
 from devstack.programs import AUTOMATION, CHAT, HTTP, SERVED, Programs, Run, run_module
 from devstack.settings import HOST, Settings
+from devstack.stop_event import StopEvent
 from devstack.supervisor import Supervisor
 
 WORKSPACE: Final = "dev"
@@ -37,7 +37,7 @@ class Stack:
 
     settings: Settings
     say: Callable[[str], None]
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: StopEvent = field(default_factory=StopEvent)
     run_program: Run = run_module
     start_timeout: float = 240
     token: str = field(default="", repr=False)

@@ -21,11 +21,9 @@ folder, number, ready = sys.argv[1], sys.argv[2], int(sys.argv[3])
 def told(name):
     path = os.path.join(folder, name + number)
     return open(path).read() if os.path.exists(path) else ""
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-if told("deaf"):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if told("plain"):
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+if not told("plain"):
+    # It waits until it looks: a handler may run just before a sleep, which then lasts.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 with open(os.path.join(folder, "started"), "a") as log:
     log.write(f"{number} {os.getpid()}\\n")
 if told("code"):
@@ -34,6 +32,9 @@ os.write(ready, b"1")
 os.close(ready)
 with open(os.path.join(folder, "served"), "a") as log:
     log.write(f"{number} {os.getpid()}\\n")
+if not told("deaf") and not told("plain"):
+    signal.sigwait([signal.SIGTERM])
+    sys.exit(0)
 time.sleep(300)
 """
 # The parent: a group of these processes.
