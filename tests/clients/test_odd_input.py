@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rota_client.connection import Endpoint
 from rota_client.message_parser import BadJson, parse_object
-from rota_client.terminal.automations import BadMoment, parse_moment
+from rota_client.terminal.commands.automations import BadMoment, parse_moment
 from rota_client.terminal.formatting import format_moment
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import approval, completed, requested, suspended

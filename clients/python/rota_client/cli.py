@@ -9,20 +9,20 @@ from typer.core import TyperGroup
 
 from rota_client import RotaClient, decisions, json_format
 from rota_client.gen.rota.automation.v1 import Automation, Delivery, Run
-from rota_client.terminal import automations as acts
-from rota_client.terminal import (
+from rota_client.terminal import tables
+from rota_client.terminal.card import card
+from rota_client.terminal.commands import automations as acts
+from rota_client.terminal.commands import (
     deliveries,
     destinations,
     inbox,
     models,
     notices,
-    tables,
     webhook,
 )
-from rota_client.terminal.backfill import backfill
-from rota_client.terminal.card import card
-from rota_client.terminal.chat import Chat, run_chat
-from rota_client.terminal.command import (
+from rota_client.terminal.commands.backfill import backfill
+from rota_client.terminal.commands.chat import Chat, run_chat
+from rota_client.terminal.commands.command import (
     MAX_INT64,
     Every,
     Filter,
@@ -36,15 +36,15 @@ from rota_client.terminal.command import (
     print_message,
     run_call,
 )
-from rota_client.terminal.non_interactive import (
+from rota_client.terminal.commands.non_interactive import (
     Decide,
     choose_decision,
     decide_approval,
     print_frame,
     send_message,
 )
+from rota_client.terminal.commands.schedule import build_schedule
 from rota_client.terminal.places import Places, format_place, list_targets, read_places
-from rota_client.terminal.schedule import build_schedule
 from rota_client.terminal.transcript import print_transcript
 from rota_client.time_zone import machine_zone
 

@@ -1,1 +1,1 @@
-"""The commands of `rota`: tables, cards and prompts."""
+"""What `rota` shows and asks: tables, cards, frames and prompts."""

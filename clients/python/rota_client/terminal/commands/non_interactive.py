@@ -8,8 +8,8 @@ from rota_client import decisions, json_format
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Decision, TurnEvent
 from rota_client.names import resource_id
 from rota_client.terminal.card import card
-from rota_client.terminal.chat import Chat, Segment
-from rota_client.terminal.command import CommandContext, print_json
+from rota_client.terminal.commands.chat import Chat, Segment
+from rota_client.terminal.commands.command import CommandContext, print_json
 from rota_client.terminal.refusal import label_fields
 
 Decide = Callable[[Approval], Decision]

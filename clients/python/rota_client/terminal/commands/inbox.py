@@ -19,7 +19,7 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import (
+from rota_client.terminal.commands.command import (
     CommandContext,
     Every,
     Filter,

@@ -19,7 +19,7 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import complete_name, resource_id, short_name, trigger_name
 from rota_client.terminal import tables
-from rota_client.terminal.command import (
+from rota_client.terminal.commands.command import (
     MAX_INT32,
     CommandContext,
     Every,

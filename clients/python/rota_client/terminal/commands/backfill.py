@@ -12,8 +12,8 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import slot_name
 from rota_client.terminal import tables
-from rota_client.terminal.automations import Name, find_trigger, parse_moment_option
-from rota_client.terminal.command import Json, print_message, run_call
+from rota_client.terminal.commands.automations import Name, find_trigger, parse_moment_option
+from rota_client.terminal.commands.command import Json, print_message, run_call
 from rota_client.terminal.formatting import sanitize
 
 

@@ -16,7 +16,13 @@ from rota_client.gen.rota.chat.v1 import (
 )
 from rota_client.message_parser import BadJson, parse_message
 from rota_client.terminal import tables
-from rota_client.terminal.command import Json, print_json, print_list, print_message, run_call
+from rota_client.terminal.commands.command import (
+    Json,
+    print_json,
+    print_list,
+    print_message,
+    run_call,
+)
 from rota_client.terminal.formatting import sanitize
 
 app = typer.Typer(help="List and test models, and add, change or remove your own.")

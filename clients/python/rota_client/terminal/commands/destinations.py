@@ -27,7 +27,7 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import complete_name, resource_id
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import (
+from rota_client.terminal.commands.command import (
     Every,
     Filter,
     Json,

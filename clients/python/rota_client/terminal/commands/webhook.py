@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rota_client.gen.rota.automation.v1 import Webhook, WebhookDelivery
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import (
+from rota_client.terminal.commands.command import (
     Every,
     Json,
     Limit,

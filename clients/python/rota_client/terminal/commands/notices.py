@@ -15,7 +15,7 @@ from rota_client.gen.rota.automation.v1 import (
 )
 from rota_client.names import short_name
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import Json, print_message, run_call
+from rota_client.terminal.commands.command import Json, print_message, run_call
 from rota_client.terminal.tables import table
 from rota_client.time_zone import machine_zone
 

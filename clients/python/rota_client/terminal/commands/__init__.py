@@ -1,0 +1,1 @@
+"""The commands of `rota`: what each takes, asks and prints."""
