@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chat_service.agent.structured_output import read_output
-from chat_service.llm.text_call import read_call
+from chat_service.llm.tool_calls.text_call import read_call
 from chat_service.tools.automations.drafts.answer import list_drafts
 from chat_service.tools.automations.drafts.check import check_draft
 from chat_service.tools.capabilities.html_text import extract_text

@@ -14,9 +14,9 @@ from chat_service.agent.run_result import (
     newest_limit,
     to_model_message,
 )
-from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
-from chat_service.llm.tool_names import to_tool_name
+from chat_service.llm.tool_calls.argument_repair import repair_arguments
+from chat_service.llm.tool_calls.names import to_tool_name
 from chat_service.prompts.examples import is_example_call
 from chat_service.runtime.ports import REFERENCE, ThreadMessage
 

@@ -22,7 +22,7 @@ from chat_service.llm.features.returned_members import ReturnedMembers, add_retu
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
-from chat_service.llm.tool_call_chunks import ToolCallAssembler, ToolCallChunk
+from chat_service.llm.tool_calls.chunks import ToolCallAssembler, ToolCallChunk
 from shared.db.storable_text import clean
 
 # in a message's metadata: what was done to arguments of tool calls, by id

@@ -18,7 +18,7 @@ from chat_service.llm.chat_model import REPAIRS, CallProgress
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.metering import MeteredCall
-from chat_service.llm.text_call import CallJob, TextCall, TextCallReader, read_call
+from chat_service.llm.tool_calls.text_call import CallJob, TextCall, TextCallReader, read_call
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import Retrying

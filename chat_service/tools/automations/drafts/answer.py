@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from chat_service.llm.argument_repair import strip_comments
 from chat_service.llm.text import read_objects
+from chat_service.llm.tool_calls.argument_repair import strip_comments
 from shared import json_schema
 from shared.sandbox.failure import JobFailed
 

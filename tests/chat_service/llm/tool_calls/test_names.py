@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat_service.llm.tool_names import find_tool
+from chat_service.llm.tool_calls.names import find_tool
 
 OFFERED = ("create_automation", "list_automations", "mail_send", "Mail-Send", "now")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm.text_call import AnswerStart, TextCall, TextCallReader
+from chat_service.llm.tool_calls.text_call import AnswerStart, TextCall, TextCallReader
 from shared import json_schema
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypedDict
 
-from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
-from chat_service.llm.tool_names import find_tool
+from chat_service.llm.tool_calls.argument_repair import repair_arguments
+from chat_service.llm.tool_calls.names import find_tool
 from shared import json_schema
 
 _NAMES: Final = ("name", "tool", "tool_name", "function", "function_name", "recipient_name")

@@ -9,11 +9,11 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.features.returned_members import call_members
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.text import read_arguments
-from chat_service.llm.tool_names import find_tool
+from chat_service.llm.tool_calls.argument_repair import repair_arguments
+from chat_service.llm.tool_calls.names import find_tool
 from shared.db.storable_text import clean
 
 # in one answer; a model with more calls has failed

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm import argument_repair as repair
-from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
+from chat_service.llm.tool_calls import argument_repair as repair
+from chat_service.llm.tool_calls.argument_repair import repair_arguments
 
 ARGUMENTS: Final = '{"intent": "a // joke, /* at */ nine,}"}'
 
