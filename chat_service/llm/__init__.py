@@ -1,1 +1,1 @@
-"""The edge to language models: calls, chunks, usage, retries and errors."""
+"""The edge to language models: calls, usage, retries and errors."""

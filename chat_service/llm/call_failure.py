@@ -11,7 +11,7 @@ from chat_service.llm import errors
 from chat_service.llm.errors import EmptyResponse, ProviderFault
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.metering import Meter, MeteredCall
-from chat_service.llm.stream_error import to_error
+from chat_service.llm.stream.error import to_error
 from chat_service.llm.text import one_line
 from shared.db.storable_text import clean
 from shared.telemetry import logs

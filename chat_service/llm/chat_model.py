@@ -16,12 +16,12 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
 from chat_service.llm import usage
-from chat_service.llm.chunks import Chunk, coalesce, merge_chunks, text_key
-from chat_service.llm.delta import take_words
 from chat_service.llm.features.returned_members import ReturnedMembers, add_returned, source_of
 from chat_service.llm.finish_reason import normalize_reason
+from chat_service.llm.stream.chunks import Chunk, coalesce, merge_chunks, text_key
+from chat_service.llm.stream.delta import take_words
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
-from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
+from chat_service.llm.stream.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
 from chat_service.llm.tool_calls.chunks import ToolCallAssembler, ToolCallChunk
 from shared.db.storable_text import clean
 

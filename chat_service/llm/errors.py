@@ -10,8 +10,8 @@ import httpx2
 import openai
 
 from chat_service.llm.provider_cause import ProviderCause, read_cause
+from chat_service.llm.stream.error import list_errors
 from chat_service.llm.stream.event_stream import BrokenStream
-from chat_service.llm.stream_error import list_errors
 from shared import errors
 from shared.http.retry_wait import read_wait
 from shared.security.egress import NotPublic

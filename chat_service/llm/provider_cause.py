@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import openai
 
-from chat_service.llm.stream_error import list_errors
+from chat_service.llm.stream.error import list_errors
 
 MAX_CODE: Final = 64  # characters
 MAX_PARAMETER: Final = 80

@@ -15,7 +15,7 @@ from chat_service.llm.chat_model import CallProgress, ResponseChunk
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import LENGTH
 from chat_service.llm.metering import MeteredCall
-from chat_service.llm.thought_tags import Retraction, Thought
+from chat_service.llm.stream.thought_tags import Retraction, Thought
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from shared import errors

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import openai
 
-from chat_service.llm.stream_error import list_errors
+from chat_service.llm.stream.error import list_errors
 
 CONTEXT: Final = "context_tokens"
 OUTPUT: Final = "max_tokens"

@@ -30,8 +30,8 @@ from chat_service.llm.features.request_features import JSON_SCHEMA, RESPONSE_FOR
 from chat_service.llm.metering import Meter
 from chat_service.llm.probe import limits as told_limits
 from chat_service.llm.provider_cause import ProviderCause
+from chat_service.llm.stream.error import list_errors
 from chat_service.llm.stream.event_stream import BrokenStream
-from chat_service.llm.stream_error import list_errors
 from chat_service.llm.text import read_objects
 from shared.security.egress import NotPublic
 

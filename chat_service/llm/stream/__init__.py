@@ -1,1 +1,1 @@
-"""The bytes of a model's answer, as chunks."""
+"""The stream of a model's answer: its bytes, chunks, words and errors."""

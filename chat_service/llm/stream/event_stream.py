@@ -16,11 +16,11 @@ import httpx2
 import openai
 import orjson
 
-from chat_service.llm.chunks import Chunk, plain_text
 from chat_service.llm.finish_reason import normalize_reason
+from chat_service.llm.stream.chunks import Chunk, plain_text
 from chat_service.llm.stream.completion import to_chunk
+from chat_service.llm.stream.error import find_error, to_error
 from chat_service.llm.stream.surrogates import SurrogateJoiner
-from chat_service.llm.stream_error import find_error, to_error
 from chat_service.llm.usage import find_usage
 from shared.telemetry import logs
 

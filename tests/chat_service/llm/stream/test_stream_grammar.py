@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from chat_service.llm.chat_model import CallProgress, StreamingChat
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.features.feature_refusal import find_refused
-from chat_service.llm.thought_tags import Thought
+from chat_service.llm.stream.thought_tags import Thought
 from tests.chat_service.llm.features.test_feature_refusal import REQUEST, error
 from tests.support.scripted_model import Refused
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.stream_error import find_error
+from chat_service.llm.stream.error import find_error
 from tests.support.scripted_model import ends, says
 
 

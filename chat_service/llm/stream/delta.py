@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from chat_service.llm.thought_tags import Thought
+from chat_service.llm.stream.thought_tags import Thought
 from shared.db.storable_text import clean
 
 # the same thought may be in several of them

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.delta import take_words
-from chat_service.llm.thought_tags import Thought
+from chat_service.llm.stream.delta import take_words
+from chat_service.llm.stream.thought_tags import Thought
 
 THOUGHT = [Thought("hm")]
 TEXT = ["hm"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.chunks import MAX_AHEAD, coalesce, merge_chunks, plain_text
+from chat_service.llm.stream.chunks import MAX_AHEAD, coalesce, merge_chunks, plain_text
 
 
 async def _numbers(count: int, ended: list[bool] | None = None) -> AsyncGenerator[list[int], None]:

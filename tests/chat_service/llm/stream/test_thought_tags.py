@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm.thought_tags import Retraction, Thought, ThoughtSplitter
+from chat_service.llm.stream.thought_tags import Retraction, Thought, ThoughtSplitter
 
 
 def split(pieces: Sequence[str]) -> tuple[str, str]:
