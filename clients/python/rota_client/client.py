@@ -5,20 +5,20 @@ from typing import Self
 
 from grpclib.client import Channel
 
-from rota_client.automations import Automations
 from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translate_errors
 from rota_client.connection import Endpoint
-from rota_client.deliveries import Deliveries
-from rota_client.destinations import Destinations
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
-from rota_client.inbox import Inbox
-from rota_client.models import Models
 from rota_client.names import complete_name, turn_name
-from rota_client.notice_settings import NoticeSettingsCalls
 from rota_client.pager import Pager
+from rota_client.resources.automations import Automations
+from rota_client.resources.deliveries import Deliveries
+from rota_client.resources.destinations import Destinations
+from rota_client.resources.inbox import Inbox
+from rota_client.resources.models import Models
+from rota_client.resources.notice_settings import NoticeSettingsCalls
+from rota_client.resources.webhook import Webhooks
 from rota_client.streams import OPEN, StreamPosition, follow
-from rota_client.webhook import Webhooks
 
 
 class RotaClient(

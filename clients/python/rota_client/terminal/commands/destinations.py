@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rota_client import RotaClient
-from rota_client.destinations import new_signing_secret
 from rota_client.gen.rota.automation.v1 import (
     Destination,
     DestinationKind,
@@ -26,6 +25,7 @@ from rota_client.gen.rota.automation.v1 import (
     WebhookSettings,
 )
 from rota_client.names import complete_name, resource_id
+from rota_client.resources.destinations import new_signing_secret
 from rota_client.terminal.card import grid
 from rota_client.terminal.commands.command import (
     Every,

@@ -1,0 +1,1 @@
+"""The calls of the client, by the resource that they are about."""
