@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from automation_service.settings import AutomationSettings
-from shared.program import Program
+from shared.process.program import Program
 
 
 def serve(settings: AutomationSettings) -> AbstractAsyncContextManager[Any]:

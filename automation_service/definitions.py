@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 from cachetools import LRUCache
 
-from shared import json_schema
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
+from shared.json import json_schema
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation.inputs import RUNTIME_INPUTS, check_run, check_runtime
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from chat_service.settings import ChatSettings
-from shared.program import Program
+from shared.process.program import Program
 
 
 def serve(settings: ChatSettings) -> AbstractAsyncContextManager[Any]:

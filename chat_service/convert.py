@@ -16,7 +16,8 @@ from chat_service.persistence.messages import Message
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
-from shared import aip, canonical_json, resources
+from shared import aip, resources
+from shared.json import canonical_json
 from shared.rpc.struct import to_json, to_struct
 from shared.rpc.timestamps import to_timestamp
 

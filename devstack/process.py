@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from shared.die_with_parent import wrap_command
+from shared.process.die_with_parent import wrap_command
 
 _LOG_LIMIT: Final = 8 << 20
 

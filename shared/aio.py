@@ -67,7 +67,7 @@ def find_of_loop(kept: WeakKeyDictionary[asyncio.AbstractEventLoop, T], make: Ca
 
 
 # Of work that is quick by itself, so much is done in one turn of a loop: about five milliseconds,
-# in the units of shared.json_schema.
+# in the units of shared.json.json_schema.
 TURN_COST: Final = 20_000
 
 

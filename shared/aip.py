@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from shared import errors
-from shared.rule_words import nearest_name
+from shared.text.rule_words import nearest_name
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200

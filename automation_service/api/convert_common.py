@@ -10,7 +10,7 @@ from google.rpc import status_pb2
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared import errors
-from shared.canonical_json import NotCanonical
+from shared.json.canonical_json import NotCanonical
 from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition

@@ -29,7 +29,8 @@ from automation_service.scheduling.ledger import Slots
 from automation_service.webhooks.service import Webhooks, WebhookView
 from automation_service.webhooks.service import etag_of as webhook_etag
 from automation_service.webhooks.service import payload_digest as webhook_digest
-from shared import aip, canonical_json, errors, resources
+from shared import aip, errors, resources
+from shared.json import canonical_json
 from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.access import Access, Role, workspace_of

@@ -14,7 +14,7 @@ from automation_service.automations.model_references import (
     UncheckedModels,
     build_refusal,
 )
-from shared import json_schema
+from shared.json import json_schema
 from shared.registries.catalogue import Catalogue
 from shared.validation.check_runner import CheckRunner, check_quickly
 from shared.validation.violations import Violation

@@ -19,7 +19,7 @@ from automation_service.persistence import slots as slot_rows
 from automation_service.persistence.outbox.deliveries import NO_THREAD
 from automation_service.persistence.records import Automation
 from automation_service.scheduling import triggers
-from shared import canonical_json, errors, filters, resources
+from shared import errors, filters, resources
 from shared.aip import (
     Page,
     check_etag,
@@ -29,6 +29,7 @@ from shared.clock import Clock
 from shared.definition.destination_names import read_place
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus
+from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller

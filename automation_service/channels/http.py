@@ -14,7 +14,7 @@ import httpx2
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import ChannelPorts
-from shared import compact_json
+from shared.json import compact_json
 from shared.security.egress import PublicTransport, ResponseTooLarge
 
 MAX_RETRY_AFTER: Final = timedelta(hours=1)

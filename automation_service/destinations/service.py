@@ -15,13 +15,14 @@ from automation_service.persistence.enums import DestinationKind, DestinationSta
 from automation_service.persistence.outbox import deliveries, delivery_digests
 from automation_service.persistence.outbox import destinations as rows
 from automation_service.persistence.outbox.destinations import Destination
-from shared import canonical_json, errors, filters, resources
+from shared import errors, filters, resources
 from shared.aip import Page, check_digest, check_etag, compute_etag, require_same
 from shared.clock import Clock
 from shared.errors import FieldReason
-from shared.invisible_characters import name_fault
+from shared.json import canonical_json
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
+from shared.text.invisible_characters import name_fault
 
 MAX_DESTINATIONS_OF_PERSON: Final = 50  # of one user in one workspace
 MAX_NAME: Final = 100

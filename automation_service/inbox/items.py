@@ -12,8 +12,8 @@ from automation_service.persistence.enums import InboxItemKind
 from automation_service.persistence.inbox import NewInboxItem
 from shared.db.storable_text import clean
 from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
-from shared.snippet import cut_line, first_line
 from shared.telemetry import metrics
+from shared.text.snippet import cut_line, first_line
 
 __all__ = ["InboxItemKind", "NewInboxItem", "add_items"]
 

@@ -13,7 +13,7 @@ from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
 from shared.db.storable_text import clean
 from shared.definition.states import RunStatus
-from shared.snippet import cut_line
+from shared.text.snippet import cut_line
 
 # Of a text of others in a notice; what it links to has the rest.
 MAX_LINE: Final = 500

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.outbox import notice_settings
 from automation_service.persistence.outbox.notice_settings import NoticeSettings
-from shared import canonical_json, errors
+from shared import errors
 from shared.aip import check_digest, check_etag, compute_etag
 from shared.clock import Clock
 from shared.definition.destination_names import INBOX
+from shared.json import canonical_json
 from shared.rpc.idempotency import IdempotencyKey
 from shared.schedule import zones
 from shared.schedule.quiet_hours import QuietHours

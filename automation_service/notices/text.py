@@ -9,7 +9,7 @@ from automation_service.persistence.enums import NoticeKind
 from automation_service.persistence.outbox.notices import Notice
 from shared.registries.actions.deliver import MAX_SUBJECT
 from shared.schedule.description import describe_moment
-from shared.snippet import cut_line
+from shared.text.snippet import cut_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

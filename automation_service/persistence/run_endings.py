@@ -15,9 +15,10 @@ from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import NEXT_WAITING, lock_automations
 from automation_service.persistence.tables import revisions, run_events, runs
-from shared import compact_json, errors
+from shared import errors
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
+from shared.json import compact_json
 
 # Whether the webhook of the workspace of an automation `a` is told of runs that succeed.
 WANTS_SUCCESS: Final = """

@@ -23,7 +23,7 @@ from shared.db.queries import matches, newest_first
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 from shared.filters import Filter
-from shared.snippet import MAX_READ, first_line
+from shared.text.snippet import MAX_READ, first_line
 
 _WHOLE: Final[sa.ColumnElement[str]] = sa.literal_column("'{}'")
 # Of a run that a process of an older version ended. PostgreSQL reads no other output for it.

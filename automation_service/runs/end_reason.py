@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from automation_service.runs import step_results
-from shared import compact_json, errors
+from shared import errors
 from shared.definition.states import RunStatus
+from shared.json import compact_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

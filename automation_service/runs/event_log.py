@@ -18,9 +18,10 @@ from automation_service.runs import step_results
 from automation_service.runs.batcher import Batcher
 from automation_service.runs.output_snippet import build_snippet
 from automation_service.runs.step_results import StepResult
-from shared import compact_json, errors
+from shared import errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
+from shared.json import compact_json
 from shared.telemetry import logs, metrics
 
 # How long the start of a step waits for what comes after it, to be stored together.

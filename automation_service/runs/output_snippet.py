@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from shared import compact_json
-from shared.snippet import first_line
+from shared.json import compact_json
+from shared.text.snippet import first_line
 
 
 def build_snippet(output: Any) -> str:

@@ -9,11 +9,11 @@ import orjson
 
 from automation_service.persistence.run_endings import error_json
 from shared import errors
-from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.clock import rfc3339
 from shared.db.storable_text import clean
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
+from shared.json.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.registries.actions.store import get_action
 from shared.registries.actions.types import LastOutput, Usage
 

@@ -19,10 +19,11 @@ from automation_service.persistence import run_endings
 from automation_service.persistence.backfills import BackfillRow, Candidate, Obstacle, SlotRange
 from automation_service.persistence.records import Automation, Slot
 from automation_service.queue import RunQueue
-from shared import compact_json, errors, resources
+from shared import errors, resources
 from shared.aip import check_etag, compute_etag
 from shared.clock import Clock, rfc3339
 from shared.definition.states import AutomationStatus
+from shared.json import compact_json
 from shared.rpc.idempotency import IdempotencyKey
 from shared.telemetry import logs
 from shared.validation.inputs import describe_fault

@@ -23,8 +23,9 @@ from automation_service.persistence.slot_dispatch import (
 from automation_service.queue import RunQueue
 from automation_service.scheduling import slot_decision, triggers, tzdata_change
 from automation_service.scheduling.slot_decision import SlotDecision, SlotPolicy, TriggerDecision
-from shared import errors, json_schema
+from shared import errors
 from shared.clock import rfc3339
+from shared.json import json_schema
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 

@@ -17,10 +17,11 @@ from automation_service.persistence.slot_dispatch import (
 )
 from automation_service.scheduling import slot_skips
 from automation_service.scheduling.due_slots import DueSlots, find_due_slots
-from shared import compact_json, resources
+from shared import resources
 from shared.clock import rfc3339
 from shared.definition.envelope import TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.json import compact_json
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 from shared.validation.inputs import describe_fault

@@ -16,7 +16,7 @@ from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
-from shared import canonical_json, errors, filters, resources
+from shared import errors, filters, resources
 from shared.aip import (
     Page,
     check_digest,
@@ -24,6 +24,7 @@ from shared.aip import (
     compute_etag,
 )
 from shared.clock import Clock
+from shared.json import canonical_json
 from shared.rpc.idempotency import IdempotencyKey
 
 

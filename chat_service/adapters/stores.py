@@ -21,9 +21,10 @@ from chat_service.persistence import (
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import REFERENCE, ApprovalDraft, StoredApproval
-from shared import canonical_json, resources
+from shared import resources
 from shared.clock import Clock
 from shared.db import database
+from shared.json import canonical_json
 from shared.security.caller import ApprovalClaim
 from shared.telemetry import metrics
 

@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage
 from chat_service.llm.usage import BYTES_PER_TOKEN
 from chat_service.runtime.ports import ThreadMessage
 from shared.clock import rfc3339
-from shared.quoted_text import quote_lines
+from shared.text.quotation import quote_lines
 
 # Bytes of the newest result, and of each one before it.
 MAX_RESULT: Final = 32 << 10

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from chat_service.llm.text import read_objects
-from shared import canonical_json, json_schema
+from shared.json import canonical_json, json_schema
 from shared.sandbox.failure import JobFailed
 
 if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it

@@ -23,16 +23,17 @@ from chat_service.model_selection.model_tests import ModelTests
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.turns import accounting
-from shared import aip, canonical_json, errors, resources
+from shared import aip, errors, resources
 from shared.db import database
-from shared.invisible_characters import name_fault
-from shared.json_path import join_path
+from shared.json import canonical_json
+from shared.json.json_path import join_path
 from shared.rpc import struct
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.egress import look_up_for
 from shared.security.secretbox import DecryptionError
 from shared.settings import SECRET_KEYS
+from shared.text.invisible_characters import name_fault
 from shared.validation.violations import describe_fault
 
 MAX_MODELS: Final = 50  # of one user in one workspace

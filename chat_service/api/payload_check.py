@@ -15,7 +15,7 @@ from chat_service.tools.mcp import form
 from shared import errors
 from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationCreate, dump
-from shared.json_path import append_path
+from shared.json.json_path import append_path
 from shared.sandbox.failure import JobFailed
 from shared.validation import never_fires
 from shared.validation.check_runner import CheckRunner

@@ -26,8 +26,9 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
-from shared import canonical_json, errors, resources
+from shared import errors, resources
 from shared.db import database
+from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
 from shared.rpc import status, struct
 from shared.rpc.idempotency import Idempotency, IdempotencyKey

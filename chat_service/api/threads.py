@@ -19,10 +19,10 @@ from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
 from shared import aip, errors, filters, resources
 from shared.db import database
-from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
+from shared.text.invisible_characters import name_fault
 
 _FILTER_FIELDS: Final = {"create_time": filters.TIME}
 

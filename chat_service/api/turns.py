@@ -32,10 +32,10 @@ from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, filters, resources
 from shared.db import database
-from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
+from shared.text.invisible_characters import name_fault
 
 _NEW = "-"
 _FILTER_FIELDS: Final = {"state": filters.state(TurnState), "create_time": filters.TIME}

@@ -14,9 +14,9 @@ from chat_service.persistence.turns import Turn
 from chat_service.runtime.ports import AutomationsPort, AutomationView, RunView
 from chat_service.tools.plain_words import to_plain_words
 from shared import errors, resources
-from shared.invisible_characters import clean_name
-from shared.quoted_text import quote_lines
 from shared.telemetry import logs
+from shared.text.invisible_characters import clean_name
+from shared.text.quotation import quote_lines
 
 UNTITLED: Final = "Untitled thread"
 _MESSAGES: Final = 20

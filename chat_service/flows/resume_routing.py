@@ -19,9 +19,10 @@ from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.segment import Segment
 from chat_service.turns.segment_frames import new_agent_message, store_resume_frames
-from shared import canonical_json, errors, resources
+from shared import errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
+from shared.json import canonical_json
 from shared.security.caller import Membership
 from shared.telemetry import metrics
 

@@ -8,7 +8,7 @@ import orjson
 
 from chat_service.llm.text import one_line, read_objects
 from shared.db.storable_text import clean
-from shared.invisible_characters import clean_name
+from shared.text.invisible_characters import clean_name
 
 LONGEST: Final = 100
 # longer answers are no title; the rest of one is not read

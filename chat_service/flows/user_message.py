@@ -14,7 +14,7 @@ from chat_service.persistence.images import Image
 from chat_service.runtime.ports import REFERENCE, AutomationsPort
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
-from shared.invisible_characters import clean_name
+from shared.text.invisible_characters import clean_name
 
 LARGEST: Final = 5 << 20
 LARGEST_TOGETHER: Final = 20 << 20

@@ -27,8 +27,8 @@ from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.usage import ModelUsage, estimate_text_tokens, normalize_usage
 from chat_service.prompts.examples import is_example
 from chat_service.prompts.load import load_prompt
-from shared import compact_json
 from shared.http.transport import HttpTransport
+from shared.json import compact_json
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
 from shared.telemetry import logs, metrics

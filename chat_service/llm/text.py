@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from shared.db.storable_text import clean
-from shared.snippet import cut_line
+from shared.text.snippet import cut_line
 
 # where an object begins, well-formed or not: a brace, and nothing or a key with its colon
 _BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|$)', re.S)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from langchain_core.messages.ai import UsageMetadata
 
-from shared import compact_json
+from shared.json import compact_json
 
 # above any real call; a year of such calls fits in 64 bits
 MAX_TOKENS: Final = 1_000_000_000

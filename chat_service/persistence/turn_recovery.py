@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence.turns import Turn
-from shared import compact_json
 from shared.db import database
+from shared.json import compact_json
 
 # How many messages before the turn count as input of its first model call.
 MAX_MESSAGES: Final = 200

@@ -13,8 +13,8 @@ from chat_service.runtime.ports import ApprovalDraft, StoredApproval
 from chat_service.runtime.run_context import AgentRun, Emit, ignore_event
 from chat_service.tools.diff import diff_fields
 from shared import errors
-from shared.invisible_characters import find_invisible
-from shared.json_path import join_path
+from shared.json.json_path import join_path
+from shared.text.invisible_characters import find_invisible
 
 MOST_WARNINGS = 20
 # How a warning of a repaired call begins.

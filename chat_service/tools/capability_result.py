@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chat_service.tools.definition import ToolResult
-from shared import canonical_json
 from shared.db.storable_text import clean
+from shared.json import canonical_json
 from shared.registries.capabilities.types import Capability
 
 MAX_OUTPUT: Final = 256 * 1024  # bytes, of a result as canonical JSON

@@ -32,7 +32,7 @@ from chat_service.tools.question import (
     request_answer,
 )
 from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result, with_edits
-from shared import canonical_json
+from shared.json import canonical_json
 from shared.registries.capabilities.types import Capability
 
 MAX_ARGUMENTS: Final = 256 * 1024  # bytes, in an approval

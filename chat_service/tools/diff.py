@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from shared import canonical_json
-from shared.json_path import join_path
+from shared.json import canonical_json
+from shared.json.json_path import join_path
 
 # keys that identify the items of a definition's lists
 _IDS: Final = ("trigger_id", "step_id")

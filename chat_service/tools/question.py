@@ -10,7 +10,7 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.ports import ActionType, StoredApproval
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.approval import Proposal, ToolCall, call_place, new_draft
-from shared import canonical_json
+from shared.json import canonical_json
 
 MAX_QUESTIONS: Final = 3  # of one call
 MAX_SUMMARY: Final = 300

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from shared import compact_json
+from shared.json import compact_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared import compact_json, errors
+from shared import errors
 from shared.db.type_cache import TypeCache
+from shared.json import compact_json
 
 NAMING: Final = {
     "pk": "pk_%(table_name)s",

@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared import compact_json
 from shared.db import database
+from shared.json import compact_json
 
 _DIALECT: Final = dialect(json_serializer=compact_json.dump)  # type: ignore[no-untyped-call]
 

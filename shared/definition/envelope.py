@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.canonical_json import normalise
 from shared.definition.execution import ExecutionBlock, PlanStep
 from shared.definition.fields import (
     MAX_OBJECT_DEPTH,
@@ -16,6 +15,7 @@ from shared.definition.fields import (
     Text,
     TypeName,
 )
+from shared.json.canonical_json import normalise
 
 MAX_PLAN_STEPS = 50
 MAX_TRIGGERS = 20

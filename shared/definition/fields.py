@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from shared.canonical_json import normalise
+from shared.json.canonical_json import normalise
 
 # protobuf reads no Struct deeper than about 33 levels
 MAX_OBJECT_DEPTH = 24

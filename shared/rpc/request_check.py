@@ -12,10 +12,11 @@ from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
-from shared import errors, rule_words
+from shared import errors
 from shared.errors import FieldReason, FieldViolation
-from shared.json_path import join_path
+from shared.json.json_path import join_path
 from shared.rpc import wire
+from shared.text import rule_words
 
 # In the open objects of a request together. A definition has no more.
 MAX_VALUES: Final = 20_000

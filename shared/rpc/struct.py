@@ -7,8 +7,9 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 
-from shared import canonical_json, errors
-from shared.json_path import append_path
+from shared import errors
+from shared.json import canonical_json
+from shared.json.json_path import append_path
 
 
 def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:

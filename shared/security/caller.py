@@ -14,7 +14,7 @@ import jwt
 from cachetools import TLRUCache
 
 from shared import errors
-from shared.invisible_characters import clean_name, name_fault
+from shared.text.invisible_characters import clean_name, name_fault
 
 USER_ISSUER: Final = "rota"
 USER_AUDIENCE: Final = "rota"

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from shared import errors
-from shared.json_path import join_path
+from shared.json.json_path import join_path
 from shared.templates import earlier
 from shared.templates.deadline import MAX_SECONDS, SlowTemplate, limit_loop_time, limit_time
 from shared.templates.evaluation import (

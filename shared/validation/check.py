@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from shared import json_schema, resources
-from shared.canonical_json import NotCanonical, canonical_bytes, normalise
+from shared import resources
 from shared.definition.envelope import (
     MAX_PLAN_STEPS,
     AutomationCreate,
@@ -20,11 +19,13 @@ from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
 from shared.definition.step_paths import ON_FAILURE, PLAN, list_steps
 from shared.errors import FieldReason
-from shared.invisible_characters import name_fault, text_fault
-from shared.json_path import join_path
+from shared.json import json_schema
+from shared.json.canonical_json import NotCanonical, canonical_bytes, normalise
+from shared.json.json_path import join_path
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.catalogue import Catalogue
 from shared.templates.marks import is_template
+from shared.text.invisible_characters import name_fault, text_fault
 from shared.validation.inputs import check_static
 from shared.validation.names import Scope
 from shared.validation.templates import check_step, find_excess, list_templates
@@ -51,8 +52,8 @@ def check(
     Never raises for what is in `create`. A mapping is read as an AutomationCreate; paths
     start at `definition`, also for a bare AutomationDefinition. Faults of shape hide those
     that only a well-shaped definition can have, but for those of single triggers and steps.
-    All its schemas are checked and applied within one MAX_COST of `shared.json_schema`. One that
-    is far too large is not read.
+    All its schemas are checked and applied within one MAX_COST of `shared.json.json_schema`. One
+    that is far too large is not read.
     """
     if excess := _find_excess(create):
         return [excess]

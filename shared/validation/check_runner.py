@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from shared import json_schema
 from shared.aio import take_turn
 from shared.errors import FieldReason
+from shared.json import json_schema
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue
 from shared.sandbox.failure import JobFailed

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from jinja2.nodes import EvalContext
 
-from shared import errors, json_schema
+from shared import errors
+from shared.json import json_schema
 from shared.templates.dates import write_date
 from shared.templates.deadline import limit_time
 from shared.templates.environment import environment

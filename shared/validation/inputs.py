@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared import json_schema
-from shared.json_path import join_path
+from shared.json import json_schema
+from shared.json.json_path import join_path
 
 # given to every scheduled run, whether its schema mentions them or not
 RUNTIME_INPUTS = frozenset({"fired_at", "scheduled_for", "last_fired_at"})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypedDict
 
-from shared import json_schema
+from shared.json import json_schema
 from shared.registries.catalogue_form import load_catalogue
 from shared.validation.check import check
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from shared import json_schema
 from shared.definition.execution import PlanStep
 from shared.errors import FieldReason
-from shared.json_path import join_path
+from shared.json import json_schema
+from shared.json.json_path import join_path
 from shared.templates.marks import is_template
 from shared.templates.source import (
     BadTemplate,

@@ -7,10 +7,11 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared import errors, rule_words
-from shared.canonical_json import NotCanonical
+from shared import errors
 from shared.errors import FieldReason
-from shared.json_path import append_path, join_path
+from shared.json.canonical_json import NotCanonical
+from shared.json.json_path import append_path, join_path
+from shared.text import rule_words
 
 TOO_LONG: Final = "it takes too long to check"
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from automation_service import definitions
-from shared import json_schema
-from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import AutomationCreate, dump
+from shared.json import json_schema
+from shared.json.canonical_json import canonical_bytes
 from tests.support.automation import news, schedule
 
 

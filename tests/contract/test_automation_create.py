@@ -9,8 +9,8 @@ import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 
-from shared.canonical_json import canonical_bytes
 from shared.errors import Code
+from shared.json.canonical_json import canonical_bytes
 from tests.support.agents import NoCatalogue
 from tests.support.automation import (
     NEWS,

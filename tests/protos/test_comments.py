@@ -41,7 +41,7 @@ from shared.registries.actions.agent_task import MAX_PROMPT, MAX_RENDERED_PROMPT
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.page_tokens import TOKEN_LIFE
 from shared.schedule.config import LONGEST_STEP, MOST_EXCLUDED
-from shared.snippet import MAX_SNIPPET
+from shared.text.snippet import MAX_SNIPPET
 from shared.validation.check import MAX_BYTES
 from shared.validation.templates import MAX_INSIDE, MAX_TEMPLATES
 from tests.protos import contract

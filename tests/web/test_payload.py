@@ -9,9 +9,9 @@ from playwright.async_api import Browser, Page, expect
 from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
 
-from shared.invisible_characters import mark_invisible
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.templates.filters import FILTERS
+from shared.text.invisible_characters import mark_invisible
 from shared.validation.check import check
 from tests.shared.templates.render import render
 from tests.support.automation import schedule

@@ -15,7 +15,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from automation_service.channels.markup.dialect import PLAIN, Dialect
 from automation_service.channels.message import MessageFormat
-from shared.invisible_characters import clean_name, mark_invisible
+from shared.text.invisible_characters import clean_name, mark_invisible
 
 MAX_URL: Final = 2_000
 # More of a text is not read, whatever a service takes.

@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict
 from chat_service.llm.text import read_arguments
 from chat_service.llm.tool_calls.argument_repair import repair_arguments
 from chat_service.llm.tool_calls.names import find_tool
-from shared import json_schema
+from shared.json import json_schema
 
 _NAMES: Final = ("name", "tool", "tool_name", "function", "function_name", "recipient_name")
 _ARGUMENTS: Final = ("arguments", "args", "parameters", "params", "input", "tool_input", "kwargs")

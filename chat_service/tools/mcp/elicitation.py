@@ -18,7 +18,7 @@ from chat_service.tools.mcp.form import FormRefused, read_form
 from chat_service.tools.mcp.session import Session
 from chat_service.tools.question import MAX_QUESTIONS, Answers, Question
 from shared.db.storable_text import clean
-from shared.invisible_characters import mark_invisible
+from shared.text.invisible_characters import mark_invisible
 
 MAX_MESSAGE: Final = 2_000
 END_SECONDS: Final = 1.0  # that a server has to end a call that is cancelled

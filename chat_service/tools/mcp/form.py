@@ -7,10 +7,10 @@ from typing import Any, Final, TypedDict
 from urllib.parse import urlsplit
 
 from chat_service.llm.text import one_line
-from shared import canonical_json, json_schema
 from shared.db.storable_text import clean
-from shared.invisible_characters import find_invisible, mark_invisible
-from shared.json_path import join_path
+from shared.json import canonical_json, json_schema
+from shared.json.json_path import join_path
+from shared.text.invisible_characters import find_invisible, mark_invisible
 
 MAX_FIELDS: Final = 20
 MAX_OPTIONS: Final = 100  # of one field

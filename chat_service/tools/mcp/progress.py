@@ -7,7 +7,7 @@ from typing import Final
 from chat_service.llm.text import one_line
 from chat_service.runtime.events import StepChanged
 from chat_service.tools.idempotency import CurrentCall
-from shared.invisible_characters import mark_invisible
+from shared.text.invisible_characters import mark_invisible
 
 SHOW_SECONDS: Final = 1.0  # between two changes of a step
 MAX_SHOWN: Final = 100  # changes of one call's step, beside its end

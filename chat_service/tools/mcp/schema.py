@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chat_service.llm.text import clean_json
-from shared import canonical_json, json_schema
+from shared.json import canonical_json, json_schema
 
 MAX_SCHEMA_BYTES: Final = 32 * 1024
 MAX_LIST_BYTES: Final = 256 * 1024  # of all tools of one server

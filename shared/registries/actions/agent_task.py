@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from shared import json_schema
 from shared.definition.fields import Block, Flag, JsonObject, Text, require_words
+from shared.json import json_schema
 from shared.registries.actions.memory import add_memory
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult, AgentTask
 

@@ -20,8 +20,8 @@ from shared.registries.actions.types import (
     BodyFormat,
     DeliveryRequest,
 )
-from shared.snippet import cut_line
 from shared.templates.marks import is_template
+from shared.text.snippet import cut_line
 
 MAX_DESTINATIONS_OF_STEP: Final = 10
 MAX_SUBJECT: Final = 200  # characters, as it is sent

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from shared.compact_json import dump
-from shared.quoted_text import quote_lines
+from shared.json.compact_json import dump
 from shared.registries.actions.types import EarlierOutput
+from shared.text.quotation import quote_lines
 
 MAX_MEMORY: Final = 16 << 10  # bytes
 FIRST_RUN: Final = "[Memory: this is the first run; there is no earlier result.]"

@@ -11,7 +11,7 @@ import pytest
 
 from shared.definition.envelope import AutomationCreate
 from shared.errors import Code
-from shared.json_path import read_path
+from shared.json.json_path import read_path
 from shared.registries.actions.store import all_actions
 from shared.registries.capabilities.types import Capability
 from shared.registries.catalogue import Catalogue, register_builtins

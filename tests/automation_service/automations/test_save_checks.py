@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import field_mask_pb2
 from rota.automation.v1 import automation_pb2 as pb
 
-from shared import json_schema
+from shared.json import json_schema
 from shared.registries.catalogue import current_catalogue
 from shared.validation.check_runner import check_quickly
 from tests.support.automation import NEWS, Running, message, new_request_id, news

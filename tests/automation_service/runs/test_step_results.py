@@ -13,7 +13,7 @@ from automation_service.runs.step_results import (
     to_storable,
 )
 from shared import errors
-from shared.canonical_json import canonical_bytes
+from shared.json.canonical_json import canonical_bytes
 
 BASIC: dict[str, Any] = {
     "step_id": "news",

@@ -10,9 +10,9 @@ from automation_service import definitions
 from automation_service.persistence.records import Trigger
 from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutomation
 from automation_service.scheduling import slot_decision
-from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus, SlotOutcome, TriggerType
+from shared.json.canonical_json import canonical_bytes
 from tests.support.automation import START, news, schedule
 
 MINUTE = timedelta(minutes=1)

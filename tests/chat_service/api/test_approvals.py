@@ -10,8 +10,8 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.runtime.ports import DestinationView
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
-from shared import canonical_json
 from shared.clock import ManualClock
+from shared.json import canonical_json
 from shared.rpc import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToJson
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
-from shared.json_path import join_path
+from shared.json.json_path import join_path
 from tests.chat_service.own_models import add, change, config
 from tests.support.chat import Chat
 from tests.support.models import model, models_file

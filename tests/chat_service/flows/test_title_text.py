@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_service.flows.title_text import LONGEST, read_title
-from shared.invisible_characters import name_fault
+from shared.text.invisible_characters import name_fault
 
 TITLE = "News from Paris"
 

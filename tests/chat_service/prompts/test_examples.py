@@ -17,7 +17,7 @@ from chat_service.prompts.examples import TAG, BadExample, parse_examples
 from chat_service.runtime.events import RunPaused
 from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import researcher
-from shared import compact_json, json_schema
+from shared.json import compact_json, json_schema
 from tests.chat_service.agent_bench import KEY, Bench, text_of
 from tests.chat_service.hands import Hands, one_call
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model

@@ -18,7 +18,7 @@ from rota_client.terminal.formatting import (
 )
 from rota_client.time_zone import machine_zone
 from tests.clients.frames import PAYLOAD
-from tests.shared.test_invisible_characters import ENGLAND, FAMILY
+from tests.shared.text.test_invisible_characters import ENGLAND, FAMILY
 
 
 @pytest.mark.parametrize(

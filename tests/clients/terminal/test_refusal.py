@@ -13,7 +13,7 @@ from rota_client.gen.rota.chat.v1 import Approval
 from rota_client.terminal.card import rows
 from rota_client.terminal.field import format_field
 from rota_client.terminal.refusal import CardRefused, format_refusal, label_fields
-from shared.json_path import read_path
+from shared.json.json_path import read_path
 from tests.automation_service.api import test_refusals as documented
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import PAYLOAD, approval, completed, requested, suspended, text

@@ -14,8 +14,8 @@ from gateway.http.messages.message_reader import MessageReader
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
 from gateway.http.router import Router
-from shared.canonical_json import NotCanonical, normalise
 from shared.definition.fields import MAX_OBJECT_DEPTH
+from shared.json.canonical_json import NotCanonical, normalise
 from tests.gateway.http.places import Place
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())

@@ -18,9 +18,9 @@ from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutom
 from automation_service.scheduling import slot_decision, triggers
 from automation_service.scheduling.slot_decision import SlotPolicy
 from shared import errors, resources
-from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import AutomationCreate, TriggerSpec, dump
 from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.json.canonical_json import canonical_bytes
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig

@@ -7,7 +7,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
-from shared import canonical_json
+from shared.json import canonical_json
 from shared.rpc import struct
 from tests.support.chat import approval_of, approve, edit, reject, until
 from tests.support.pair import Pair

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import (
     AutomationCreate,
     AutomationDefinition,
@@ -16,6 +15,7 @@ from shared.definition.envelope import (
 )
 from shared.definition.execution import ExecutionBlock, PlanStep
 from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
+from shared.json.canonical_json import canonical_bytes
 
 STEP = {"step_id": "news", "action": "agent_task", "config": {"prompt": "Summarise the news"}}
 WHOLE_STEP: dict[str, Any] = {

@@ -20,7 +20,7 @@ from rota.notice.v1 import notice_pb2
 
 from shared import errors
 from shared.errors import FieldReason
-from shared.json_path import read_path
+from shared.json.json_path import read_path
 from shared.rpc.request_check import (
     MAX_ITEMS,
     MAX_VALUES,

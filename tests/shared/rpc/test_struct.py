@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from rota.automation.v1 import automation_pb2 as pb
 
-from shared import canonical_json
+from shared.json import canonical_json
 from shared.rpc import struct
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.definition.envelope import AutomationCreate, AutomationDefinition
 from shared.definition.fields import MAX_OBJECT_DEPTH
 from shared.errors import FieldReason
-from shared.json_path import read_path
+from shared.json.json_path import read_path
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
 from shared.registries.capabilities.types import Capability

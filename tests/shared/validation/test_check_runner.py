@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared import json_schema
+from shared.json import json_schema
 from shared.registries.actions.deliver import DELIVER
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue

@@ -12,14 +12,14 @@ from rota.agent.v1 import agent_pb2
 from rota.automation.v1 import automation_pb2, webhook_pb2
 from rota.chat.v1 import chat_pb2
 
-from shared import json_schema
 from shared.definition.envelope import AutomationCreate
 from shared.errors import InvalidRequest
+from shared.json import json_schema
 from shared.registries.actions.store import all_actions
 from shared.registries.catalogue import Catalogue, register_builtins
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.request_check import check_request
-from shared.rule_words import pattern_words
+from shared.text.rule_words import pattern_words
 from shared.validation.check import check
 from tests.support.automation import NEWS
 

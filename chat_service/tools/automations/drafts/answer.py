@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from chat_service.llm.text import read_objects
 from chat_service.llm.tool_calls.argument_repair import strip_comments
-from shared import json_schema
+from shared.json import json_schema
 from shared.sandbox.failure import JobFailed
 
 if TYPE_CHECKING:  # a sandbox's process imports this module, and needs no service around it

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from pydantic import ValidationError
 
-from shared import json_schema
 from shared.definition.envelope import AutomationCreate
 from shared.errors import FieldReason
-from shared.json_path import join_path
+from shared.json import json_schema
+from shared.json.json_path import join_path
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue, load_catalogue
 from shared.sandbox.failure import JobFailed

@@ -54,8 +54,9 @@ from chat_service.tools.results import (
     issues_of,
     to_outcome,
 )
-from shared import compact_json, errors
+from shared import errors
 from shared.db.storable_text import clean
+from shared.json import compact_json
 from shared.registries.catalogue import Catalogue
 from shared.validation.violations import Violation
 

@@ -1,4 +1,4 @@
-/** Characters that nobody sees, shown as marks: the rule of shared/invisible_characters.py. */
+/** Characters that nobody sees, shown as marks: the rule of shared/text/invisible_characters.py. */
 
 type Ranges = readonly (readonly [number, number])[];
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from chat_service.llm.features.request_options import OwnRequestOptions, is_secret_name
-from shared.rule_words import pattern_words
+from shared.text.rule_words import pattern_words
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.llm.tool_calls.text_call import AnswerStart, TextCall, TextCallReader
-from shared import json_schema
+from shared.json import json_schema
 
 
 def _schema(*names: str) -> dict[str, Any]:

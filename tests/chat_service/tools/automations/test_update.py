@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
-from shared import canonical_json, errors
+from shared import errors
+from shared.json import canonical_json
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.support.agent_ports import Held, MemoryApprovals
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat_service.tools.mcp.form import MAX_TEXT, FormRefused, find_faults, read_form
-from shared.json_schema import DRAFT
+from shared.json.json_schema import DRAFT
 
 OPTIONS = [f"{'x' * 190}{number}" for number in range(100)]
 LIST: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": OPTIONS}}

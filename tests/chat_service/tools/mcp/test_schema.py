@@ -11,7 +11,7 @@ from chat_service.api.tasks import list_capabilities
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools.capability_result import to_storable
 from chat_service.tools.mcp.schema import sanitize_schema
-from shared import canonical_json
+from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
 from shared.rpc import struct
 from tests.chat_service.tools.mcp.test_tools import looked

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import gateway.http
 from gateway.http.messages.names import ROOT, FieldPath, format_path
 from shared.errors import FieldReason
-from shared.json_path import join_path
+from shared.json.json_path import join_path
 
 # The last argument, or the one by name, of whatever refuses a field.
 _REASON = re.compile(r'(?:reader\.add|self\.add|_refuse|Violation)\([^\n]*?"([A-Z_]+)"\)')

@@ -11,7 +11,7 @@ from chat_service.tools.automations.drafts.answer import (
     list_drafts,
     read_drafts,
 )
-from shared import json_schema
+from shared.json import json_schema
 from shared.sandbox.pool import Sandbox
 from shared.validation.check_runner import CheckRunner
 from tests.support.checks import CHECKS

@@ -13,7 +13,7 @@ from chat_service.tools.automations.drafts.schema import (
     automation_schema,
     model_names,
 )
-from shared import json_schema
+from shared.json import json_schema
 from shared.registries.catalogue import Catalogue, current_catalogue, register_builtins
 from shared.registries.triggers.types import TriggerDefinition
 

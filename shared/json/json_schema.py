@@ -18,8 +18,8 @@ from jsonschema_specifications import (  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from shared import rule_words
-from shared.json_path import join_path
+from shared.json.json_path import join_path
+from shared.text import rule_words
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_FAULTS = 20

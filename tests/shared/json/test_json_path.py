@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.json_path import append_path, join_path, read_path
+from shared.json.json_path import append_path, join_path, read_path
 
 _PARTS = st.lists(
     st.text(max_size=6) | st.integers(0, 99) | st.sampled_from(["plan", "a b", "a.b"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # What only a service that serves or migrates needs.
 HEAVY = ("grpc", "sqlalchemy", "alembic", "langchain_core", "langgraph", "openai", "pgqueuer")
 SCRIPT = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.snippet import MAX_SNIPPET, cut_line, first_line
+from shared.text.snippet import MAX_SNIPPET, cut_line, first_line
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from shared.process_group import SERVES, ProcessGroup
+from shared.process.group import SERVES, ProcessGroup
 from shared.security.secretbox import InvalidKeys
 from shared.settings import SECRET_KEYS, ServiceSettings, describe, explain
 from shared.telemetry import logs

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.process_group import ProcessGroup
+from shared.process.group import ProcessGroup
 
 # A process that serves until SIGTERM; what it does instead is in the file with its number.
 CHILD = """
@@ -41,7 +41,7 @@ time.sleep(300)
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from tests.shared.test_process_group import group
+from tests.shared.process.test_group import group
 sys.exit(asyncio.run(group(Path(sys.argv[1]), int(sys.argv[2])).run()))
 """
 pytestmark = pytest.mark.timeout(300)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import compact_json
+from shared.json import compact_json
 
 STANDARD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.quoted_text import quote_lines
+from shared.text.quotation import quote_lines
 
 CUT = "[cut]"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.canonical_json import NotCanonical, canonical_bytes, digest, normalise
+from shared.json.canonical_json import NotCanonical, canonical_bytes, digest, normalise
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 _JSON = st.recursive(

@@ -7,7 +7,7 @@ from typing import Any
 
 import rfc8785
 
-from shared.json_path import join_path
+from shared.json.json_path import join_path
 
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 64

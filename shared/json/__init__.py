@@ -1,0 +1,1 @@
+"""JSON: its canonical and its compact form, paths into it, and schemas with a metered cost."""
