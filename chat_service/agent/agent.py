@@ -59,7 +59,7 @@ from chat_service.runtime.run_context import (
 )
 from chat_service.runtime.subagent import Subagent
 from chat_service.runtime.timeouts import Timeouts
-from chat_service.tools.automations import create
+from chat_service.tools.automations.changes import create
 from chat_service.tools.automations.presence import AutomationPresence
 from chat_service.tools.definition import ToolDefinition
 from shared import errors

@@ -11,20 +11,20 @@ from chat_service.runtime.models_file import Models
 from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.runtime.timeouts import Timeouts
-from chat_service.tools.automations.backfill import backfill_slots_tool
-from chat_service.tools.automations.create import create_automation_tool
-from chat_service.tools.automations.delete import delete_automation_tool
-from chat_service.tools.automations.explain_slot import explain_slot_tool
-from chat_service.tools.automations.list_automations import list_automations_tool
-from chat_service.tools.automations.list_destinations import list_destinations_tool
-from chat_service.tools.automations.pause_resume import (
+from chat_service.tools.automations.changes.backfill import backfill_slots_tool
+from chat_service.tools.automations.changes.create import create_automation_tool
+from chat_service.tools.automations.changes.delete import delete_automation_tool
+from chat_service.tools.automations.changes.pause_resume import (
     pause_automation_tool,
     resume_automation_tool,
 )
-from chat_service.tools.automations.roll_back import roll_back_automation_tool
-from chat_service.tools.automations.skip_next_slot import skip_next_slot_tool
-from chat_service.tools.automations.unskip_slots import unskip_slots_tool
-from chat_service.tools.automations.update import update_automation_tool
+from chat_service.tools.automations.changes.roll_back import roll_back_automation_tool
+from chat_service.tools.automations.changes.skip_next_slot import skip_next_slot_tool
+from chat_service.tools.automations.changes.unskip_slots import unskip_slots_tool
+from chat_service.tools.automations.changes.update import update_automation_tool
+from chat_service.tools.automations.explain_slot import explain_slot_tool
+from chat_service.tools.automations.list_automations import list_automations_tool
+from chat_service.tools.automations.list_destinations import list_destinations_tool
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.capabilities.register import register_capabilities
 from chat_service.tools.capability_tool import ToolOffer, capability_tool, offer_tool

@@ -29,8 +29,9 @@ from chat_service.llm.config import CONTEXT_TOKENS
 from chat_service.llm.features import request_options
 from chat_service.llm.probe import model_probe
 from chat_service.settings import ChatSettings
-from chat_service.tools.automations import approved_action, preview
-from chat_service.tools.automations import backfill as backfill_card
+from chat_service.tools.automations import preview
+from chat_service.tools.automations.changes import approved_action
+from chat_service.tools.automations.changes import backfill as backfill_card
 from shared.aip import DEFAULT_PAGE, LARGEST_PAGE, MAX_RESPONSE_BYTES
 from shared.db.tenancy import REQUEST_RETENTION, SESSION_RETENTION
 from shared.definition.envelope import MAX_TAGS

@@ -15,10 +15,10 @@ from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_backfill import missed
-from tests.chat_service.tools.automations.test_roll_back import change_once
-from tests.chat_service.tools.automations.test_unskip_slots import skip_monday
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
+from tests.chat_service.tools.automations.changes.test_backfill import missed
+from tests.chat_service.tools.automations.changes.test_roll_back import change_once
+from tests.chat_service.tools.automations.changes.test_unskip_slots import skip_monday
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, held, there
 from tests.chat_service.tools.inbox.test_explain_result import one_run
 
 ARGUMENTS = {

@@ -9,7 +9,7 @@ from chat_service.runtime.ports import ExplanationView
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_update import there
+from tests.chat_service.tools.automations.changes.test_update import there
 
 NINE = datetime(2026, 11, 21, 8, tzinfo=UTC)  # yesterday at nine in Paris
 PAUSED = ExplanationView(

@@ -2,7 +2,7 @@
 
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.hands import one_call
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, held, there
 from tests.support.scripted_model import ends, says, scripted_model
 
 

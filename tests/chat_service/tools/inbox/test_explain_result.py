@@ -8,7 +8,7 @@ import pytest
 from chat_service.runtime.ports import DestinationView
 from chat_service.runtime.result_ports import InboxItemView, ResultRunView, SentResult
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, held, there
 
 SLOT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 THREAD = "workspaces/dev/threads/t"

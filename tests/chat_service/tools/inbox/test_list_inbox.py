@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, there
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, there
 from tests.chat_service.tools.inbox.test_explain_result import one_item, one_run
 
 

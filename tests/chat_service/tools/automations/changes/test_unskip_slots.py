@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_pause_resume import decided, news
-from tests.chat_service.tools.automations.test_update import asked, held
+from tests.chat_service.tools.automations.changes.test_pause_resume import decided, news
+from tests.chat_service.tools.automations.changes.test_update import asked, held
 
 __all__ = ["news"]
 # The bench's now is in the week before Monday, 2026-11-23, 9:00 in Paris.

@@ -16,7 +16,12 @@ from chat_service.runtime.ports import (
 )
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.automations.approved_action import NOTE, change_tool, fixed_schema, summary
+from chat_service.tools.automations.changes.approved_action import (
+    NOTE,
+    change_tool,
+    fixed_schema,
+    summary,
+)
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import format_slot
 from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of

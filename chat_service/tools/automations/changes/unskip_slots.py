@@ -17,7 +17,7 @@ from chat_service.runtime.ports import (
 )
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.automations.approved_action import change_tool, summary
+from chat_service.tools.automations.changes.approved_action import change_tool, summary
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import format_moment, format_slot
 from chat_service.tools.automations.preview import show_slot

@@ -7,7 +7,11 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import ActionType, AutomationView, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.automations.approved_action import change_tool, fixed_schema, summary
+from chat_service.tools.automations.changes.approved_action import (
+    change_tool,
+    fixed_schema,
+    summary,
+)
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.preview import build_preview, zones_of
 from chat_service.tools.string_tool import Texts

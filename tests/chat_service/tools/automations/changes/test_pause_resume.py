@@ -8,7 +8,7 @@ import pytest
 
 from chat_service.runtime.events import AgentEvent
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, asked, held, there
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, asked, held, there
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import ActionType, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.automations.approved_action import change_tool, summary
+from chat_service.tools.automations.changes.approved_action import change_tool, summary
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.deliveries import describe_difference
 from chat_service.tools.automations.drafts.drafter import draft_warnings, payload_schema, revise

@@ -7,8 +7,8 @@ import pytest
 
 from chat_service.runtime.ports import RevisionView
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
-from tests.chat_service.tools.automations.test_pause_resume import decided
-from tests.chat_service.tools.automations.test_update import (
+from tests.chat_service.tools.automations.changes.test_pause_resume import decided
+from tests.chat_service.tools.automations.changes.test_update import (
     CRON,
     WEEKDAYS,
     asked,

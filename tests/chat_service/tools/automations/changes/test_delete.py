@@ -6,8 +6,8 @@ import pytest
 
 from chat_service.runtime.ports import ThreadMessage
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_pause_resume import decided
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, asked, held, there
+from tests.chat_service.tools.automations.changes.test_pause_resume import decided
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, asked, held, there
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from chat_service.runtime.ports import LedgerSlotView
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.tools.automations.test_update import WEEKDAYS, asked, held, there
+from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, asked, held, there
 
 FIRST = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)  # a Friday, 9:00 in Paris
 MAKE_UP = "make up for the news of 2026-11-20 at 9"

@@ -9,7 +9,12 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import ActionType, AutomationView, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.automations.approved_action import NOTE, change_tool, fixed_schema, summary
+from chat_service.tools.automations.changes.approved_action import (
+    NOTE,
+    change_tool,
+    fixed_schema,
+    summary,
+)
 from chat_service.tools.automations.consequences import estimate_consequences, read_basis
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import format_for, read_moment

@@ -1,0 +1,1 @@
+"""The changes that tools make to automations, each after an approval."""
