@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from devstack.demo.delivery import SeveralPlaces, extract_delivery, find_step
 from devstack.demo.request import Request, parse_directives, strip_directives
-from devstack.demo.schedule import Schedule
-from devstack.demo.schedule_parser import parse_schedule
+from devstack.demo.schedules.schedule import Schedule
+from devstack.demo.schedules.schedule_parser import parse_schedule
 
 _NOW = re.compile(r"Now \(UTC\):\s*(\S+)")
 _ZONE = re.compile(r"Person's time zone:\s*([A-Za-z0-9_+/-]+)")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from devstack.demo.dates import DAYS
 from devstack.demo.delivery import is_delivery
-from devstack.demo.moment import names_day, parse_coming_moment, parse_moment
-from devstack.demo.schedule import Schedule, ScheduleRefusal
-from devstack.demo.schedule_parser import parse_schedule
+from devstack.demo.schedules.dates import DAYS
+from devstack.demo.schedules.moment import names_day, parse_coming_moment, parse_moment
+from devstack.demo.schedules.schedule import Schedule, ScheduleRefusal
+from devstack.demo.schedules.schedule_parser import parse_schedule
 
 LIST_TOOL: Final = "list_automations"
 LIST_DESTINATIONS_TOOL: Final = "list_destinations"

@@ -10,8 +10,8 @@ from typing import Any
 from devstack.demo.delivery import SeveralPlaces, change_steps, extract_delivery
 from devstack.demo.drafter import describe_schedule, format_answer, read_prompt_time, spoil
 from devstack.demo.request import Request, parse_directives, strip_directives
-from devstack.demo.schedule import Schedule
-from devstack.demo.schedule_parser import parse_schedule
+from devstack.demo.schedules.schedule import Schedule
+from devstack.demo.schedules.schedule_parser import parse_schedule
 
 _ASKED = re.compile(r"^The automation as it is:\n(?P<json>.*)\n\nThe change: (?P<change>.*)$", re.S)
 _FIXED_TIME = re.compile(r"^\d+ \d+ ")

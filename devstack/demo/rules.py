@@ -26,15 +26,15 @@ from devstack.demo.request import (
     parse_directives,
     strip_directives,
 )
-from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
-from devstack.demo.schedule_parser import (
+from devstack.demo.schedules.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
+from devstack.demo.schedules.schedule_parser import (
     AT_WHAT_TIME,
     NOT_UNDERSTOOD,
     WHAT_TO_DO,
     parse_schedule,
 )
+from devstack.demo.schedules.unread_words import is_command
 from devstack.demo.schema_example import build_example
-from devstack.demo.unread_words import is_command
 
 EXAMPLES = "“every weekday at 9 in Paris summarise the news” or “in two minutes tell me a joke”"
 ABOUT = (

@@ -8,8 +8,8 @@ import pytest
 from devstack.demo.management import MANAGEMENT_TOOLS, parse_management_call
 from devstack.demo.request import parse
 from devstack.demo.rules import answer
-from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
-from devstack.demo.schedule_parser import parse_schedule
+from devstack.demo.schedules.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
+from devstack.demo.schedules.schedule_parser import parse_schedule
 
 NOW = datetime(2026, 11, 22, 16, 0, 30, tzinfo=UTC)  # a Sunday
 PASSPORT = "renew the passport"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import time, timedelta
 
-from devstack.demo.dates import (
+from devstack.demo.schedules.dates import (
     DATE,
     DAY,
     DAYS,
@@ -15,16 +15,16 @@ from devstack.demo.dates import (
     extract_exclusion,
     read_date,
 )
-from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal, exclude
-from devstack.demo.time_of_day import (
+from devstack.demo.schedules.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal, exclude
+from devstack.demo.schedules.time_of_day import (
     NUMBER,
     PARTS_OF_DAY,
     NoSuchTime,
     extract_time,
     parse_number,
 )
-from devstack.demo.time_zones import CUT, extract_zone
-from devstack.demo.unread_words import find_unread_words
+from devstack.demo.schedules.time_zones import CUT, extract_zone
+from devstack.demo.schedules.unread_words import find_unread_words
 
 _DAY_LIST = rf"{DAY}(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+){DAY})*"
 _NTH = r"(?P<nth>\d{1,2}|first|second|third)(?:st|nd|rd|th)?(?:\s+day)?"

@@ -3,7 +3,7 @@
 import re
 from datetime import time
 
-from devstack.demo.time_zones import CUT
+from devstack.demo.schedules.time_zones import CUT
 
 _COUNT = "zero one two three four five six seven eight nine ten eleven twelve"
 NUMBERS = {word: value for value, word in enumerate(_COUNT.split())}

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from devstack.demo.moment import parse_moment
+from devstack.demo.schedules.moment import parse_moment
 
 NOW = datetime(2026, 11, 25, 14, 20, tzinfo=ZoneInfo("Europe/Paris"))  # a Wednesday
 

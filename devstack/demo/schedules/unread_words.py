@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from devstack.demo.dates import DATE, DAY, MONTH
-from devstack.demo.time_of_day import NUMBER
-from devstack.demo.time_zones import CUT
+from devstack.demo.schedules.dates import DATE, DAY, MONTH
+from devstack.demo.schedules.time_of_day import NUMBER
+from devstack.demo.schedules.time_zones import CUT
 
 _SPAN: Final = r"(?:week|month|quarter|year|season|spring|summer|autumn|fall|winter)s?\b(?!['’])"
 # Days that say so by themselves, and those that do after "on", "every" and the like.

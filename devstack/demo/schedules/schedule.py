@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from devstack.demo.dates import DAYS, Exclusion, describe_date, find_date
+from devstack.demo.schedules.dates import DAYS, Exclusion, describe_date, find_date
 
 _DAYS_OF = {"*": range(7), "1-5": range(1, 6), "0,6": (0, 6)}
 

@@ -6,9 +6,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from devstack.demo.dates import DATE, DAYS, find_date, read_date
-from devstack.demo.time_of_day import extract_time
-from devstack.demo.time_zones import extract_zone
+from devstack.demo.schedules.dates import DATE, DAYS, find_date, read_date
+from devstack.demo.schedules.time_of_day import extract_time
+from devstack.demo.schedules.time_zones import extract_zone
 
 _DAY: Final = re.compile(
     rf"\b(?:(?P<date>\d{{4}}-\d\d-\d\d)|(?P<near>today|yesterday)|(?P<weekday>{'|'.join(DAYS)}))\b",

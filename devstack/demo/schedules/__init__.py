@@ -1,0 +1,1 @@
+"""Schedules and moments, as sentences say them."""
