@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import automation, chat, schedule, statements, waits
+from bench import schedule, statements
+from bench.automation import benchmark as automation
+from bench.automation import waits
+from bench.chat import benchmark as chat
 from bench.table import Table
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from bench.provider import open_server
+from bench.chat.provider import open_server
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.usage import ModelUsage

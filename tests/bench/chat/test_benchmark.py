@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.chat import ALONE, ROTA, STOCK, ShapeFigures, run, shape_rows
-from bench.measurement import Measurement
-from bench.shape import LoadShape
+from bench.chat.benchmark import ALONE, ROTA, STOCK, ShapeFigures, run, shape_rows
+from bench.chat.measurement import Measurement
+from bench.chat.shape import LoadShape
 
 OURS = Measurement(
     tokens_per_second=400.0,

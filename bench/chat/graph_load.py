@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.load import AnswerTimes, Report
+from bench.chat.load import AnswerTimes, Report
 
 UNTIL_TOLD: Final = 0
 

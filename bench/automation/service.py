@@ -1,4 +1,4 @@
-"""`python -m bench.automation_service OFFSET [FILE]`: the service in a process of its own.
+"""`python -m bench.automation.service OFFSET [FILE]`: the service in a process of its own.
 
 Its settings come from the environment, as always; its clock is OFFSET seconds ahead, and its
 agent answers at once. With FILE it writes there, as it ends, what its runs waited for.
@@ -14,7 +14,7 @@ import uvloop
 
 from automation_service import bootstrap
 from automation_service.settings import AutomationSettings
-from bench import run_waits
+from bench.automation import run_waits
 from shared.clock import CorrectedClock
 from shared.rpc.server import stop_signal, tune_gc
 from shared.telemetry import logs

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from bench.run_waits import LOOP, PYTHON, STEPS, RunWaits, Timeline
+from bench.automation.run_waits import LOOP, PYTHON, STEPS, RunWaits, Timeline
 
 
 async def test_the_waits_of_runs_sum_up_to_their_wall_time() -> None:

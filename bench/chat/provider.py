@@ -1,4 +1,4 @@
-"""`python -m bench.provider --port N`: a model server with minimal overhead.
+"""`python -m bench.chat.provider --port N`: a model server with minimal overhead.
 
 Streams chat completions as OpenAI's wire has them. The last user message says how:
 `<<tokens=N;delay=S>>`. Every token is a chunk and a write of its own, as providers send them.
@@ -24,7 +24,7 @@ _BURST: Final = 16
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.provider", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.chat.provider", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     uvloop.run(_serve(parser.parse_args().port))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.shape import LoadShape, read_paced, read_unpaced
+from bench.chat.shape import LoadShape, read_paced, read_unpaced
 
 
 def test_a_number_of_streams_has_the_tokens_and_answers_of_its_row() -> None:

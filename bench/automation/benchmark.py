@@ -34,14 +34,14 @@ from automation_service.persistence import triggers
 from automation_service.queue import PgQueuer
 from automation_service.scheduling.scheduler import BATCH_SIZE, Scheduler
 from bench import processes
-from bench.automation_rows import (
+from bench.automation.peers import install_peers, measure_peer
+from bench.automation.rows import (
     clock_before,
     insert_due_automations,
     insert_idle_triggers,
     next_minute,
 )
 from bench.database import measure_cpu, run_database
-from bench.peers import install_peers, measure_peer
 from bench.quantiles import quantile
 from bench.table import Table, format_ratio
 from devstack.postgres_roles import ServiceDatabases
@@ -287,7 +287,7 @@ async def _services(
     databases: ServiceDatabases, clock: CorrectedClock, report: Path | None
 ) -> AsyncIterator[list[int]]:
     offset = str(clock.offset.total_seconds())
-    command = [sys.executable, "-m", "bench.automation_service", offset]
+    command = [sys.executable, "-m", "bench.automation.service", offset]
     command += [] if report is None else [str(report)]
     async with contextlib.AsyncExitStack() as closers:
         folder = Path(closers.enter_context(tempfile.TemporaryDirectory()))

@@ -1,7 +1,7 @@
-"""`python -m bench.inprocess JSON`: streams the service's graph without the service.
+"""`python -m bench.chat.inprocess JSON`: streams the service's graph without the service.
 
 The same agent, model and checkpoints in a process of its own; what it says goes nowhere.
-It prints `ready`, waits for a line, and prints one line of JSON as `bench.load` does. With
+It prints `ready`, waits for a line, and prints one line of JSON as `bench.chat.load` does. With
 `UNTIL_TOLD` answers it goes on until it reads another line.
 """
 
@@ -14,9 +14,9 @@ from uuid import uuid4
 import orjson
 import uvloop
 
-from bench import graph_load
-from bench.graph_load import GraphSpec
-from bench.load import Report
+from bench.chat import graph_load
+from bench.chat.graph_load import GraphSpec
+from bench.chat.load import Report
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.bootstrap import SANDBOX_JOBS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.load import LoadSpec
+from bench.chat.load import LoadSpec
 
 
 @pytest.mark.parametrize("streams", [1, 2, 5, 6])

@@ -33,11 +33,12 @@ from typing import Final, TypeVar
 
 import orjson
 
-from bench import chat_peers, graph_load, load, processes, watchers
+from bench import processes
+from bench.chat import graph_load, load, peers, watchers
+from bench.chat.environment import Environment, open_environment
+from bench.chat.measurement import QUANTILES, Measurement, busy_notes
+from bench.chat.shape import LoadShape, read_count, read_paced, read_unpaced
 from bench.database import measure_cpu
-from bench.environment import Environment, open_environment
-from bench.measurement import QUANTILES, Measurement, busy_notes
-from bench.shape import LoadShape, read_count, read_paced, read_unpaced
 from bench.table import Table, format_ratio
 
 ROTA: Final = "rota"
@@ -73,7 +74,7 @@ async def run() -> Table:
     _rounds(1)  # an error now rather than after the first minute
     figures = {shape: ShapeFigures() for shape in shapes}
     memory = None
-    with chat_peers.install_peers() as homes:
+    with peers.install_peers() as homes:
         async with open_environment() as on, _contenders(on) as (ours, pair):
             for shape, told in figures.items():
                 told.found = await _measure_in_turn(ours, shape)
@@ -81,7 +82,7 @@ async def run() -> Table:
             if os.environ.get("ROTA_BENCH_WATCHERS") != "0":
                 memory = await watchers.measure_bytes_per_watcher(on)
             for name, home in homes.items():
-                async with chat_peers.serve_peer(name, home, on) as peer:
+                async with peers.serve_peer(name, home, on) as peer:
                     theirs = _peer(on, peer)
                     await theirs(WARM)
                     for shape, told in figures.items():
@@ -204,14 +205,14 @@ async def _contenders(on: Environment) -> AsyncIterator[tuple[dict[str, Contende
         return await _measure_server(on, clients, on.service_pid, shape)
 
     async def alone(shape: LoadShape) -> Measurement:
-        return await _measure_graph(on, "bench.inprocess", asked(shape), shape)
+        return await _measure_graph(on, "bench.chat.inprocess", asked(shape), shape)
 
     async def stock(shape: LoadShape) -> Measurement:
-        return await _measure_graph(on, "bench.stock", asked(shape), shape)
+        return await _measure_graph(on, "bench.chat.stock", asked(shape), shape)
 
     async def pair(shape: LoadShape) -> dict[str, float]:
         beside = await _start_graph(
-            "bench.inprocess", replace(asked(shape), answers=graph_load.UNTIL_TOLD)
+            "bench.chat.inprocess", replace(asked(shape), answers=graph_load.UNTIL_TOLD)
         )
         clients = await _start_clients(await order(shape))
         serving = asyncio.create_task(_measure_server(on, clients, on.service_pid, shape))
@@ -223,7 +224,7 @@ async def _contenders(on: Environment) -> AsyncIterator[tuple[dict[str, Contende
     yield {ROTA: service, ALONE: alone, STOCK: stock}, pair
 
 
-def _peer(on: Environment, peer: chat_peers.PeerServer) -> Contender:
+def _peer(on: Environment, peer: peers.PeerServer) -> Contender:
     async def answer(shape: LoadShape) -> Measurement:
         order = load.LoadSpec(
             kind=peer.name,
@@ -241,7 +242,7 @@ def _peer(on: Environment, peer: chat_peers.PeerServer) -> Contender:
 
 async def _start_clients(order: load.LoadSpec) -> list[processes.Worker]:
     return [
-        await processes.start_worker("bench.load", orjson.dumps(asdict(one)).decode())
+        await processes.start_worker("bench.chat.load", orjson.dumps(asdict(one)).decode())
         for one in order.split(2 if order.streams >= SPLIT_STREAMS else 1)
     ]
 

@@ -76,7 +76,7 @@ async def open_environment() -> AsyncIterator[Environment]:
         await asyncio.to_thread(migrated, databases)
         keys = Keys(folder=folder)
         model, port = free_port(), free_port()
-        command = [sys.executable, "-m", "bench.provider", "--port", str(model)]
+        command = [sys.executable, "-m", "bench.chat.provider", "--port", str(model)]
         pid = await stack.enter_async_context(
             processes.run_process(command, log=folder / "provider.log")
         )

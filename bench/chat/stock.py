@@ -1,9 +1,9 @@
-"""`python -m bench.stock JSON`: streams the plainest agent of LangGraph, without any server.
+"""`python -m bench.chat.stock JSON`: streams the plainest agent of LangGraph, without any server.
 
-The graph is `bench.stock_graph`, which the peers serve: `ChatOpenAI` in `create_agent`, without
-tools, middleware, checkpoints or anything of this project, on the HTTP of OpenAI's client. It is
-read by `astream` of messages, on uvloop, and nothing is stored. It prints and waits as
-`bench.inprocess` does.
+The graph is `bench.chat.stock_graph`, which the peers serve: `ChatOpenAI` in `create_agent`,
+without tools, middleware, checkpoints or anything of this project, on the HTTP of OpenAI's client.
+It is read by `astream` of messages, on uvloop, and nothing is stored. It prints and waits as
+`bench.chat.inprocess` does.
 """
 
 import sys
@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import graph_load
-from bench.graph_load import GraphSpec
-from bench.load import Report
-from bench.stock_graph import build_graph
+from bench.chat import graph_load
+from bench.chat.graph_load import GraphSpec
+from bench.chat.load import Report
+from bench.chat.stock_graph import build_graph
 
 
 async def run(order: GraphSpec) -> Report:

@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from rota.chat.v1 import chat_pb2_grpc
 
 from bench import processes
-from bench.environment import Environment
+from bench.chat.environment import Environment
 from shared.rpc import client
 
 WATCHERS: Final = 1000

@@ -1,4 +1,4 @@
-"""`python -m bench.load JSON`: requests streams of answers from one server at once, timed.
+"""`python -m bench.chat.load JSON`: requests streams of answers from one server at once, timed.
 
 A process of its own, so that reading an answer costs its writer nothing. It prints `ready`,
 waits for a line, and prints one line of JSON.

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.load import AnswerTimes, Report
-from bench.measurement import Measurement, busy_notes
-from bench.shape import LoadShape
+from bench.chat.load import AnswerTimes, Report
+from bench.chat.measurement import Measurement, busy_notes
+from bench.chat.shape import LoadShape
 
 SHAPE = LoadShape(streams=4, tokens=10)
 

@@ -17,8 +17,9 @@ from typing import Any, Final
 
 import httpx2
 
-from bench import processes, stock_graph
-from bench.environment import Environment
+from bench import processes
+from bench.chat import stock_graph
+from bench.chat.environment import Environment
 from tests.support.ports import free_port
 
 PYTHON: Final = "3.12"
@@ -33,7 +34,7 @@ _SHARED: Final = (
     "langchain-core==1.7.2",
     "langchain-openai==1.7.3",
 )
-# Behind the text of `bench.stock_graph`.
+# Behind the text of `bench.chat.stock_graph`.
 _SERVED: Final = """
 import os
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from statistics import median
 from typing import Any, Final, Self
 
-from bench.load import Report
+from bench.chat.load import Report
+from bench.chat.shape import LoadShape
 from bench.quantiles import quantile
-from bench.shape import LoadShape
 
 QUANTILES: Final = (10, 50, 99)
 # Of a core: a process of the benchmark that uses more may be what limits a figure.

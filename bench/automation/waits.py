@@ -1,7 +1,7 @@
 """Where the wall time of a run goes: its waits, which sum up to it.
 
 A load is `ROTA_BENCH_RUNS` three-step runs, and `ROTA_BENCH_AT_ONCE` slots of one step, each all
-due at one moment (`bench.run_waits`).
+due at one moment (`bench.automation.run_waits`).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import automation
+from bench.automation import benchmark
 from bench.table import Table
 from shared.telemetry import logs
 from tests.support.automation import migrated
@@ -18,11 +18,11 @@ from tests.support.automation import migrated
 
 async def run() -> Table:
     logs.configure("bench", level="WARNING")
-    with automation.open_server() as server:
+    with benchmark.open_server() as server:
         await asyncio.to_thread(server.template, "bench_automation", migrated)
-        whole = await _profile(server, automation.RUNS, steps=3)
-        burst = await _profile(server, automation.AT_ONCE, steps=1)
-    names = [f"{automation.RUNS} three-step runs", f"{automation.AT_ONCE} due at once"]
+        whole = await _profile(server, benchmark.RUNS, steps=3)
+        burst = await _profile(server, benchmark.AT_ONCE, steps=1)
+    names = [f"{benchmark.RUNS} three-step runs", f"{benchmark.AT_ONCE} due at once"]
     rows = [["mean of a run", names[0], "", names[1], ""]]
     found = [whole, burst]
     waits = sorted(
@@ -35,9 +35,9 @@ async def run() -> Table:
 
 
 async def _profile(server: Any, count: int, *, steps: int) -> dict[str, Any]:
-    with automation.open_database(server) as databases, tempfile.TemporaryDirectory() as folder:
+    with benchmark.open_database(server) as databases, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "waits.json"
-        await automation.measure_lateness(server, databases, count, steps=steps, report=report)
+        await benchmark.measure_lateness(server, databases, count, steps=steps, report=report)
         found: dict[str, Any] = json.loads(report.read_text())
     if not found["runs"]:
         raise RuntimeError("no run ended in the process that was profiled")

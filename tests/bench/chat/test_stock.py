@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bench import chat_peers, stock
-from bench.provider import open_server
-from bench.stock_graph import build_graph
+from bench.chat import peers, stock
+from bench.chat.provider import open_server
+from bench.chat.stock_graph import build_graph
 
 
 @pytest_asyncio.fixture
@@ -30,5 +30,5 @@ async def test_the_stock_agent_streams_each_token(model: str) -> None:
 async def test_the_peers_serve_the_stock_agent(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_MODEL", model)
     served: dict[str, Any] = {}
-    exec(compile(chat_peers.graph_source(), "graph.py", "exec"), served)
+    exec(compile(peers.graph_source(), "graph.py", "exec"), served)
     assert len(await said(served["graph"], "<<tokens=3>> go on")) == 3
