@@ -89,8 +89,8 @@ from shared.rpc.access import Access
 from shared.rpc.client import open_channel
 from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
-from shared.rpc.open_streams import OpenStreams
 from shared.rpc.page_tokens import PAGE_TOKENS, PageReader
+from shared.rpc.server.open_streams import OpenStreams
 from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox

@@ -18,8 +18,8 @@ from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import aip, resources
 from shared.json import canonical_json
-from shared.rpc.struct import to_json, to_struct
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.struct import to_json, to_struct
+from shared.rpc.messages.timestamps import to_timestamp
 
 _TURN_STATES = {
     TurnState.RUNNING: pb.Turn.RUNNING,

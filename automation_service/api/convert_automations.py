@@ -10,8 +10,8 @@ from automation_service.api import convert_common
 from automation_service.persistence.records import Automation, Revision, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
 from shared.resources import REVISION, name_user
-from shared.rpc.struct import to_struct
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.struct import to_struct
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.security.caller import ApprovalClaim
 
 

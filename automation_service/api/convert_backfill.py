@@ -8,7 +8,7 @@ from automation_service.api import convert_runs
 from automation_service.persistence.backfills import SlotRange
 from automation_service.scheduling.backfill import BackfillAnswer, BackfillCall
 from shared import errors, resources
-from shared.rpc.timestamps import read_timestamp
+from shared.rpc.messages.timestamps import read_timestamp
 
 _RANGE: Final = ("start_time", "end_time", "trigger")
 

@@ -15,8 +15,8 @@ from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
-from shared.rpc.struct import refuse, to_dict, to_struct
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.struct import refuse, to_dict, to_struct
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.schedule.slots import PlannedSlot
 
 

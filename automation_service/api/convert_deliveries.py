@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from rota.automation.v1 import delivery_pb2 as pb
 
 from automation_service.persistence.outbox.deliveries import Delivery, DeliveryAttempt
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 
 
 def delivery(found: Delivery, attempts: Sequence[DeliveryAttempt] = ()) -> pb.Delivery:

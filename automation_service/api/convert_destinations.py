@@ -13,7 +13,7 @@ from shared import errors
 from shared.aip import is_whole, resolve_mask
 from shared.errors import FieldReason
 from shared.resources import name_user
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 
 _SETTINGS: Final = tuple(kind.value for kind in DestinationKind)
 _NAME: Final = "display_name"

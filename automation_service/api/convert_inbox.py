@@ -5,7 +5,7 @@ from rota.automation.v1 import inbox_pb2 as pb
 from automation_service.inbox.watch import InboxChange
 from automation_service.persistence.enums import InboxItemState
 from automation_service.persistence.inbox import InboxItem
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 
 
 def item(found: InboxItem) -> pb.InboxItem:

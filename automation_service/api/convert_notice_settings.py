@@ -14,7 +14,7 @@ from automation_service.persistence.outbox.notice_settings import (
 )
 from shared import errors
 from shared.aip import resolve_mask
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.schedule.quiet_hours import WEEK, QuietHours
 
 LONGEST_FAILURE_INTERVAL: Final = timedelta(days=7)

@@ -13,8 +13,8 @@ from automation_service.persistence.records import Run, RunEvent, RunSession, Sl
 from shared.db.tenancy import SESSION_RETENTION
 from shared.definition.states import RunStatus
 from shared.resources import RUN, TRIGGER, name_user
-from shared.rpc import struct
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages import struct
+from shared.rpc.messages.timestamps import to_timestamp
 
 
 def run(found: Run, *, full: bool = True) -> pb.Run:

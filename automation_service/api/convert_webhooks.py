@@ -7,7 +7,7 @@ from rota.automation.v1 import webhook_pb2 as pb
 from automation_service.persistence.outbox.webhook_deliveries import WebhookDelivery
 from automation_service.persistence.webhooks import Webhook
 from shared.aip import is_whole, require_same, resolve_mask
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 
 _CHANGED = ("uri", "event_types", "disabled", "include_output")
 

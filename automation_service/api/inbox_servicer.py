@@ -13,8 +13,8 @@ from automation_service.persistence.inbox import InboxOwner, ItemSelection
 from shared import aip, errors, resources
 from shared.rpc.access import Access
 from shared.rpc.idempotency import IdempotencyKey
+from shared.rpc.messages.timestamps import read_timestamp
 from shared.rpc.page_tokens import PageReader
-from shared.rpc.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

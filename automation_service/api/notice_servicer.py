@@ -13,7 +13,7 @@ from shared import errors, resources
 from shared.clock import Clock
 from shared.db import database
 from shared.rpc.access import Access, workspace_of
-from shared.rpc.timestamps import read_timestamp
+from shared.rpc.messages.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

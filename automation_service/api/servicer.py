@@ -35,8 +35,8 @@ from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.access import Access, Role, workspace_of
 from shared.rpc.idempotency import IdempotencyKey
+from shared.rpc.messages.timestamps import read_timestamp
 from shared.rpc.page_tokens import PageReader
-from shared.rpc.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,9 @@ from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
 from shared.registries.catalogue import TaskModel
 from shared.retry import RetryPolicy, exponential
-from shared.rpc import status, struct
+from shared.rpc import status
 from shared.rpc.client import DelegatedCredentials
+from shared.rpc.messages import struct
 from shared.telemetry import logs
 
 # A stream without events and heartbeats for this long has lost its connection.

@@ -16,7 +16,7 @@ from automation_service import bootstrap
 from automation_service.settings import AutomationSettings
 from bench.automation import run_waits
 from shared.clock import CorrectedClock
-from shared.rpc.server import stop_signal, tune_gc
+from shared.rpc.server.rpc_server import stop_signal, tune_gc
 from shared.telemetry import logs
 from tests.support.agents import FakeAgent, FixedCatalogue
 

@@ -27,7 +27,7 @@ from chat_service.runtime.ports import RuntimeContext, StartMode, ThreadMessage
 from shared import resources
 from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
-from shared.rpc.server import tune_gc
+from shared.rpc.server.rpc_server import tune_gc
 from shared.sandbox.pool import Sandbox
 from shared.validation.check_runner import CheckRunner
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations

@@ -16,7 +16,7 @@ from shared import errors, resources
 from shared.clock import Clock
 from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.telemetry import logs
 
 BATCH_SIZE: Final = 20

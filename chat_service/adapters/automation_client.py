@@ -34,9 +34,10 @@ from shared.clock import rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import USER, WORKSPACE
-from shared.rpc import status, struct
+from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
-from shared.rpc.timestamps import from_timestamp, to_timestamp
+from shared.rpc.messages import struct
+from shared.rpc.messages.timestamps import from_timestamp, to_timestamp
 from shared.schedule import zones
 from shared.security.caller import ApprovalClaim
 from shared.validation import violations

@@ -25,7 +25,7 @@ from shared.aip import name_value
 from shared.resources import WORKSPACE
 from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
-from shared.rpc.timestamps import from_timestamp
+from shared.rpc.messages.timestamps import from_timestamp
 
 T = TypeVar("T")
 

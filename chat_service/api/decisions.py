@@ -19,8 +19,8 @@ from chat_service.turns.frame_cursor import FrameCursor
 from chat_service.turns.segment import Segment
 from shared import errors, resources
 from shared.db import database
-from shared.rpc import struct
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.rpc.messages import struct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

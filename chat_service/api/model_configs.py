@@ -27,9 +27,9 @@ from shared import aip, errors, resources
 from shared.db import database
 from shared.json import canonical_json
 from shared.json.json_path import join_path
-from shared.rpc import struct
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
+from shared.rpc.messages import struct
 from shared.security.egress import look_up_for
 from shared.security.secretbox import DecryptionError
 from shared.settings import SECRET_KEYS

@@ -30,9 +30,10 @@ from shared import errors, resources
 from shared.db import database
 from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
-from shared.rpc import status, struct
+from shared.rpc import status
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages import struct
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.validation.check_runner import CheckRunner
 
 # How long CancelTask waits for the end of a task, to tell what it used.

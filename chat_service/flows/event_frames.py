@@ -13,7 +13,7 @@ from chat_service.runtime import events as agent
 from chat_service.turns import limits
 from chat_service.turns.segment import Segment, SegmentIO
 from chat_service.turns.segment_frames import completed_step
-from shared.rpc.struct import to_struct
+from shared.rpc.messages.struct import to_struct
 
 
 class TurnEvents:

@@ -16,7 +16,7 @@ from chat_service.runtime.timeouts import Timeouts
 from shared.aio import Notifier
 from shared.clock import Clock
 from shared.db import fast_connection
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.telemetry.logs import logger
 
 LEASE: Final = timedelta(seconds=8)

@@ -21,7 +21,7 @@ from chat_service.runtime.ports import ActionType
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import Segment
-from shared.rpc.struct import to_struct
+from shared.rpc.messages.struct import to_struct
 
 _WHY = {
     ApprovalState.EXPIRED: "Nobody decided in time, so nothing was done.",

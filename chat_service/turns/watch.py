@@ -17,7 +17,7 @@ from chat_service.turns.frame_log import FrameLog, TurnLog
 from shared import errors
 from shared.aio import Notifier
 from shared.clock import Clock
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 
 TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})

@@ -110,7 +110,7 @@ class Program(Generic[S]):
             runner.run(act(settings))
 
     async def _serve(self, settings: S, process: int | None, ready: int | None) -> None:
-        from shared.rpc.server import stop_signal, tune_gc
+        from shared.rpc.server.rpc_server import stop_signal, tune_gc
         from shared.telemetry import export
 
         stopped = stop_signal()

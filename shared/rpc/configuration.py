@@ -8,10 +8,10 @@ from shared import errors
 from shared.rpc import tls
 from shared.rpc.access import Role
 from shared.rpc.client import DelegatedCredentials, MembershipReader
-from shared.rpc.interceptor import ServerInterceptor
-from shared.rpc.open_streams import OpenStreams
-from shared.rpc.server import RpcServer
-from shared.rpc.stream_limits import StreamLimits
+from shared.rpc.server.interceptor import ServerInterceptor
+from shared.rpc.server.open_streams import OpenStreams
+from shared.rpc.server.rpc_server import RpcServer
+from shared.rpc.server.stream_limits import StreamLimits
 from shared.security import caller
 
 

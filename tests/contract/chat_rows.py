@@ -7,7 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from rota.agent.v1 import agent_pb2 as gp
 from rota.chat.v1 import chat_pb2 as cp
 
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import ASKED_TWICE, Stage, new_id
 from tests.support.chat import approve, edit, reject

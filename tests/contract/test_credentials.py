@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_status import rpc_status
 
-from shared.rpc.callers import CALLERS, ROLES
+from shared.rpc.server.callers import CALLERS, ROLES
 from shared.security.caller import ROLES as RANKS
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage

@@ -8,7 +8,7 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from shared.rpc.struct import to_struct
+from shared.rpc.messages.struct import to_struct
 from tests.support.automation import (
     START,
     Running,

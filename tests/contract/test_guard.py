@@ -10,7 +10,7 @@ import pytest
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from shared.rpc.callers import ROLES, find_method
+from shared.rpc.server.callers import ROLES, find_method
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import READS

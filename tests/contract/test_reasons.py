@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from shared.rpc.interceptor import ServerInterceptor
-from shared.rpc.server import RpcServer
+from shared.rpc.server.interceptor import ServerInterceptor
+from shared.rpc.server.rpc_server import RpcServer
 from shared.security.caller import Verifier, read_key_set
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, step
 from tests.contract.rows import CODE_OF, reason_of
@@ -247,7 +247,7 @@ TESTS_OF_THEIR_OWN: Final = {
     "REQUEST_TOO_LARGE",
     "RESOURCE_NOT_FOUND",  # tests/contract/test_tenancy.py, in every call
     "SERVICE_UNAVAILABLE",
-    "TOO_MANY_STREAMS",  # tests/shared/rpc/test_interceptor.py, with small limits
+    "TOO_MANY_STREAMS",  # tests/shared/rpc/server/test_interceptor.py, with small limits
     "BUDGET_UNENFORCEABLE",  # tests/chat_service/api/test_tasks_answers.py, without prices
     # tests/automation_service/scheduling/test_replaced_runs.py, by a later slot
     "RUN_REPLACED",

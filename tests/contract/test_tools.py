@@ -12,7 +12,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from shared.rpc.reflection import VERSIONS
+from shared.rpc.server.reflection import VERSIONS
 from tests.contract.stage import Stage
 from tests.support.live import (
     AGENT,

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from shared import errors
-from shared.rpc.request_check import check_request
+from shared.rpc.messages.request_check import check_request
 from tests.contract.rows import fields_of, reason_of
 
 OK: Final = 0

@@ -16,7 +16,7 @@ import httpx2
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from shared.rpc.server import OPTIONS
+from shared.rpc.server.rpc_server import OPTIONS
 from tests.support import gateway_processes
 from tests.support.gateway_processes import GatewayProcesses
 from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS

@@ -39,8 +39,8 @@ from shared.definition.execution import ON_FAILURE_SECONDS, ExecutionBlock
 from shared.definition.fields import MAX_OBJECT_DEPTH
 from shared.registries.actions import deliver
 from shared.registries.actions.agent_task import MAX_PROMPT, MAX_RENDERED_PROMPT, MAX_TOOLS
-from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.page_tokens import TOKEN_LIFE
+from shared.rpc.server.interceptor import ServerInterceptor
 from shared.schedule.config import LONGEST_STEP, MOST_EXCLUDED
 from shared.text.snippet import MAX_SNIPPET
 from shared.validation.check import MAX_BYTES

@@ -13,7 +13,7 @@ from rota.agent.v1 import agent_pb2_grpc
 from shared import errors
 from shared.registries.actions.types import AgentTask
 from shared.rpc import status
-from shared.rpc.struct import to_struct
+from shared.rpc.messages.struct import to_struct
 from shared.security.caller import Caller, Verifier, read_key_set
 from tests.support.agents import FakeAgent
 from tests.support.tokens import Keys

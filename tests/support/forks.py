@@ -87,7 +87,7 @@ def _run(name: str, clock: Path, environment: dict[str, str], log: Path) -> None
     # Imported here because that module imports this one.
     import uvloop
 
-    from shared.rpc.server import GC_THRESHOLDS
+    from shared.rpc.server.rpc_server import GC_THRESHOLDS
     from tests.support.processes import FileClock, serve
 
     # with the loop and the garbage collection that a service has by default

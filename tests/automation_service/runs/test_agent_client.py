@@ -20,7 +20,7 @@ from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.retry import Sleep
 from shared.rpc.client import DelegatedCredentials, open_channel
-from shared.rpc.request_check import check_request
+from shared.rpc.messages.request_check import check_request
 from shared.security.caller import Membership
 from tests.support.agent_server import AgentServicer, agent_server
 from tests.support.agents import FakeAgent, Gate, answer

@@ -22,7 +22,7 @@ from shared.db import database
 from shared.db.tenancy import Tenancy
 from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
-from shared.rpc.timestamps import to_timestamp
+from shared.rpc.messages.timestamps import to_timestamp
 from shared.security.caller import Caller, CallerScope
 from tests.support.agents import FakeAgent, Gate
 from tests.support.automation import (

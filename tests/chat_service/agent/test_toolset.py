@@ -13,7 +13,7 @@ from chat_service.tools.capability_result import MAX_DEPTH, call_capability
 from chat_service.tools.capability_tool import nesting_error
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
-from shared.rpc.struct import to_struct
+from shared.rpc.messages.struct import to_struct
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.changes.test_backfill import missed
 from tests.chat_service.tools.automations.changes.test_roll_back import change_once

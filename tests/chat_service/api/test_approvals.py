@@ -12,7 +12,7 @@ from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.json import canonical_json
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations

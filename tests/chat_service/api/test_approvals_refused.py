@@ -11,9 +11,9 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 from shared.errors import Code
-from shared.rpc import struct
 from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency
+from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (

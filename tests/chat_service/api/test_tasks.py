@@ -9,7 +9,8 @@ from rota.agent.v1 import agent_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
-from shared.rpc import status, struct
+from shared.rpc import status
+from shared.rpc.messages import struct
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
 from tests.chat_service.model_selection.test_quota import FREE, HELD, PREMIUM, settled

@@ -12,7 +12,8 @@ from rota.agent.v1 import agent_pb2 as pb
 from rota.errors.v1 import errors_pb2
 
 from devstack.demo_model import DemoServer
-from shared.rpc import status, struct
+from shared.rpc import status
+from shared.rpc.messages import struct
 from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
 from tests.support.chat import WORKSPACE, Chat

@@ -9,7 +9,7 @@ from chat_service.flows import runtime_context
 from chat_service.runtime.ports import Mention, RuntimeContext
 from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
 from tests.support.chat import approval_of, approve, asking
 from tests.support.refusals import refusal

@@ -10,7 +10,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence.turns import Turn
 from chat_service.turns.expiry import WaitingTurns
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, approve, kinds, reject, thread_of

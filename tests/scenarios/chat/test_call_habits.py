@@ -15,7 +15,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.llm.retry import MODEL, RetryPolicies
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
 from tests.scenarios.chat.test_provider_habits import draft, kind_of

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from shared import errors
 from shared.errors import Code
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, approval_of, approve, edit, reject

@@ -20,7 +20,8 @@ from chat_service.persistence import tables
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
-from shared.rpc import status, struct
+from shared.rpc import status
+from shared.rpc.messages import struct
 from tests.chat_service.conftest import no_wait
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (

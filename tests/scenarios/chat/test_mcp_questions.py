@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.asking_mcp import SEATS, Desk, asking_server
 from tests.support.chat import (

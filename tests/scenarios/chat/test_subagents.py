@@ -14,7 +14,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import Chat, approve, chat_service, kinds, reject, said, until
 from tests.support.mcp_server import Shelf, mcp_server

@@ -15,7 +15,8 @@ from rota.chat.v1 import chat_pb2
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
-from shared.rpc import status, struct
+from shared.rpc import status
+from shared.rpc.messages import struct
 from tests.chat_service.own_models import config
 from tests.scenarios.e2e.test_road import ASKED, SLOT
 from tests.support.automation import NEWS, message

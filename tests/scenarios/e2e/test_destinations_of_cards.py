@@ -14,7 +14,7 @@ from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import errors
 from shared.clock import ManualClock
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.scenarios.e2e.test_road import ASKED
 from tests.support.automation import NEWS, message
 from tests.support.automation import until as until_found

@@ -8,7 +8,7 @@ from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
 from shared.json import canonical_json
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.support.chat import approval_of, approve, edit, reject, until
 from tests.support.pair import Pair
 

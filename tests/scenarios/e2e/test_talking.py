@@ -8,7 +8,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from shared import errors
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.scenarios.e2e.test_road import SLOT, approved, slots
 from tests.support.chat import approval_of, approve, edit, kinds, reject, said, until
 from tests.support.pair import Pair

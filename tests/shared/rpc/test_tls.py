@@ -13,8 +13,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.rpc import client, health, tls
-from shared.rpc.interceptor import ServerInterceptor
-from shared.rpc.server import RpcServer
+from shared.rpc.server.interceptor import ServerInterceptor
+from shared.rpc.server.rpc_server import RpcServer
 from shared.security import caller
 from tests.support import forks
 from tests.support.certificates import Authority

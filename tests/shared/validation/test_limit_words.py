@@ -18,7 +18,7 @@ from shared.json import json_schema
 from shared.registries.actions.store import all_actions
 from shared.registries.catalogue import Catalogue, register_builtins
 from shared.registries.triggers.store import all_triggers
-from shared.rpc.request_check import check_request
+from shared.rpc.messages.request_check import check_request
 from shared.text.rule_words import pattern_words
 from shared.validation.check import check
 from tests.support.automation import NEWS

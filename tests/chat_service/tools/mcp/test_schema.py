@@ -13,7 +13,7 @@ from chat_service.tools.capability_result import to_storable
 from chat_service.tools.mcp.schema import sanitize_schema
 from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
-from shared.rpc import struct
+from shared.rpc.messages import struct
 from tests.chat_service.tools.mcp.test_tools import looked
 from tests.support.mcp_server import served
 from tests.support.odd_mcp import OddMcp, tool

@@ -11,8 +11,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from shared import errors
-from shared.rpc import reflection
-from shared.rpc.interceptor import ServerInterceptor
+from shared.rpc.server import reflection
+from shared.rpc.server.interceptor import ServerInterceptor
 from shared.rpc.tls import Tls
 from shared.telemetry import logs
 

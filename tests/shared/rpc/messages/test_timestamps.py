@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared import errors
-from shared.rpc.timestamps import read_timestamp, to_timestamp
+from shared.rpc.messages.timestamps import read_timestamp, to_timestamp
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from rota.automation.v1 import (
 from rota.chat.v1 import chat_pb2
 from rota.errors.v1 import errors_pb2
 
-from shared.rpc.callers import CALLERS, PEOPLE
+from shared.rpc.server.callers import CALLERS, PEOPLE
 
 # The gateway sets it on what it routes here, whoever asks for what.
 VIEW: Final = "rota-view"

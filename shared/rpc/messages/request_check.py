@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from shared import errors
 from shared.errors import FieldReason, FieldViolation
 from shared.json.json_path import join_path
-from shared.rpc import wire
+from shared.rpc.messages import wire
 from shared.text import rule_words
 
 # In the open objects of a request together. A definition has no more.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.json import canonical_json
-from shared.rpc import struct
+from shared.rpc.messages import struct
 
 
 def test_whole_numbers_are_integers_and_come_back_as_they_were() -> None:

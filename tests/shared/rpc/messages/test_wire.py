@@ -14,8 +14,8 @@ from rota.notice.v1 import notice_pb2
 
 from shared import errors
 from shared.errors import FieldReason
-from shared.rpc import wire
-from shared.rpc.wire import MAX_FIELDS, check_field_count
+from shared.rpc.messages import wire
+from shared.rpc.messages.wire import MAX_FIELDS, check_field_count
 
 FILES = (agent_pb2, automation_pb2, chat_pb2, notice_pb2)
 

@@ -11,11 +11,13 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from shared import errors
-from shared.rpc import client, interceptor, wire
-from shared.rpc.interceptor import ServerInterceptor
-from shared.rpc.request_check import check_request
-from shared.rpc.server import RpcServer
-from shared.rpc.stream_limits import RETRY_AFTER, StreamLimits
+from shared.rpc import client
+from shared.rpc.messages import wire
+from shared.rpc.messages.request_check import check_request
+from shared.rpc.server import interceptor
+from shared.rpc.server.interceptor import ServerInterceptor
+from shared.rpc.server.rpc_server import RpcServer
+from shared.rpc.server.stream_limits import RETRY_AFTER, StreamLimits
 from shared.security import caller
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys, new_key

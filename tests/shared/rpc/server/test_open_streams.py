@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared import errors
-from shared.rpc.open_streams import OpenStream, OpenStreams
+from shared.rpc.server.open_streams import OpenStream, OpenStreams
 from shared.security.caller import LEEWAY, Caller, CallerScope, Grant, Membership
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,12 +14,13 @@ from grpc_status import rpc_status
 
 from shared import errors, resources
 from shared.aio import take_turn
-from shared.rpc import status, wire
+from shared.rpc import status
 from shared.rpc.access import Role
-from shared.rpc.callers import Method, find_method, require_caller
-from shared.rpc.open_streams import OpenCalls, OpenStreams
-from shared.rpc.request_check import check_request
-from shared.rpc.stream_limits import StreamLimits
+from shared.rpc.messages import wire
+from shared.rpc.messages.request_check import check_request
+from shared.rpc.server.callers import Method, find_method, require_caller
+from shared.rpc.server.open_streams import OpenCalls, OpenStreams
+from shared.rpc.server.stream_limits import StreamLimits
 from shared.security import caller
 from shared.telemetry import logs, metrics
 

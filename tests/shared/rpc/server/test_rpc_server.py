@@ -12,8 +12,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from shared.rpc import client
-from shared.rpc.interceptor import RETRY_AFTER, ServerInterceptor
-from shared.rpc.server import RpcServer
+from shared.rpc.server.interceptor import RETRY_AFTER, ServerInterceptor
+from shared.rpc.server.rpc_server import RpcServer
 from shared.security import caller
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys

@@ -21,7 +21,7 @@ from rota.notice.v1 import notice_pb2
 from shared import errors
 from shared.errors import FieldReason
 from shared.json.json_path import read_path
-from shared.rpc.request_check import (
+from shared.rpc.messages.request_check import (
     MAX_ITEMS,
     MAX_VALUES,
     MAX_VIOLATIONS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.rpc.server import tune_gc
+from shared.rpc.server.rpc_server import tune_gc
 
 LIVE = 300_000
 

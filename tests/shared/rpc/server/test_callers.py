@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2
 from rota.notice.v1 import notice_pb2
 
 from shared import errors
-from shared.rpc.callers import CALLERS, require_caller
+from shared.rpc.server.callers import CALLERS, require_caller
 from shared.security.caller import Caller
 
 FILES = (
