@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from automation_service.runs import step_results
+from automation_service.runs.steps import results as step_results
 from shared import errors
 from shared.definition.states import RunStatus
 from shared.json import compact_json

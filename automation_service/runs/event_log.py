@@ -14,10 +14,10 @@ from automation_service.persistence.run_checkpoints import (
     StepSession,
 )
 from automation_service.persistence.run_claims import AttemptFenced, Claim
-from automation_service.runs import step_results
 from automation_service.runs.batcher import Batcher
 from automation_service.runs.output_snippet import build_snippet
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps import results as step_results
+from automation_service.runs.steps.results import StepResult
 from shared import errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus

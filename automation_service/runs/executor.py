@@ -16,13 +16,16 @@ from automation_service.automations.capability_cache import PEER
 from automation_service.persistence import run_endings
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
-from automation_service.runs import step_deliveries, step_results, step_retry, step_templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.end_reason import EndReason
 from automation_service.runs.event_log import RunLog, StoreError
 from automation_service.runs.previous_run import PreviousRunReader
-from automation_service.runs.step_results import OutputSizes, StepResult
+from automation_service.runs.steps import deliveries as step_deliveries
+from automation_service.runs.steps import results as step_results
+from automation_service.runs.steps import retry as step_retry
+from automation_service.runs.steps import templates as step_templates
+from automation_service.runs.steps.results import OutputSizes, StepResult
 from shared import errors, resources
 from shared.clock import Clock, rfc3339
 from shared.db import database

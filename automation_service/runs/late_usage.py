@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import run_endings as rows
 from automation_service.persistence.run_endings import UntoldRun
-from automation_service.runs import step_results
 from automation_service.runs.attempt import StoppableAgent
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps import results as step_results
+from automation_service.runs.steps.results import StepResult
 from shared.aio import run_every
 from shared.clock import Clock
 from shared.db import database

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.persistence import runs as rows
 from automation_service.persistence.run_claims import Claim
 from automation_service.runs.event_log import StoreError
-from automation_service.runs.step_results import StepResult
-from automation_service.runs.step_templates import find_zone, name_members
+from automation_service.runs.steps.results import StepResult
+from automation_service.runs.steps.templates import find_zone, name_members
 from shared.clock import rfc3339
 from shared.db import database
 from shared.definition.envelope import AutomationDefinition

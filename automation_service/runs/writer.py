@@ -16,7 +16,7 @@ from automation_service.persistence.run_claims import Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.batcher import Batcher
 from automation_service.runs.event_log import RunEnd, RunLog, StoreError
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps.results import StepResult
 from automation_service.webhooks import events
 from shared.clock import Clock
 from shared.db import database

@@ -16,7 +16,7 @@ from automation_service.destinations import service as destinations
 from automation_service.destinations import settings as destination_settings
 from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.outbox.notice_settings import APPROVAL_DELAY, FAILURE_INTERVAL
-from automation_service.runs.step_results import MAX_OUTPUT_BYTES
+from automation_service.runs.steps.results import MAX_OUTPUT_BYTES
 from automation_service.scheduling import backfill, ledger, slot_decision, slot_skips
 from automation_service.settings import AutomationSettings
 from automation_service.webhooks import secrets, sender
@@ -116,7 +116,7 @@ OF_THE_CODE: Final[dict[str, set[int]]] = {
     "automation.ExecutionBlock.concurrency": {slot_decision.MAX_WAITING},
     "automation.ExecutionBlock.max_retries": {ExecutionBlock().max_retries},
     "automation.ExecutionBlock.on_failure": {ON_FAILURE_SECONDS},
-    "automation.ExecutionBlock.retry_backoff": {60, 5},  # test_step_retry.py has each wait
+    "automation.ExecutionBlock.retry_backoff": {60, 5},  # test_retry.py has each wait
     "automation.ExecutionBlock.timeout_seconds": {ExecutionBlock().timeout_seconds},
     "automation.InboxItem": {
         default(AutomationSettings, "read_inbox_item_retention_days"),

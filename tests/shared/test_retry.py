@@ -9,7 +9,7 @@ import pytest
 
 from automation_service.outbox_worker import RETRY, RETRY_DELAYS
 from automation_service.runs.agent_client import RECONNECT
-from automation_service.runs.step_retry import _RETRIES
+from automation_service.runs.steps.retry import _RETRIES
 from chat_service.llm.retry import MODEL, PEER
 from shared import errors
 from shared.retry import RetryPolicy, exponential, linear, table

@@ -8,8 +8,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.persistence.outbox import destinations as rows
 from shared import errors
+from tests.automation_service.runs.steps.test_deliveries import tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.automation_service.runs.test_step_deliveries import tell
 from tests.support.automation import Running, execute, message
 from tests.support.destinations import create, delete, ntfy
 from tests.support.refusals import refusal

@@ -19,8 +19,8 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
     send,
     stub,
 )
+from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import Running, execute
 from tests.support.destinations import State, create, enable, get, ntfy, update

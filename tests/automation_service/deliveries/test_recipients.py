@@ -31,8 +31,8 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
     send,
     stub,
 )
+from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support.automation import Running, execute, until
 from tests.support.destinations import State, create, delete, enable, ntfy
 from tests.support.destinations import get as get_destination

@@ -18,8 +18,8 @@ from automation_service.deliveries.worker import AttemptAnswer, DeliveryWorker
 from automation_service.outbox_worker import LEASE, RETRY_DELAYS
 from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
+from tests.automation_service.runs.steps.test_deliveries import tell
 from tests.automation_service.runs.test_executor import FIRST, plan, step
-from tests.automation_service.runs.test_step_deliveries import tell
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, schedule
 from tests.support.destinations import AnyDestination

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import PgQueuer
 from automation_service.runs.event_log import RunLog, StoreError
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps.results import StepResult
 from automation_service.runs.writer import MAX_BATCHED_CHARACTERS, BatchWriter
 from shared import errors
 from shared.clock import ManualClock

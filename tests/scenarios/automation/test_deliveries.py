@@ -15,8 +15,8 @@ from rota.automation.v1 import delivery_pb2_grpc, inbox_pb2, inbox_pb2_grpc
 from rota.automation.v1 import destination_pb2 as destination_pb
 
 from shared.clock import ManualClock
+from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import FIRST, plan, step
-from tests.automation_service.runs.test_step_deliveries import again, tell
 from tests.support import destinations
 from tests.support.automation import Running, execute, running, schedule, until
 from tests.support.receivers import KINDS, ServiceReceiver, receivers

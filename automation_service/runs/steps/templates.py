@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from automation_service.persistence.run_claims import Claim
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps.results import StepResult
 from shared import errors
 from shared.aio import take_turn
 from shared.clock import rfc3339

@@ -15,8 +15,8 @@ from automation_service.persistence import run_maintenance
 from automation_service.persistence.outbox.deliveries import NO_INBOX
 from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import PgQueuer
-from automation_service.runs.step_deliveries import build_deliveries
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.steps.deliveries import build_deliveries
+from automation_service.runs.steps.results import StepResult
 from automation_service.runs.writer import BatchWriter
 from shared import errors
 from shared.clock import ManualClock

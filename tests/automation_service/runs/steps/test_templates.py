@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from automation_service.bootstrap import SANDBOX_JOBS
-from automation_service.runs import step_templates
+from automation_service.runs.steps import templates as step_templates
 from shared import errors
 from shared.definition.execution import PlanStep
 from shared.registries.actions.agent_task import AGENT_TASK, MAX_RENDERED_PROMPT

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from automation_service.persistence.outbox.deliveries import NewDelivery
 from automation_service.persistence.run_claims import Claim
-from automation_service.runs.step_results import to_storable
+from automation_service.runs.steps.results import to_storable
 from shared.registries.actions.types import DeliveryRequest
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from automation_service.bootstrap import SANDBOX_JOBS
-from automation_service.runs import step_templates
+from automation_service.runs.steps import templates as step_templates
 from shared.sandbox.pool import Sandbox
 from shared.templates.job import StepOutcome, is_quick
 from shared.templates.source import BadTemplate, read_template

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automation_service.runs.step_results import (
+from automation_service.runs.steps.results import (
     MAX_OUTPUT_BYTES,
     MAX_RUN_OUTPUT_BYTES,
     OutputSizes,

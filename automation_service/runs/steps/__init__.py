@@ -1,0 +1,1 @@
+"""The parts of a step: templates, result, retries and deliveries."""
