@@ -6,7 +6,7 @@ from typing import Any
 from rota.automation.v1 import delivery_pb2 as pb
 from rota.automation.v1 import delivery_pb2_grpc
 
-from automation_service.api import convert_deliveries
+from automation_service.api.convert import deliveries as convert_deliveries
 from automation_service.deliveries.service import Deliveries, DeliveryView
 from shared import aip
 from shared.rpc.access import Access

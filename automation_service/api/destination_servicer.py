@@ -7,7 +7,7 @@ from google.protobuf import empty_pb2
 from rota.automation.v1 import destination_pb2 as pb
 from rota.automation.v1 import destination_pb2_grpc
 
-from automation_service.api import convert_destinations
+from automation_service.api.convert import destinations as convert_destinations
 from automation_service.destinations import access
 from automation_service.destinations.service import Destinations, etag_of
 from automation_service.destinations.verification import DestinationVerification

@@ -7,7 +7,7 @@ from typing import Any
 from rota.automation.v1 import inbox_pb2 as pb
 from rota.automation.v1 import inbox_pb2_grpc
 
-from automation_service.api import convert_inbox
+from automation_service.api.convert import inbox as convert_inbox
 from automation_service.inbox.service import Inboxes, parse_ids
 from automation_service.persistence.inbox import InboxOwner, ItemSelection
 from shared import aip, errors, resources

@@ -6,7 +6,7 @@ from typing import Any
 from rota.automation.v1 import notice_settings_pb2 as pb
 from rota.automation.v1 import notice_settings_pb2_grpc
 
-from automation_service.api import convert_notice_settings
+from automation_service.api.convert import notice_settings as convert_notice_settings
 from automation_service.notices.service import NoticeSettingsOfPeople, etag_of, payload_digest
 from automation_service.persistence.outbox.notice_settings import NoticeSettings
 from shared import resources

@@ -9,13 +9,11 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 from rota.automation.v1 import webhook_pb2 as pb_webhook
 
-from automation_service.api import (
-    convert_automations,
-    convert_backfill,
-    convert_common,
-    convert_runs,
-    convert_webhooks,
-)
+from automation_service.api.convert import automations as convert_automations
+from automation_service.api.convert import backfill as convert_backfill
+from automation_service.api.convert import common as convert_common
+from automation_service.api.convert import runs as convert_runs
+from automation_service.api.convert import webhooks as convert_webhooks
 from automation_service.api.names import automation_of, webhook_workspace
 from automation_service.automations import edits
 from automation_service.automations.capability_cache import CapabilityCache

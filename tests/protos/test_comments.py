@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from automation_service import outbox_worker
-from automation_service.api import convert_notice_settings
+from automation_service.api.convert import notice_settings as convert_notice_settings
 from automation_service.automations.lifecycle import LONGEST_PAUSE
 from automation_service.destinations import delivery_target, verification, verification_code
 from automation_service.destinations import service as destinations

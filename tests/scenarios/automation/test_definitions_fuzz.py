@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service import definitions
-from automation_service.api import convert_automations
+from automation_service.api.convert import automations as convert_automations
 from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutomation, SlotRow
 from automation_service.scheduling import slot_decision, triggers
 from automation_service.scheduling.slot_decision import SlotPolicy

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.api import convert_common
+from automation_service.api.convert import common as convert_common
 from automation_service.persistence.records import Automation, Revision, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
 from shared.resources import REVISION, name_user

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.api import convert_runs
+from automation_service.api.convert import runs as convert_runs
 from automation_service.persistence.backfills import SlotRange
 from automation_service.scheduling.backfill import BackfillAnswer, BackfillCall
 from shared import errors, resources

@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.api import convert_automations
-from automation_service.api.convert_common import failure, usage
+from automation_service.api.convert import automations as convert_automations
+from automation_service.api.convert.common import failure, usage
 from automation_service.persistence.records import Run, RunEvent, RunSession, Slot
 from shared.db.tenancy import SESSION_RETENTION
 from shared.definition.states import RunStatus
