@@ -5,15 +5,15 @@ from types import MappingProxyType
 from typing import Final
 
 from automation_service.channels.channel import Channel
-from automation_service.channels.discord import DISCORD
-from automation_service.channels.email import EMAIL
-from automation_service.channels.matrix import MATRIX
-from automation_service.channels.ntfy import NTFY
-from automation_service.channels.pushover import PUSHOVER
-from automation_service.channels.slack import SLACK
-from automation_service.channels.teams import TEAMS
-from automation_service.channels.telegram import TELEGRAM
-from automation_service.channels.webhook import WEBHOOK
+from automation_service.channels.kinds.discord import DISCORD
+from automation_service.channels.kinds.email import EMAIL
+from automation_service.channels.kinds.matrix import MATRIX
+from automation_service.channels.kinds.ntfy import NTFY
+from automation_service.channels.kinds.pushover import PUSHOVER
+from automation_service.channels.kinds.slack import SLACK
+from automation_service.channels.kinds.teams import TEAMS
+from automation_service.channels.kinds.telegram import TELEGRAM
+from automation_service.channels.kinds.webhook import WEBHOOK
 
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
     {

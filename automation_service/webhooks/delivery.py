@@ -8,7 +8,7 @@ from typing import Final, Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.channels.answer import FAULT, ChannelAnswer
-from automation_service.channels.webhook import build_signed_headers
+from automation_service.channels.kinds.webhook import build_signed_headers
 from automation_service.outbox_worker import LEASE, RETRY, OutboxWorker
 from automation_service.persistence import webhooks
 from automation_service.persistence.enums import WebhookDeliveryStatus

@@ -1,4 +1,4 @@
-"""One POST of an event to a webhook, only to public addresses; `channels.webhook` signs it."""
+"""One POST of an event to a webhook, only to public addresses; `kinds.webhook` signs it."""
 
 import ssl
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Final
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import ChannelPorts, attempt
 from automation_service.channels.http import request
+from automation_service.channels.kinds.webhook import judge_endpoint
 from automation_service.channels.settings import find_address_fault
-from automation_service.channels.webhook import judge_endpoint
 from shared import errors
 from shared.security.egress import Resolve, resolve
 

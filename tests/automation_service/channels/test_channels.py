@@ -157,7 +157,7 @@ def test_whatever_a_service_answers_is_an_answer(kind: str, value: str, status: 
 
 
 def _judge_body(kind: str, status: int, body: str) -> ChannelAnswer:
-    explain = getattr(import_module(f"automation_service.channels.{kind}"), "_explain", None)
+    explain = getattr(import_module(f"automation_service.channels.kinds.{kind}"), "_explain", None)
     said = HttpAnswer(status_code=status, body=body.encode(), retry_after=timedelta(0))
     return judge_answer(said, kind, explain or (lambda _: None))
 

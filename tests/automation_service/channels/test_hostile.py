@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from automation_service.channels.email import write_mail
+from automation_service.channels.kinds.email import write_mail
 from automation_service.channels.registry import CHANNELS
 from tests.automation_service.channels.messages import LINK, Reader, message, reader
 from tests.support.receivers import KINDS

@@ -14,7 +14,7 @@ import pytest
 
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.http import MAX_RETRY_AFTER
-from automation_service.channels.webhook import build_signed_headers
+from automation_service.channels.kinds.webhook import build_signed_headers
 from automation_service.webhooks.sender import WebhookSender
 from shared import errors
 from shared.security.egress import Address

@@ -4,7 +4,10 @@ from typing import Final
 
 import pytest
 
-from automation_service.channels.discord import DISCORD_MARKDOWN
+from automation_service.channels.kinds.discord import DISCORD_MARKDOWN
+from automation_service.channels.kinds.slack import MRKDWN
+from automation_service.channels.kinds.teams import CARD_MARKDOWN
+from automation_service.channels.kinds.telegram import TELEGRAM_HTML
 from automation_service.channels.markup.dialect import PLAIN, Dialect
 from automation_service.channels.markup.document import (
     Document,
@@ -14,9 +17,6 @@ from automation_service.channels.markup.document import (
     write_blocks,
 )
 from automation_service.channels.markup.hypertext import HYPERTEXT
-from automation_service.channels.slack import MRKDWN
-from automation_service.channels.teams import CARD_MARKDOWN
-from automation_service.channels.telegram import TELEGRAM_HTML
 from tests.support.growth import LINEAR, growth
 
 SOURCE: Final = """\

@@ -147,7 +147,7 @@ async def test_mails_that_take_long_to_write_delay_only_their_workspace(
         gate.wait(30)
         return b""
 
-    monkeypatch.setattr("automation_service.channels.email.write_mail", write)
+    monkeypatch.setattr("automation_service.channels.kinds.email.write_mail", write)
     server = SmtpServer(host="127.0.0.1", port=9, security="none", sender="rota@rota.example")
     address = read_settings("email", {"address": "anna@example.org"}, local=True)
     ports = dataclasses.replace(PORTS, smtp=server, seconds=30)

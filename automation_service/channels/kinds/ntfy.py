@@ -5,9 +5,9 @@ from typing import Any, Final
 from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.channel import Channel, ChannelPorts
 from automation_service.channels.http import post_json
+from automation_service.channels.kinds.matrix import PLAIN_BYTES
 from automation_service.channels.markup.document import read_subject
 from automation_service.channels.markup.layout import message_link, write_body
-from automation_service.channels.matrix import PLAIN_BYTES
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import NtfySettings
 from shared.registries.actions.deliver import MAX_SUBJECT

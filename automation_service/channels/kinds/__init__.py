@@ -1,0 +1,1 @@
+"""The channel of each kind: its requests, and what their answers mean."""

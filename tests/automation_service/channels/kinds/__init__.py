@@ -1,0 +1,1 @@
+"""Tests of automation_service/channels/kinds."""
