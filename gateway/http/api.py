@@ -6,13 +6,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from gateway.http import exchange, failure
-from gateway.http.contract import Call, Contract
+from gateway.http.bindings.contract import Call, Contract
+from gateway.http.bindings.router import Route, Router
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.messages import message_writer
 from gateway.http.messages.names import fields_of
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
-from gateway.http.router import Route, Router
 from gateway.http.services import Service
 from gateway.http.sse import cursor
 from gateway.http.sse.encoder import SseEncoder

@@ -11,11 +11,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, services, stream_tickets
+from gateway.http import services, stream_tickets
 from gateway.http.api import Api
+from gateway.http.bindings import contract
+from gateway.http.bindings.router import Router
 from gateway.http.connect.api import ConnectApi
 from gateway.http.request_reader import RequestReader
-from gateway.http.router import Router
 from gateway.http.settings import Settings
 from gateway.http.sse.ticket import TicketOffice
 from gateway.http.stream_tickets import StreamTickets

@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.http.contract import WHOLE_BODY, Binding
+from gateway.http.bindings.contract import WHOLE_BODY, Binding
 from gateway.http.messages.message_reader import MessageReader, put_well_known
 from gateway.http.messages.names import fields_of, nearest
 from gateway.http.messages.scalar import WELL_KNOWN, WrongValue, read_well_known, read_word

@@ -8,14 +8,14 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.http import query
-from gateway.http.contract import WHOLE_BODY, Binding, Contract, is_lasting, is_output_only
+from gateway.http.bindings.contract import WHOLE_BODY, Binding, Contract, is_lasting, is_output_only
+from gateway.http.bindings.router import Route
 from gateway.http.messages import json_text
 from gateway.http.messages.json_text import JsonError
 from gateway.http.messages.message_reader import MessageReader, TooMany
 from gateway.http.messages.names import ROOT, fields_of
 from gateway.http.query import BadQuery
 from gateway.http.refusal import Violation, refuse_fields, refuse_malformed
-from gateway.http.router import Route
 
 # Weak too: the gateway weakens the tag of what it compresses.
 _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')

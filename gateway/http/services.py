@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc
 
-from gateway.http.contract import Contract
+from gateway.http.bindings.contract import Contract
 from gateway.routes import PUBLIC
 
 _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (

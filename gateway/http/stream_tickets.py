@@ -8,12 +8,12 @@ from typing import Any, Final
 from google.rpc import code_pb2
 
 from gateway.http import exchange
+from gateway.http.bindings.router import Route, Router
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.messages import json_text, message_writer
 from gateway.http.messages.json_text import DoubledObject, JsonError
 from gateway.http.refusal import Refusal, Violation, refuse, refuse_fields, refuse_malformed
 from gateway.http.request_reader import HttpRequest, RequestReader
-from gateway.http.router import Route, Router
 from gateway.http.sse import ticket
 from gateway.http.sse.ticket import TicketError, TicketExpired, TicketOffice
 

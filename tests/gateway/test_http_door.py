@@ -18,7 +18,7 @@ from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract
+from gateway.http.bindings import contract
 from tests.gateway.http.places import Place, places
 from tests.gateway.replicas import Front, Replica, front, serving, until
 from tests.support import event_stream

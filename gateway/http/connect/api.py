@@ -10,10 +10,10 @@ from google.rpc import code_pb2
 
 from gateway import connect_error
 from gateway.http import exchange
+from gateway.http.bindings.contract import Call, Contract
 from gateway.http.connect import connect_request, envelope
 from gateway.http.connect.codec import Codec
 from gateway.http.connect.connect_request import ConnectRequest
-from gateway.http.contract import Call, Contract
 from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.messages import message_writer
 from gateway.http.refusal import Refusal, refuse

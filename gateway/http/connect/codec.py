@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.http.contract import Call
+from gateway.http.bindings.contract import Call
 from gateway.http.messages import json_text, message_writer
 from gateway.http.messages.json_text import JsonError
 from gateway.http.messages.message_reader import MessageReader, TooMany

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.rpc import code_pb2
 
-from gateway.http.contract import Call
+from gateway.http.bindings.contract import Call
 from gateway.http.refusal import MALFORMED, Refusal, Violation, refuse, refuse_fields
 
 _TYPE: Final = re.compile(

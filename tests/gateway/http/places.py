@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.http.contract import WHOLE_BODY, Binding, Contract
+from gateway.http.bindings.contract import WHOLE_BODY, Binding, Contract
 
 # What JSON writes otherwise than by fields.
 OPEN = frozenset(

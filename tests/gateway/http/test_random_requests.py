@@ -8,12 +8,13 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, failure
-from gateway.http.contract import WHOLE_BODY, Binding
+from gateway.http import failure
+from gateway.http.bindings import contract
+from gateway.http.bindings.contract import WHOLE_BODY, Binding
+from gateway.http.bindings.router import Router
 from gateway.http.messages import message_writer
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
-from gateway.http.router import Router
 from tests.gateway.http.places import OPEN, Place
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())

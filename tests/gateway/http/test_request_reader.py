@@ -7,13 +7,14 @@ import pytest
 from rota.automation.v1 import automation_pb2 as ap
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, exchange, failure
+from gateway.http import exchange, failure
 from gateway.http import query as query_reader
+from gateway.http.bindings import contract
+from gateway.http.bindings.router import Router
 from gateway.http.messages import json_text
 from gateway.http.messages.message_reader import MessageReader
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
-from gateway.http.router import Router
 from shared.definition.fields import MAX_OBJECT_DEPTH
 from shared.json.canonical_json import NotCanonical, normalise
 from tests.gateway.http.places import Place

@@ -10,7 +10,8 @@ import grpc
 import pytest
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, services
+from gateway.http import services
+from gateway.http.bindings import contract
 from gateway.http.services import Service
 from tests.gateway.replicas import Relay, Replica, serving
 

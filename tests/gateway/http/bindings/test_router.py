@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract
+from gateway.http.bindings import contract
+from gateway.http.bindings.router import Router
 from gateway.http.refusal import Refusal
-from gateway.http.router import Router
 
 ROUTER = Router(contract.read(DESCRIPTORS.read_bytes()).bindings)
 AUTOMATION = b"/v1/workspaces/dev/automations/a"

@@ -8,8 +8,8 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy_config import DESCRIPTORS
-from gateway.http import contract, path_template
-from gateway.http.router import Router
+from gateway.http.bindings import contract, path_template
+from gateway.http.bindings.router import Router
 from gateway.routes import PUBLIC
 
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 from google.rpc import code_pb2
 
-from gateway.http.contract import Binding
-from gateway.http.path_template import REST
+from gateway.http.bindings.contract import Binding
+from gateway.http.bindings.path_template import REST
 from gateway.http.refusal import Refusal, refuse, refuse_malformed
 
 LONGEST_PATH: Final = 4096

@@ -10,8 +10,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.descriptor_pool import DescriptorPool
 from rota.options.v1 import options_pb2
 
-from gateway.http import path_template
-from gateway.http.path_template import PathTemplate
+from gateway.http.bindings import path_template
+from gateway.http.bindings.path_template import PathTemplate
 from gateway.routes import PUBLIC
 
 WHOLE_BODY: Final = "*"
