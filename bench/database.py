@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 
 from bench import processes
-from devstack import postgres
+from devstack.postgres.server import Server, run_server
 
 # More than its default for the pools of a service and a peer; the rest is PostgreSQL's own.
 SETTINGS: Final = {"max_connections": "300"}
@@ -16,12 +16,12 @@ DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @contextlib.contextmanager
-def run_database(folder: Path) -> Iterator[postgres.Server]:
+def run_database(folder: Path) -> Iterator[Server]:
     """Runs a server with its data below `folder`, which its user must reach.
 
     Raises RuntimeError if it would not wait for the disk.
     """
-    with postgres.run_server(folder / "postgres", SETTINGS) as server:
+    with run_server(folder / "postgres", SETTINGS) as server:
         with psycopg.connect(server.dsn, autocommit=True) as connection:
             require_durable(connection)
         yield server
@@ -36,6 +36,6 @@ def require_durable(connection: psycopg.Connection) -> None:
         raise RuntimeError(f"a benchmark needs a PostgreSQL with {', '.join(off)}")
 
 
-def measure_cpu(server: postgres.Server) -> float:
+def measure_cpu(server: Server) -> float:
     """CPU seconds of the server so far: of its processes, and of those that have ended."""
     return processes.measure_usage(server.pid).cpu_seconds

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Final
 
 from devstack import banner, dev_token, keys, settings, state
-from devstack.postgres_state import PostgresError
+from devstack.postgres.state import PostgresError
 from devstack.programs import Run, run_module
 from devstack.settings import SettingsError
 from devstack.stack import WORKSPACE, Stack, StackError, StartInterrupted

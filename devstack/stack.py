@@ -8,8 +8,9 @@ from functools import partial
 from itertools import combinations
 from typing import Final
 
-from devstack import dev_token, health, keys, postgres, postgres_roles, state
-from devstack.postgres_process import free_port, port_is_free
+from devstack import dev_token, health, keys, state
+from devstack.postgres import roles, server
+from devstack.postgres.process import free_port, port_is_free
 from devstack.process import Process, start_time
 from devstack.programs import AUTOMATION, CHAT, HTTP, SERVED, Programs, Run, run_module
 from devstack.settings import HOST, Settings
@@ -41,7 +42,7 @@ class Stack:
     run_program: Run = run_module
     start_timeout: float = 240
     token: str = field(default="", repr=False)
-    _server: postgres.Server | None = field(default=None, init=False)
+    _server: server.Server | None = field(default=None, init=False)
     _children: list[Process] = field(default_factory=list, init=False)
 
     def start(self) -> None:
@@ -84,7 +85,7 @@ class Stack:
             for child in ending:
                 child.wait()
         if self._server is not None:
-            postgres.stop(self._server)
+            server.stop(self._server)
         state.forget(self.settings.state_dir)
 
     def kill(self) -> None:
@@ -103,10 +104,10 @@ class Stack:
         if given:
             return {CHAT: given, AUTOMATION: given}
         self.say("starting PostgreSQL")
-        self._server = postgres.start(self.settings.state_dir)
+        self._server = server.start(self.settings.state_dir)
         if self._server.note:
             self.say(self._server.note)
-        made = postgres_roles.create_role_and_schema(self._server)
+        made = roles.create_role_and_schema(self._server)
         return {CHAT: made.chat, AUTOMATION: made.automation}
 
     def _revive_database(self) -> bool:
@@ -114,7 +115,7 @@ class Stack:
         if old is None or _runs(old):
             return False
         self.say("PostgreSQL ended; starting it again")
-        self._server = postgres.start(self.settings.state_dir)
+        self._server = server.start(self.settings.state_dir)
         return True
 
     def _migrate(self, programs: Programs) -> None:
@@ -203,10 +204,10 @@ def check_ports(settings: Settings) -> None:
         )
 
 
-def _runs(server: postgres.Server) -> bool:
-    if server.process is not None:
-        return server.process.poll() is None
-    return bool(start_time(server.pid))
+def _runs(database: server.Server) -> bool:
+    if database.process is not None:
+        return database.process.poll() is None
+    return bool(start_time(database.pid))
 
 
 def _why(child: Process) -> str:

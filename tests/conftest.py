@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support.groups import end_group, group, require_groups
 from tests.support.logs import configure_logs
 from tests.support.postgres import SuiteServer, suite_server

@@ -44,7 +44,7 @@ from bench.automation.rows import (
 from bench.database import measure_cpu, run_database
 from bench.quantiles import quantile
 from bench.table import Table, format_ratio
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import CorrectedClock
 from shared.db import database
 from shared.schedule.slots import jitter

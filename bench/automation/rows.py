@@ -6,7 +6,7 @@ from typing import Final
 import psycopg
 from psycopg.types.json import Jsonb
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared import resources
 from shared.clock import CorrectedClock
 from shared.definition.envelope import AutomationCreate, dump

@@ -17,8 +17,8 @@ from rota.chat.v1 import chat_pb2_grpc
 
 from bench import processes
 from bench.database import run_database
-from devstack import postgres
-from devstack.postgres_roles import ServiceDatabases, create_role_and_schema
+from devstack.postgres.roles import ServiceDatabases, create_role_and_schema
+from devstack.postgres.server import Server
 from shared.rpc import client
 from tests.support.chat import migrated
 from tests.support.ports import free_port
@@ -32,7 +32,7 @@ class Environment:
     """The servers of one run. `model` is the model server's address, with /v1."""
 
     folder: Path
-    server: postgres.Server
+    server: Server
     databases: ServiceDatabases
     model: str
     model_pid: int

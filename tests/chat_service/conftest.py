@@ -20,7 +20,7 @@ from chat_service.persistence.enums import TurnState
 from chat_service.runtime.ports import AutomationsPort
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from shared.registries.catalogue import register_builtins

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from chat_service.__main__ import migrate
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support import forks
 from tests.support.chat import settings
 from tests.support.tokens import Keys

@@ -21,7 +21,7 @@ from automation_service import bootstrap
 from automation_service.__main__ import migrate
 from automation_service.persistence.tables import METADATA
 from automation_service.settings import AutomationSettings
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import Clock
 from tests.support.agents import FakeAgent, FixedCatalogue
 from tests.support.tokens import Keys

@@ -21,7 +21,7 @@ from chat_service.runtime.ports import AutomationsPort
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import Clock, ManualClock
 from shared.rpc import client
 from tests.support.tokens import Keys

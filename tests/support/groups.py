@@ -24,7 +24,7 @@ FIRST: Final = (
     "gateway/test_streams",
     "contract/test_old_wire",
     "scenarios/e2e/test_revocation",
-    "devstack/test_postgres",
+    "devstack/postgres/test_server",
     "scenarios/automation/test_ledger",
     "tools/test_imports",
     "automation_service/runs/test_late_usage",

@@ -27,7 +27,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from devstack import health
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support import forks
 from tests.support.chat import QUIET_SECONDS, SECRET_KEY, START
 from tests.support.ports import free_port

@@ -17,7 +17,7 @@ from automation_service import bootstrap as automation_root
 from automation_service.__main__ import migrate
 from automation_service.settings import AutomationSettings
 from chat_service import bootstrap as chat_root
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc import client, tls
 from tests.support.certificates import Authority

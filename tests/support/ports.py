@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from devstack.postgres_process import port_is_free
+from devstack.postgres.process import port_is_free
 
 # Below those that the programs under test choose for themselves, and below any that a kernel
 # gives to outgoing connections.

@@ -14,14 +14,14 @@ from uuid import uuid4
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from devstack import postgres
-from devstack.postgres_process import live_server
-from devstack.postgres_roles import (
+from devstack.postgres.process import live_server
+from devstack.postgres.roles import (
     ServiceDatabases,
     create_role_and_schema,
     dsns,
     revoke_public_access,
 )
+from devstack.postgres.server import Server, run_server
 
 # A suite's data need not outlive a power cut.
 SETTINGS = {
@@ -47,7 +47,7 @@ _EMPTY = "rota_empty"
 class SuiteServer:
     """Databases are copies of a template; a template is built once, on first use."""
 
-    server: postgres.Server
+    server: Server
     connection: psycopg.Connection
     _templates: set[str] = field(default_factory=set)
 
@@ -113,7 +113,7 @@ def suite_server() -> Iterator[SuiteServer]:
     folder.chmod(0o755)  # root's server runs as another user, who must get in
     try:
         with (
-            postgres.run_server(folder, SETTINGS) as server,
+            run_server(folder, SETTINGS) as server,
             psycopg.connect(server.dsn, autocommit=True) as connection,
         ):
             home = server.data_dir.parent

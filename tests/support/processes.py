@@ -16,7 +16,7 @@ from typing import Any, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support import forks
 from tests.support.tokens import Keys
 

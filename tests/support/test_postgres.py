@@ -2,7 +2,7 @@
 
 import psycopg
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support.postgres import SuiteServer
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support.ports import free_port
 from tests.support.tokens import Keys
 from tests.tools import dockerfile

@@ -24,7 +24,7 @@ from automation_service.persistence import (
 )
 from automation_service.persistence.outbox import deliveries
 from automation_service.persistence.run_checkpoints import Checkpoint
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.db import database
 from shared.definition.states import SlotOutcome
 from shared.filters import FieldComparison

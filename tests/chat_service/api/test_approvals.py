@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.runtime.ports import DestinationView
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.json import canonical_json
 from shared.rpc.messages import struct

@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import tables
 from chat_service.turns import accounting
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import pin

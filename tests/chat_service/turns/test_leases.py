@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import turns
 from chat_service.turns.engine import TurnEngine
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.chat_service.replica import (
     POOL,
     Replica,

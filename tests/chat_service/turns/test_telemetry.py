@@ -4,7 +4,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve, chat_service, until

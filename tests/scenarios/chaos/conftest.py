@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.scenarios.chaos.town import Town, a_town
 from tests.support.pair import migrated
 from tests.support.postgres import SuiteServer

@@ -41,7 +41,7 @@ from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.tables import tenants
 from chat_service.persistence.threads import Thread
 from chat_service.turns.frame_log import FrameLog
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from shared.db.tenancy import Tenancy

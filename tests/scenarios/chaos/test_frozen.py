@@ -12,7 +12,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from rota.chat.v1 import chat_pb2_grpc
 
 from devstack.demo_model import DemoServer, demo_server
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import client
 from tests.support.chat import START, asking, kinds, thread_of, told, until
 from tests.support.pair import migrated

@@ -17,7 +17,7 @@ from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from devstack.demo_model import DemoServer, demo_server
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import client
 from tests.support.chat import START, WORKSPACE, approval_of, approve, asking, kinds, until
 from tests.support.pair import migrated

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.support.agent_server import agent_server

@@ -27,7 +27,7 @@ from automation_service.persistence.tables import TENANTS
 from automation_service.queue import PgQueuer
 from automation_service.scheduling.scheduler import Scheduler
 from automation_service.webhooks.events import record_automation_resumed
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from shared.db.tenancy import Tenancy

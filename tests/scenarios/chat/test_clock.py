@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2_grpc
 
 from chat_service import bootstrap
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import SystemClock
 from shared.rpc import client
 from tests.chat_service.conftest import Serving

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer, demo_server
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared import errors
 from shared.rpc import status
 from shared.security.secretbox import SecretBox, new_key

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.adapters.stores import ApprovalStore, ToolCallStore
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve, kinds, said, until

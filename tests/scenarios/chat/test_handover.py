@@ -12,7 +12,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import tables
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import status
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving

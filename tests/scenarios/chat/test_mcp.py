@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from chat_service.persistence import tables
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import status
 from shared.rpc.messages import struct
 from tests.chat_service.conftest import no_wait

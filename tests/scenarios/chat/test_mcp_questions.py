@@ -16,7 +16,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc.messages import struct
 from tests.support.agent_ports import MemoryAutomations

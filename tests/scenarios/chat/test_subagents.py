@@ -13,7 +13,7 @@ from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.rpc.messages import struct
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import Chat, approve, chat_service, kinds, reject, said, until

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from tests.support.chat import START
 from tests.support.pair import Pair, migrated, pair

@@ -13,7 +13,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer, demo_server
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc import status
 from shared.rpc.messages import struct

@@ -11,7 +11,7 @@ from rota.automation.v1 import destination_pb2 as dp
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared import errors
 from shared.clock import ManualClock
 from shared.rpc.messages import struct

@@ -7,7 +7,7 @@ import pytest
 from rota.automation.v1 import webhook_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.security.secretbox import new_key
 from tests.support.chat import SCHEDULE, WORKSPACE, approval_of, approve, until

@@ -11,7 +11,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc import status
 from tests.scenarios.e2e.test_authors import create, naming, run_at_nine

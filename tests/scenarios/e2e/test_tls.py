@@ -8,7 +8,7 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from tests.scenarios.e2e.test_road import SLOT, approved, ended_runs
 from tests.support.certificates import Authority

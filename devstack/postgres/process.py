@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from devstack.postgres_state import PostgresError
+from devstack.postgres.state import PostgresError
 
 _PORTS = range(20_000, 32_000)  # below the range the kernel hands out for outgoing connections
 _NO_SUCH_PID = 2**22 + 1  # above the kernel's largest pid

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from devstack import postgres_process as process
-from devstack import postgres_state as states
-from devstack.postgres_process import Account
-from devstack.postgres_state import SUPERUSER, PostgresError, State
+from devstack.postgres import process
+from devstack.postgres import state as states
+from devstack.postgres.process import Account
+from devstack.postgres.state import SUPERUSER, PostgresError, State
 
 SYSTEM_ROOT = Path("/var/lib/rota")
 _DEFAULTS = {

@@ -7,7 +7,7 @@ import sys
 import psycopg
 import pytest
 
-from devstack.postgres_roles import ServiceDatabases
+from devstack.postgres.roles import ServiceDatabases
 from tests.support.postgres import SuiteServer
 
 # As a superuser's migrations leave a schema.
@@ -40,7 +40,7 @@ def prepared(postgres_server: SuiteServer, databases: ServiceDatabases) -> Servi
     }
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-m", "devstack.postgres_roles"],
+            [sys.executable, "-m", "devstack.postgres.roles"],
             env={**os.environ, **passwords, "DATABASE_URL": databases.superuser},
             capture_output=True,
             text=True,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from devstack.postgres import Server
+from devstack.postgres.server import Server
 
 DATABASE = "rota"
 SCHEMAS: Mapping[str, tuple[str, ...]] = {

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: its server, its process, its roles and its stored state."""
