@@ -17,9 +17,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatt
 from markupsafe import Markup
 
 from shared import errors
-from shared.templates.calls import SEARCHES, make_mapping
-from shared.templates.compiler import BoundedCompiler
 from shared.templates.deadline import MAX_SECONDS, limit_time
+from shared.templates.environment.calls import SEARCHES, make_mapping
+from shared.templates.environment.compiler import BoundedCompiler
 from shared.templates.marks import MAX_SOURCE, is_template
 from shared.templates.sizes import (
     FILTER_SIZES,

@@ -9,12 +9,12 @@ from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from shared import errors
-from shared.templates.environment import allow_hyphens, environment
+from shared.templates.environment.template_environment import allow_hyphens, environment
+from shared.templates.environment.text import read_plain, write_text
 from shared.templates.faults import explain, list_paths
 from shared.templates.fields import Types, fit_value
 from shared.templates.marks import MAX_SOURCE
 from shared.templates.sizes import MAX_RENDERED, too_large
-from shared.templates.text import read_plain, write_text
 
 _CACHED: Final = 512
 _SHOWN: Final = 80  # characters of an expression

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from shared.templates.environment.text import write_text
 from shared.templates.faults import TemplateFault, describe_kind
-from shared.templates.text import write_text
 
 Types = frozenset[str]  # of JSON Schema; empty when any value will do
 

@@ -10,6 +10,7 @@ from shared import errors
 from shared.json.json_path import join_path
 from shared.templates import earlier
 from shared.templates.deadline import MAX_SECONDS, SlowTemplate, limit_loop_time, limit_time
+from shared.templates.environment.lists import NamedSteps
 from shared.templates.evaluation import (
     MAX_QUICK,
     CompiledTemplate,
@@ -22,7 +23,6 @@ from shared.templates.evaluation import (
     write,
 )
 from shared.templates.fields import FieldSchema
-from shared.templates.lists import NamedSteps
 from shared.templates.marks import is_template
 from shared.templates.rules import EARLIER
 from shared.templates.sizes import WRITTEN, measure

@@ -9,8 +9,8 @@ from typing import Any, Final
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.compiler import Frame
 
-from shared.templates.compiler import TemplateCompiler
-from shared.templates.environment import allow_hyphens, environment
+from shared.templates.environment.compiler import TemplateCompiler
+from shared.templates.environment.template_environment import allow_hyphens, environment
 from shared.templates.evaluation import read_expression
 from shared.templates.faults import explain_syntax, find_near
 from shared.templates.marks import MAX_SOURCE

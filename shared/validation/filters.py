@@ -10,11 +10,11 @@ from jinja2.nodes import EvalContext
 
 from shared import errors
 from shared.json import json_schema
-from shared.templates.dates import write_date
 from shared.templates.deadline import limit_time
-from shared.templates.environment import environment
+from shared.templates.environment.dates import write_date
+from shared.templates.environment.filters import FILTERS, check_numbers, check_pattern
+from shared.templates.environment.template_environment import environment
 from shared.templates.faults import TemplateFault, describe_kind, explain_binding
-from shared.templates.filters import FILTERS, check_numbers, check_pattern
 from shared.templates.source import UNKNOWN, FilterUse
 
 # What a filter is tried with: it takes any literal with this value that it takes in some run.

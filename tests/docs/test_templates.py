@@ -10,7 +10,7 @@ import pytest
 from shared.definition.execution import PlanStep
 from shared.registries.actions import agent_task
 from shared.templates import deadline, marks, sizes, source
-from shared.templates.filters import ABSENT, FILTERS
+from shared.templates.environment.filters import ABSENT, FILTERS
 from shared.validation import templates
 from tests.shared.templates.render import TEXT, attempt
 

@@ -10,7 +10,7 @@ from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
 
 from shared.registries.catalogue import current_catalogue, register_builtins
-from shared.templates.filters import FILTERS
+from shared.templates.environment.filters import FILTERS
 from shared.text.invisible_characters import mark_invisible
 from shared.validation.check import check
 from tests.shared.templates.render import render

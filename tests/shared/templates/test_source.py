@@ -3,7 +3,7 @@
 import pytest
 from jinja2 import nodes
 
-from shared.templates.environment import environment
+from shared.templates.environment.template_environment import environment
 from shared.templates.marks import is_template
 from shared.templates.source import (
     MAX_NESTED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.templates.filters import FILTERS
+from shared.templates.environment.filters import FILTERS
 from shared.templates.source import read_template
 from shared.validation.filters import find_argument_fault
 from tests.shared.validation.test_names import faults

@@ -15,7 +15,9 @@ from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 from markupsafe import escape
 
-from shared.templates.dates import write_date
+from shared.templates.environment.dates import write_date
+from shared.templates.environment.lists import settle
+from shared.templates.environment.text import encode_json, show_values, write_text
 from shared.templates.faults import (
     TOO_LONG_NUMBER,
     TemplateFault,
@@ -23,7 +25,6 @@ from shared.templates.faults import (
     explain_arguments,
     explain_filter,
 )
-from shared.templates.lists import settle
 from shared.templates.sizes import (
     FILTER_SIZES,
     OWN_FILTER_SIZES,
@@ -32,7 +33,6 @@ from shared.templates.sizes import (
     limit_size,
     limit_steps,
 )
-from shared.templates.text import encode_json, show_values, write_text
 
 MAX_PATTERN: Final = 500  # characters
 # Those that make a number of nothing, which Jinja knows as None there.

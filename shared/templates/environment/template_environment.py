@@ -16,12 +16,13 @@ from jinja2.lexer import TokenStream
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from shared.templates import filters
-from shared.templates.calls import SEARCHES, make_mapping
-from shared.templates.compiler import BoundedCompiler
+from shared.templates.environment import filters
+from shared.templates.environment.calls import SEARCHES, make_mapping
+from shared.templates.environment.compiler import BoundedCompiler
+from shared.templates.environment.hyphens import join_hyphens
+from shared.templates.environment.lists import Row, settle
+from shared.templates.environment.text import encode_json, show_values, write_text
 from shared.templates.faults import TemplateFault, describe_kind, explain_arguments
-from shared.templates.hyphens import join_hyphens
-from shared.templates.lists import Row, settle
 from shared.templates.sizes import (
     METHOD_SIZES,
     METHOD_STEPS,
@@ -35,7 +36,6 @@ from shared.templates.sizes import (
     measure,
     operator_size,
 )
-from shared.templates.text import encode_json, show_values, write_text
 
 _LOOP: Final = frozenset(
     {

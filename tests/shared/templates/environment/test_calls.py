@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from shared.templates.calls import SEARCHES, make_mapping
+from shared.templates.environment.calls import SEARCHES, make_mapping
 
 TEXT = st.text(alphabet="ab,", max_size=12)
 NEEDLE = st.none() | st.text(alphabet="ab,", max_size=4)

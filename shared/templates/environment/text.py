@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from jinja2 import Undefined
 
+from shared.templates.environment.lists import Row
 from shared.templates.faults import TemplateFault
-from shared.templates.lists import Row
 from shared.templates.sizes import materialize, measure
 
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=lambda v: _part(v))

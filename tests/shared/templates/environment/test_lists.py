@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.templates.filters import FILTERS
+from shared.templates.environment.filters import FILTERS
 from tests.shared.templates.render import TEXT, holds, render
 
 NAMES: dict[str, Any] = {
