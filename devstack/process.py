@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from shared.process.die_with_parent import wrap_command
+from shared.process.parent_death_signal import wrap_command
 
 _LOG_LIMIT: Final = 8 << 20
 

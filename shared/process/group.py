@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from subprocess import DEVNULL, Popen
 from typing import Final
 
-from shared.process.die_with_parent import wrap_command
+from shared.process.parent_death_signal import wrap_command
 from shared.telemetry import logs
 
 SERVES: Final = b"1"  # what a process writes when it serves

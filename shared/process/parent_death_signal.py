@@ -1,4 +1,4 @@
-"""`die_with_parent.py PARENT COMMAND…`: runs a command that ends when process PARENT ends.
+"""`parent_death_signal.py PARENT COMMAND…`: runs a command that ends when process PARENT ends.
 
 A file that is run, not a `preexec_fn`: code between fork and exec is not safe in a process with
 threads.
