@@ -60,9 +60,9 @@ from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
+from chat_service.turns.frames.watch import TurnWatcher
 from chat_service.turns.retention import TurnRetention
-from chat_service.turns.watch import TurnWatcher
 from shared.aio import run_every, start_loop
 from shared.clock import Clock
 from shared.db import database

@@ -15,7 +15,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.frame_cursor import FrameCursor
+from chat_service.turns.frames.cursor import FrameCursor
 from chat_service.turns.segment import Segment
 from shared import errors, resources
 from shared.db import database

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.persistence import run_results, threads
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.run_result import NewRunResult, build_rows
 from shared import errors, resources
 from shared.clock import Clock

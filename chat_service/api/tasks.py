@@ -24,8 +24,8 @@ from chat_service.persistence import approvals, messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.frame_cursor import FrameCursor
-from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
+from chat_service.turns.frames.cursor import FrameCursor
+from chat_service.turns.frames.watch import OPEN, TERMINAL, TurnWatcher
 from shared import errors, resources
 from shared.db import database
 from shared.json import canonical_json

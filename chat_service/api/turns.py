@@ -28,8 +28,8 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.burst import Burst
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
-from chat_service.turns.frame_cursor import FrameCursor
-from chat_service.turns.watch import TurnWatcher
+from chat_service.turns.frames.cursor import FrameCursor
+from chat_service.turns.frames.watch import TurnWatcher
 from shared import aip, errors, filters, resources
 from shared.db import database
 from shared.rpc.access import Role

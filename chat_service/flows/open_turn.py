@@ -33,7 +33,7 @@ from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.segment import OpenedTurn, Segment
 from chat_service.turns.segment_frames import new_agent_message
 from shared import errors, resources

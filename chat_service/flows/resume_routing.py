@@ -16,7 +16,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.segment import Segment
 from chat_service.turns.segment_frames import new_agent_message, store_resume_frames
 from shared import errors, resources

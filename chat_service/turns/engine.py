@@ -14,11 +14,11 @@ from chat_service.persistence import turns
 from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.timeouts import Timeouts
-from chat_service.turns.frame_log import LEASE, FrameLog
+from chat_service.turns.frames.log import LEASE, FrameLog
+from chat_service.turns.frames.watch import TurnWatcher
 from chat_service.turns.recovery import LostUsageEstimate, RecoveredSegment, Recovery
 from chat_service.turns.segment import Flow, Segment
 from chat_service.turns.segment_run import SegmentRun
-from chat_service.turns.watch import TurnWatcher
 from shared import errors
 from shared.aio import BackgroundTasks, run_every
 from shared.clock import Clock

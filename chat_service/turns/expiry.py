@@ -13,7 +13,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns import segment_frames
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import Segment
 from chat_service.turns.segment_frames import (

@@ -16,7 +16,7 @@ from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
 from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.runtime.ports import StartMode
 from chat_service.turns import accounting, limits, segment_frames
-from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.frames.log import FrameLog, TurnLog
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import (
     Segment,

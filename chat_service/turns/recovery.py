@@ -14,7 +14,7 @@ from chat_service.persistence.turn_recovery import AbandonedSegment, RecoveredUs
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.segment import Segment
 from shared.aio import BackgroundTasks
 from shared.db import database

@@ -12,7 +12,7 @@ from chat_service.persistence.enums import MessageRole, TurnState
 from chat_service.persistence.messages import Message
 from chat_service.persistence.run_results import RunResultRows
 from chat_service.persistence.turns import Turn
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from shared import resources
 from shared.clock import Clock
 

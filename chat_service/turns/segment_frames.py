@@ -18,7 +18,7 @@ from chat_service.persistence.enums import ApprovalState, MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.ports import ActionType
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import Segment
 from shared.rpc.messages.struct import to_struct

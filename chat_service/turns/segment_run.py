@@ -13,7 +13,7 @@ from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting
 from chat_service.turns.finalize import finalize, salvage, to_failure
-from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.frames.log import FrameLog, TurnLog
 from chat_service.turns.segment import (
     Flow,
     Segment,

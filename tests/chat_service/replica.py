@@ -16,10 +16,10 @@ from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
+from chat_service.turns.frames.watch import TurnWatcher
 from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO
 from chat_service.turns.segment_frames import new_agent_message
-from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.chat_service.stored_turns import PAST, read
 from tests.support.chat import START, until

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
-from chat_service.turns.frame_cursor import FrameCursor
+from chat_service.turns.frames.cursor import FrameCursor
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, kinds, said, thread_of, told, until

@@ -14,7 +14,7 @@ from chat_service.flows.open_turn import TurnOpener
 from chat_service.persistence import frames, messages, tables, threads, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turn_start import NewTurnRows, PlainTurnStart, TurnRequest
-from chat_service.turns.frame_log import LEASE
+from chat_service.turns.frames.log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
 from shared.db.tenancy import Tenancy

@@ -14,7 +14,7 @@ from chat_service.persistence import frames, tables
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.frames import FrameBatch
 from chat_service.persistence.turns import Turn
-from chat_service.turns.frame_log import LEASE, FrameLog
+from chat_service.turns.frames.log import LEASE, FrameLog
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database

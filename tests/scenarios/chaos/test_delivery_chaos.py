@@ -40,7 +40,7 @@ from chat_service.persistence import threads as threads_of
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.tables import tenants
 from chat_service.persistence.threads import Thread
-from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.frames.log import FrameLog
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.runtime.timeouts import Timeouts
-from chat_service.turns.frame_cursor import FrameCursor
-from chat_service.turns.frame_log import (
+from chat_service.turns.frames.cursor import FrameCursor
+from chat_service.turns.frames.log import (
     MAX_REST_SECONDS,
     MIN_REST_SECONDS,
     FrameLog,
     TurnLog,
     rest_seconds,
 )
-from chat_service.turns.watch import TurnWatcher
+from chat_service.turns.frames.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.support.chat import START
 
@@ -64,8 +64,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> None:
     async def connection(_: Any) -> AsyncIterator[None]:
         yield
 
-    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
-    monkeypatch.setattr("chat_service.turns.frame_log.fast_connection.borrow", connection)
+    monkeypatch.setattr("chat_service.turns.frames.log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frames.log.fast_connection.borrow", connection)
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +124,7 @@ async def test_a_write_that_takes_long_holds_up_no_other_turn(
             await over.wait()
         return {batch.turn for batch in batches}
 
-    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frames.log.frames.append", append)
     await log.add(first, delta("a"))
     await begun.wait()
     await log.add(first, delta("b"))
@@ -170,7 +170,7 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
             raise OSError("the database is away")
         return {batch.turn for batch in batches}
 
-    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frames.log.frames.append", append)
     turn = opened(log, 1)
     watcher = TurnWatcher(log._db, log, ManualClock(START), heartbeat_seconds=3600.0)
 

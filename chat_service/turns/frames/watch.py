@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
-from chat_service.turns.frame_cursor import FrameCursor
-from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.frames.cursor import FrameCursor
+from chat_service.turns.frames.log import FrameLog, TurnLog
 from shared import errors
 from shared.aio import Notifier
 from shared.clock import Clock

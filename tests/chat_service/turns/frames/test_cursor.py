@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chat_service.turns.frame_cursor import FrameCursor
+from chat_service.turns.frames.cursor import FrameCursor
 
 TURN = "0199a7d4-5c00-7000-8000-00000000000a"
 CURSOR = FrameCursor(turn=UUID(TURN), sequence=12)

@@ -1,0 +1,1 @@
+"""Tests of chat_service/turns/frames."""
