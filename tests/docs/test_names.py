@@ -16,6 +16,14 @@ CLASS_NOUNS = frozenset(
     {"Unauthenticated", "Cancelled", "Aborted", "Unimplemented", "Retrying", "Binding", "Nothing"}
 )
 ENDINGS = ("ing", "ed")
+# Modules that a stranger can scan in one folder.
+MOST = 15
+# One file a table, and one file a step of a turn.
+LARGER = {
+    "automation_service/persistence": 20,
+    "chat_service/persistence": 20,
+    "chat_service/flows": 18,
+}
 
 
 def modules(packages: Sequence[str] = PACKAGES) -> Iterator[Path]:
@@ -67,7 +75,8 @@ def test_a_module_says_what_it_is() -> None:
 
 def test_a_folder_holds_no_more_than_a_stranger_can_scan() -> None:
     counts: dict[str, int] = defaultdict(int)
-    for file in modules():
+    for file in modules(PRODUCT):
         if file.name != "__init__.py":
             counts[str(file.parent.relative_to(ROOT))] += 1
-    assert {folder: count for folder, count in counts.items() if count > 20} == {}
+    most = {folder: LARGER.get(folder, MOST) for folder in counts}
+    assert {folder: count for folder, count in counts.items() if count > most[folder]} == {}
