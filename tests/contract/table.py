@@ -2,16 +2,16 @@
 
 from typing import Final
 
-from tests.contract.automation_rows import AUTOMATION_ROWS
-from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
-from tests.contract.delivery_rows import DELIVERY_ROWS
-from tests.contract.destination_rows import DESTINATION_ROWS
-from tests.contract.inbox_rows import INBOX_ROWS
-from tests.contract.model_rows import MODEL_ROWS
-from tests.contract.notice_rows import NOTICE_ROWS, NOTICE_SETTINGS_ROWS
-from tests.contract.promise_rows import PROMISE_ROWS
+from tests.contract.calls.automation_rows import AUTOMATION_ROWS
+from tests.contract.calls.chat_rows import AGENT_ROWS, CHAT_ROWS
+from tests.contract.calls.delivery_rows import DELIVERY_ROWS
+from tests.contract.calls.destination_rows import DESTINATION_ROWS
+from tests.contract.calls.inbox_rows import INBOX_ROWS
+from tests.contract.calls.model_rows import MODEL_ROWS
+from tests.contract.calls.notice_rows import NOTICE_ROWS, NOTICE_SETTINGS_ROWS
+from tests.contract.calls.promise_rows import PROMISE_ROWS
+from tests.contract.calls.webhook_rows import WEBHOOK_ROWS
 from tests.contract.rows import Row
-from tests.contract.webhook_rows import WEBHOOK_ROWS
 
 ROWS: Final[list[Row]] = [
     *CHAT_ROWS,

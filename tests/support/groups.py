@@ -22,7 +22,7 @@ FIRST: Final = (
     "docs/test_readme",
     "gateway/test_connections",
     "gateway/test_streams",
-    "contract/test_old_wire",
+    "contract/wire/test_old_betterproto",
     "scenarios/e2e/test_revocation",
     "devstack/postgres/test_server",
     "scenarios/automation/test_ledger",
@@ -44,7 +44,7 @@ FIRST: Final = (
     "automation_service/persistence/test_plans",
     "scenarios/automation/test_process",
     "scenarios/chat/test_provider_habits",
-    "contract/test_automation_changes",
+    "contract/automations/test_changes",
     "gateway/test_balance",
 )
 

@@ -141,7 +141,7 @@ def test_reflection_and_health_need_no_token(live: Live) -> None:
 def test_buf_curl_makes_a_call_through_the_gateway_and_shows_errors(
     live: Live, who: Tenant, protocol: str
 ) -> None:
-    proto = Path(__file__).resolve().parents[2] / "gateway" / "rota.binpb"
+    proto = Path(__file__).resolve().parents[3] / "gateway" / "rota.binpb"
 
     def buf(method: str, data: Any) -> "subprocess.CompletedProcess[str]":
         return tool(

@@ -243,7 +243,7 @@ TESTS_OF_THEIR_OWN: Final = {
     "NO_ELIGIBLE_MODEL",
     "NOT_SERVED",
     "RATE_LIMITED",  # tests/gateway/test_limits.py, by the gateway
-    "REQUEST_MALFORMED",  # tests/contract/test_guard.py, by the guard
+    "REQUEST_MALFORMED",  # tests/contract/errors/test_guard.py, by the guard
     "REQUEST_TOO_LARGE",
     "RESOURCE_NOT_FOUND",  # tests/contract/test_tenancy.py, in every call
     "SERVICE_UNAVAILABLE",

@@ -20,7 +20,7 @@ import yaml
 
 from tests.support.apart import TIMEOUT_SECONDS, install
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 HOME: Final = ROOT / ".venv" / "betterproto-2.0.0b7"
 # The compiler's own needs, at versions that it still works with.
 PACKAGES: Final = (

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from rota.chat.v1 import chat_pb2
 
 from rota_client.gen.rota.chat.v1 import TurnEvent
-from tests.contract import golden_wire as golden
+from tests.contract.wire import golden
 
 
 @pytest.mark.parametrize("name", golden.names())

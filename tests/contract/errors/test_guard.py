@@ -11,10 +11,10 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from shared.rpc.server.callers import ROLES, find_method
+from tests.contract.errors.test_errors import with_unknown_field
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import READS
-from tests.contract.test_errors import with_unknown_field
 from tests.support import patient
 from tests.support.live import METHODS, PUBLIC, Metadata, Tenant
 from tests.support.wire import web_status

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.contract import golden_wire as golden
-from tests.contract import old_betterproto
+from tests.contract.wire import golden, old_betterproto
 from tests.support.apart import NotResolved, missing
 
 

@@ -1,6 +1,6 @@
 """Golden wire fixtures: JSON a person can read, and the bytes it must be.
 
-`python -m tests.contract.golden_wire` writes the bytes of a new fixture; those there are kept,
+`python -m tests.contract.wire.golden` writes the bytes of a new fixture; those there are kept,
 since a message that no longer has its bytes is a broken contract.
 """
 

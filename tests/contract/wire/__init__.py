@@ -1,0 +1,1 @@
+"""The wire: its golden bytes, its streams, its doors, and other implementations of it."""
