@@ -177,9 +177,9 @@ class ResourceNotFound(RotaError):
 
 
 class ResourceExists(RotaError):
-    code, reason = Code.ALREADY_EXISTS, "RESOURCE_EXISTS"
-
     """`is_removed`: what had the name is gone, and the name is given to no other."""
+
+    code, reason = Code.ALREADY_EXISTS, "RESOURCE_EXISTS"
 
     def __init__(self, name: str, *, is_removed: bool = False) -> None:
         said = "exists already"

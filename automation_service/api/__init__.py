@@ -1,4 +1,4 @@
-"""The RPCs of automations, deliveries, destinations, inboxes and notices.
+"""The RPCs of automation_service. Each service of the proto has a module.
 
 AutomationService, DeliveryService, DestinationService, InboxService, NoticeService and
 NoticeSettingsService have a servicer each.

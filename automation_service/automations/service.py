@@ -19,7 +19,7 @@ from automation_service.persistence import slots as slot_rows
 from automation_service.persistence.outbox.deliveries import NO_THREAD
 from automation_service.persistence.records import Automation
 from automation_service.scheduling import triggers
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import (
     Page,
     check_etag,
@@ -95,7 +95,7 @@ class Automations:
 
     async def list(self, workspace: str, page: Page, filter_: str) -> Sequence[Automation]:
         """Returns a page and one more if there is one, without `static_inputs`."""
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        wanted = list_filter.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
             found = await rows.page(
                 connection,
@@ -210,7 +210,7 @@ def require_etag(found: Automation, given: str) -> None:
 
 
 _FILTER_FIELDS: Final = {
-    "state": filters.state(AutomationStatus),
-    "create_time": filters.TIME,
-    "destination": filters.Kind(("=", "!="), read_place),
+    "state": list_filter.state(AutomationStatus),
+    "create_time": list_filter.TIME,
+    "destination": list_filter.Kind(("=", "!="), read_place),
 }

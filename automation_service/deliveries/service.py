@@ -15,11 +15,11 @@ from automation_service.persistence.outbox import deliveries as rows
 from automation_service.persistence.outbox import destinations as destination_rows
 from automation_service.persistence.outbox.deliveries import ANY, Delivery, DeliveryAttempt
 from automation_service.persistence.outbox.destinations import Destination
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import Page
 from shared.clock import Clock
 from shared.definition.destination_names import is_destination, read_place
-from shared.filters import Kind
+from shared.list_filter import Kind
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 
@@ -59,7 +59,7 @@ class Deliveries:
         Raises ResourceNotFound for an automation or a run that is not there, unless deliveries of
         the run are.
         """
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        wanted = list_filter.parse(filter_, _FILTER_FIELDS)
         parts = resources.RUN.parse(parent)
         if parts["run"] != ANY:
             resources.parse_uuid(parts["run"], parent)
@@ -167,7 +167,7 @@ async def _list_destinations(
 
 
 _FILTER_FIELDS: Final = {
-    "state": filters.state(DeliveryState),
+    "state": list_filter.state(DeliveryState),
     "destination": Kind(("=", "!="), read_place),
-    "create_time": filters.TIME,
+    "create_time": list_filter.TIME,
 }

@@ -15,7 +15,7 @@ from automation_service.persistence.enums import DestinationKind, DestinationSta
 from automation_service.persistence.outbox import deliveries, delivery_digests
 from automation_service.persistence.outbox import destinations as rows
 from automation_service.persistence.outbox.destinations import Destination
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import Page, check_digest, check_etag, compute_etag, require_same
 from shared.clock import Clock
 from shared.errors import FieldReason
@@ -101,7 +101,7 @@ class Destinations:
         self, who: Caller, workspace: str, page: Page, filter_: str
     ) -> Sequence[Destination]:
         """Returns a page and one more if there is one."""
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        wanted = list_filter.parse(filter_, _FILTER_FIELDS)
         reader = None if access.may_see_all(who, workspace) else who.user
         async with self.db.connect() as connection:
             return await rows.page(
@@ -324,7 +324,7 @@ def _name(display_name: str, host: str) -> str:
 
 
 _FILTER_FIELDS: Final = {
-    "state": filters.state(DestinationState),
-    "kind": filters.state(DestinationKind),
-    "create_time": filters.TIME,
+    "state": list_filter.state(DestinationState),
+    "kind": list_filter.state(DestinationKind),
+    "create_time": list_filter.TIME,
 }

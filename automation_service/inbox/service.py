@@ -12,7 +12,7 @@ from automation_service.inbox.watch import InboxChange, InboxWatcher
 from automation_service.persistence import inbox as rows
 from automation_service.persistence.enums import InboxItemKind, InboxItemState
 from automation_service.persistence.inbox import InboxItem, InboxOwner, ItemSelection
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import Page
 from shared.clock import Clock
 from shared.db import database
@@ -47,7 +47,7 @@ class Inboxes:
         return found
 
     async def list(self, owner: InboxOwner, page: Page, filter_: str, *, full: bool) -> InboxPage:
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        wanted = list_filter.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
             # First, so that a watch after it misses nothing.
             progress = (await rows.list_progress(connection, [owner]))[owner]
@@ -110,7 +110,7 @@ def parse_ids(owner: InboxOwner, names: Sequence[str]) -> Sequence[UUID]:
     return found
 
 
-def _read_name(pattern: Pattern) -> filters.Kind:
+def _read_name(pattern: Pattern) -> list_filter.Kind:
     """The kind of a field that holds a name of `pattern`."""
 
     def read(value: str) -> str:
@@ -118,13 +118,13 @@ def _read_name(pattern: Pattern) -> filters.Kind:
             raise ValueError(f"{value!r} is no name such as {pattern.template}")
         return value
 
-    return filters.Kind(("=", "!="), read)
+    return list_filter.Kind(("=", "!="), read)
 
 
-_FILTER_FIELDS: Final[Mapping[str, filters.Kind]] = {
-    "state": filters.state(InboxItemState),
-    "kind": filters.state(InboxItemKind),
+_FILTER_FIELDS: Final[Mapping[str, list_filter.Kind]] = {
+    "state": list_filter.state(InboxItemState),
+    "kind": list_filter.state(InboxItemKind),
     "automation": _read_name(resources.AUTOMATION),
     "thread": _read_name(resources.THREAD),
-    "create_time": filters.TIME,
+    "create_time": list_filter.TIME,
 }

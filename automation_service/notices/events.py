@@ -1,4 +1,4 @@
-"""Notices of what concerns people, recorded in the transaction of its cause."""
+"""Notices of what concerns people, each recorded in the transaction of what it tells."""
 
 from datetime import datetime
 from typing import Final

@@ -26,9 +26,9 @@ from shared import errors, resources
 from shared.db import database
 from shared.db.queries import matches, newest_first
 from shared.definition.states import AutomationStatus
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.security.caller import ApprovalClaim
-from shared.templates import rules
+from shared.templates import template_rules
 
 # A page of whole definitions would be tens of megabytes.
 _TRIGGER = sa.func.jsonb_path_query(
@@ -115,7 +115,7 @@ async def add_revision(
             definition=automation.definition,
             author_id=author,
             decision=_decision_json(decision),
-            template_rules=rules.PRESENT,
+            template_rules=template_rules.PRESENT,
             create_time=now,
         )
     )

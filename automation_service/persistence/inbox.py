@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import InboxItemState
 from automation_service.persistence.tables import TENANTS, inbox_items, inboxes
 from shared.db.queries import matches, newest_first
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.resources import INBOX_ITEM
 
 # Changes that one statement numbers, or reads.

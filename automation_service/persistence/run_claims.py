@@ -113,7 +113,7 @@ class Claim:
     author: str | None  # of the run's revision; None for a deleted user
     author_role: str | None  # in the workspace, today; None for a user without access
     snapshot: str  # the definition, as JSON
-    template_rules: int  # those of shared.templates.rules that the revision was saved under
+    template_rules: int  # of `shared.templates.template_rules`, since the revision was saved
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
     trigger_id: str

@@ -22,7 +22,7 @@ from automation_service.persistence.tables import (
 from shared.db.queries import matches, newest_first
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.text.snippet import MAX_READ, first_line
 
 _WHOLE: Final[sa.ColumnElement[str]] = sa.literal_column("'{}'")

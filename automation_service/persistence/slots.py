@@ -15,7 +15,7 @@ from automation_service.persistence.tables import automations, backfills, runs, 
 from shared.clock import shift
 from shared.db.queries import compare, matches, newest_first
 from shared.definition.states import SlotOutcome
-from shared.filters import Filter
+from shared.list_filter import Filter
 
 _FAR = timedelta(hours=26)
 SELECT: Final = sa.select(

@@ -19,8 +19,8 @@ from shared.registries.actions.types import EarlierOutput
 from shared.resources import RUN
 from shared.schedule import zones
 from shared.templates.job import list_sources
-from shared.templates.rules import EARLIER
 from shared.templates.source import list_members, write_condition
+from shared.templates.template_rules import EARLIER
 
 _NAME = "previous"
 

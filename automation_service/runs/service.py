@@ -15,7 +15,7 @@ from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.queue import RunQueue
 from automation_service.runs.watch import RunWatcher
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import Page
 from shared.clock import Clock
 from shared.definition.states import RunStatus
@@ -49,8 +49,8 @@ class Runs:
 
         Raises InvalidRequest for a filter by an automation that there is not.
         """
-        wanted = filters.parse(filter_, _filter_fields(workspace))
-        asked = set(filters.find_values(wanted, "automation"))
+        wanted = list_filter.parse(filter_, _filter_fields(workspace))
+        asked = set(list_filter.find_values(wanted, "automation"))
         one = None if automation == ANY_AUTOMATION else automation
         async with self.db.connect() as connection:
             if one is not None:
@@ -113,7 +113,7 @@ def parse_run_name(name: str) -> tuple[str, str, UUID]:
     return parts["workspace"], parts["automation"], resources.parse_uuid(parts["run"], name)
 
 
-def _filter_fields(workspace: str) -> Mapping[str, filters.Kind]:
+def _filter_fields(workspace: str) -> Mapping[str, list_filter.Kind]:
     def read_automation(value: str) -> str:
         if "/" not in value:
             return value
@@ -126,10 +126,10 @@ def _filter_fields(workspace: str) -> Mapping[str, filters.Kind]:
         return parts["automation"]
 
     return {
-        "state": filters.state(RunStatus),
-        "create_time": filters.TIME,
-        "automation": filters.Kind(_IS_OR_NOT, read_automation),
-        "session": filters.Kind(_IS_OR_NOT, _read_session),
+        "state": list_filter.state(RunStatus),
+        "create_time": list_filter.TIME,
+        "automation": list_filter.Kind(_IS_OR_NOT, read_automation),
+        "session": list_filter.Kind(_IS_OR_NOT, _read_session),
     }
 
 

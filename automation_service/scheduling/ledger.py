@@ -13,7 +13,7 @@ from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, SlotBackfill, Trigger
 from automation_service.scheduling import slot_skips
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import Page
 from shared.clock import Clock, rfc3339, shift
 from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome
@@ -88,8 +88,8 @@ class Slots:
         Raises InvalidRequest for a filter by a trigger that the automation neither has nor has
         slots of.
         """
-        wanted = filters.parse(filter_, _filter_fields(workspace, automation))
-        asked = set(filters.find_values(wanted, "trigger"))
+        wanted = list_filter.parse(filter_, _filter_fields(workspace, automation))
+        asked = set(list_filter.find_values(wanted, "trigger"))
         async with self.db.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
             if unknown := asked - {trigger.trigger_id for trigger in owner.triggers}:
@@ -257,7 +257,7 @@ def _no_trigger(trigger_id: str, owner: Automation) -> str:
     return f"{trigger_id!r} is no trigger of this automation; triggers: {listed}"
 
 
-def _filter_fields(workspace: str, automation: str) -> Mapping[str, filters.Kind]:
+def _filter_fields(workspace: str, automation: str) -> Mapping[str, list_filter.Kind]:
     def read_trigger(value: str) -> str:
         if "/" not in value:
             return value
@@ -270,7 +270,7 @@ def _filter_fields(workspace: str, automation: str) -> Mapping[str, filters.Kind
         return parts["trigger"]
 
     return {
-        "outcome": filters.state(SlotOutcome),
-        "trigger": filters.Kind(("=", "!="), read_trigger),
-        "slot_time": filters.TIME,
+        "outcome": list_filter.state(SlotOutcome),
+        "trigger": list_filter.Kind(("=", "!="), read_trigger),
+        "slot_time": list_filter.TIME,
     }

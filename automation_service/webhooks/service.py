@@ -16,7 +16,7 @@ from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
-from shared import errors, filters, resources
+from shared import errors, list_filter, resources
 from shared.aip import (
     Page,
     check_digest,
@@ -120,7 +120,7 @@ class Webhooks:
         self, workspace: str, page: Page, filter_: str
     ) -> Sequence[WebhookDelivery]:
         """Returns a page and one more if there is one."""
-        wanted = filters.parse(filter_, _FILTER_FIELDS)
+        wanted = list_filter.parse(filter_, _FILTER_FIELDS)
         async with self.db.connect() as connection:
             return await webhook_deliveries.page(
                 connection,
@@ -190,4 +190,7 @@ def _require_etag(found: Webhook, given: str) -> None:
     check_etag(given, etag_of(found), name=found.resource)
 
 
-_FILTER_FIELDS: Final = {"state": filters.state(WebhookDeliveryStatus), "create_time": filters.TIME}
+_FILTER_FIELDS: Final = {
+    "state": list_filter.state(WebhookDeliveryStatus),
+    "create_time": list_filter.TIME,
+}

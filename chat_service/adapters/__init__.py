@@ -1,1 +1,1 @@
-"""Implementations of the agent's ports, over gRPC and PostgreSQL."""
+"""Implementations of the agent's ports, over gRPC and PostgreSQL; approvals are stored here."""

@@ -13,11 +13,11 @@ from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
-from shared import aip, errors, filters, resources
+from shared import aip, errors, list_filter, resources
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 
-_FILTER_FIELDS: Final = {"state": filters.state(ApprovalState), "create_time": filters.TIME}
+_FILTER_FIELDS: Final = {"state": list_filter.state(ApprovalState), "create_time": list_filter.TIME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class ApprovalServicer(ResourceServicer):
     ) -> pb.ListApprovalsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
-        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        wanted = list_filter.parse(request.filter, _FILTER_FIELDS)
         page = self.pages.read(request)
         async with self.db.connect() as connection:
             rows = await approvals.list_newest(

@@ -17,14 +17,14 @@ from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
-from shared import aip, errors, filters, resources
+from shared import aip, errors, list_filter, resources
 from shared.db import database
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
 from shared.text.invisible_characters import name_fault
 
-_FILTER_FIELDS: Final = {"create_time": filters.TIME}
+_FILTER_FIELDS: Final = {"create_time": list_filter.TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class ThreadServicer(ResourceServicer):
     ) -> pb.ListThreadsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
-        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        wanted = list_filter.parse(request.filter, _FILTER_FIELDS)
         page = self.pages.read(request)
         async with self.db.connect() as connection:
             rows = await threads.list_newest(

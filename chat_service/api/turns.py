@@ -30,7 +30,7 @@ from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.frames.cursor import FrameCursor
 from chat_service.turns.frames.watch import TurnWatcher
-from shared import aip, errors, filters, resources
+from shared import aip, errors, list_filter, resources
 from shared.db import database
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
@@ -38,7 +38,7 @@ from shared.security.caller import Caller
 from shared.text.invisible_characters import name_fault
 
 _NEW = "-"
-_FILTER_FIELDS: Final = {"state": filters.state(TurnState), "create_time": filters.TIME}
+_FILTER_FIELDS: Final = {"state": list_filter.state(TurnState), "create_time": list_filter.TIME}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class TurnServicer(ResourceServicer):
         parts = resources.THREAD.parse(request.parent)
         await self.access.admit(request.parent, "viewer")
         thread = resources.parse_uuid(parts["thread"], request.parent)
-        wanted = filters.parse(request.filter, _FILTER_FIELDS)
+        wanted = list_filter.parse(request.filter, _FILTER_FIELDS)
         page = self.pages.read(request)
         async with self.db.connect() as connection:
             if await threads.get_any(connection, parts["workspace"], thread) is None:

@@ -1,1 +1,1 @@
-"""The edge to language models: calls, usage, retries and errors."""
+"""Language models: calls, usage, retries and errors."""

@@ -22,7 +22,7 @@ from chat_service.llm.stream.chunks import Chunk, coalesce, merge_chunks, text_k
 from chat_service.llm.stream.delta import take_words
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.stream.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
-from chat_service.llm.tool_calls.chunks import ToolCallAssembler, ToolCallChunk
+from chat_service.llm.tool_calls.assembler import ToolCallAssembler, ToolCallChunk
 from shared.db.storable_text import clean
 
 # in a message's metadata: what was done to arguments of tool calls, by id

@@ -14,7 +14,7 @@ from chat_service.persistence import tables
 from chat_service.persistence.enums import ApprovalState
 from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
-from shared.filters import Filter
+from shared.list_filter import Filter
 
 t = tables.approvals
 

@@ -16,7 +16,7 @@ from chat_service.persistence.turns import IS_OPEN
 from shared import errors, resources
 from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
-from shared.filters import Filter
+from shared.list_filter import Filter
 
 t = tables.threads
 

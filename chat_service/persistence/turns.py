@@ -17,7 +17,7 @@ from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 from shared.db.queries import matches, newest_first
 from shared.db.statements import Statement
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.security.caller import ROLES_THAT_ACT
 
 t = tables.turns

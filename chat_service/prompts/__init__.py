@@ -1,1 +1,1 @@
-"""Prompts, one Markdown file each."""
+"""Prompts in Markdown, a smaller set of them for small models, and their loader."""

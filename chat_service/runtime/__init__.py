@@ -1,1 +1,1 @@
-"""Context, ports, events and configuration of an agent's run."""
+"""Context, ports, events and configuration of the agent while it runs."""

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from devstack.demo import wire
 from devstack.demo.controls import Controls, RequestRecord
 from devstack.demo.faults import FaultPlan
+from devstack.demo.replies import answer
 from devstack.demo.request import BadRequest, Request, parse
-from devstack.demo.rules import answer
 from devstack.demo.wire import Completion, completion
 
 MODEL = "demo"

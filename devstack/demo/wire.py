@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from devstack.demo.faults import FaultPlan
+from devstack.demo.replies import Reply
 from devstack.demo.request import Request, ToolCall
-from devstack.demo.rules import Reply
 
 DONE = b"data: [DONE]\n\n"
 _ARGUMENT_PIECE = 12  # characters

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.filters import FieldComparison, Filter, Junction, Negation
+from shared.list_filter import FieldComparison, Filter, Junction, Negation
 
 
 def compare(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:

@@ -44,6 +44,6 @@ class SlotOutcome(StrEnum):
     SKIPPED_OVERLAP = "skipped_overlap"
     SKIPPED_PAUSED = "skipped_paused"
     SKIPPED_DST = "skipped_dst"
-    MISSED = "missed"  # found too late to catch up
-    REJECTED = "rejected"  # the queue of waiting runs was full
+    MISSED = "missed"  # found too late to catch up, or its trigger was disabled by the service
+    REJECTED = "rejected"  # too many runs waited, or the inputs did not fit
     SKIPPED_REQUESTED = "skipped_requested"  # somebody skipped it before it came

@@ -1,1 +1,1 @@
-"""The processes of a service: its command line, the group of a replica, and how each ends."""
+"""The processes of a service: its command line, and how each starts, restarts and ends."""

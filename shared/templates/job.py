@@ -24,9 +24,9 @@ from shared.templates.evaluation import (
 )
 from shared.templates.fields import FieldSchema
 from shared.templates.marks import is_template
-from shared.templates.rules import EARLIER
 from shared.templates.sizes import WRITTEN, measure
 from shared.templates.source import BadTemplate, count_operations, write_condition
+from shared.templates.template_rules import EARLIER
 from shared.templates.values import TemplateValue
 
 MAX_FAULTS: Final = 20

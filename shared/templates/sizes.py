@@ -385,8 +385,8 @@ def _percent_filter(value: Any, *args: Any, **options: Any) -> int:
 
 _Size = Callable[..., int] | None
 
-# The size that each filter's outcome has at most, up to a small factor. None: it makes nothing
-# that its value does not hold, and is bounded while it is read.
+# The size that the outcome of each filter of Jinja has at most, up to a small factor. None: it
+# makes nothing that its value does not hold, and is bounded while it is read.
 FILTER_SIZES: Final[Mapping[str, _Size]] = {
     "abs": None,
     "attr": None,

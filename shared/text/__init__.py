@@ -1,1 +1,1 @@
-"""Text: what nobody sees in it, how it is quoted and cut to a line, and rules in words."""
+"""Text: characters that nobody sees, quotation, cuts to one line, and rules told in words."""

@@ -17,7 +17,7 @@ from shared.templates.source import (
     read_template,
     write_condition,
 )
-from shared.validation.filters import find_argument_fault
+from shared.validation.filter_arguments import find_argument_fault
 from shared.validation.names import Scope
 from shared.validation.violations import Violation
 

@@ -20,7 +20,7 @@ from automation_service.persistence.tables import (
 )
 from shared.db.queries import matches, newest_first
 from shared.db.statements import fetch
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.resources import AUTOMATION, DELIVERY, RUN
 
 # The event type of what a run gave; a notice has its own.

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import DestinationKind, DestinationState
 from automation_service.persistence.tables import audit_events, destination_names, destinations
 from shared.db.queries import matches, newest_first, take_lock
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.resources import DESTINATION
 
 # What the audit calls a message that a person sends through a destination.

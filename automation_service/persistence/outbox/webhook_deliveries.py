@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.enums import WebhookDeliveryStatus
 from automation_service.persistence.tables import webhook_deliveries, webhooks
 from shared.db.queries import matches, newest_first
-from shared.filters import Filter
+from shared.list_filter import Filter
 from shared.resources import WEBHOOK_DELIVERY
 
 # Of one workspace. A further message fails at once.

@@ -30,7 +30,7 @@ from shared.templates.job import (
     render_quick,
     render_step,
 )
-from shared.templates.rules import EARLIER
+from shared.templates.template_rules import EARLIER
 from shared.validation.violations import from_pydantic
 
 # Of CPU, after which a process of the sandbox is killed: the templates of a step have MAX_SECONDS

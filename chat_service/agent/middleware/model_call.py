@@ -16,8 +16,8 @@ from chat_service.agent.middleware import continuation, model_response
 from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
+from chat_service.agent.middleware.offered_tools import fit_tools, shorten_tools
 from chat_service.agent.middleware.text_calls import TextCalls
-from chat_service.agent.middleware.tool_size import fit_tools, shorten_tools
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress

@@ -17,7 +17,7 @@ from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.stream.thought_tags import Retraction, Thought
 from chat_service.llm.text import one_line
-from chat_service.llm.tool_calls.chunks import ToolCallChunk
+from chat_service.llm.tool_calls.assembler import ToolCallChunk
 from chat_service.llm.tool_calls.text_call import AnswerStart, TextCallReader
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.runtime.events import (

@@ -1,1 +1,1 @@
-"""The tool calls of an answer: streamed or written as text, their names and arguments."""
+"""The tool calls of an answer, streamed or written as text, and the repair of their arguments."""

@@ -1,1 +1,1 @@
-"""The frames of turns: a log that numbers and stores them, and the watch that shows them."""
+"""The frames of turns: the log that stores them, and the watch that sends them with heartbeats."""

@@ -1,1 +1,1 @@
-"""What an agent may use."""
+"""Capabilities: the tools that a step may give to its agent."""

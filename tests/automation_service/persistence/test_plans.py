@@ -27,7 +27,7 @@ from automation_service.persistence.run_checkpoints import Checkpoint
 from devstack.postgres.roles import ServiceDatabases
 from shared.db import database
 from shared.definition.states import SlotOutcome
-from shared.filters import FieldComparison
+from shared.list_filter import FieldComparison
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
 from tests.support.statements import see_statements_of

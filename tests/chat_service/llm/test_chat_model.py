@@ -7,7 +7,7 @@ import pytest
 
 from chat_service.agent.middleware.tool_call import MAX_PARALLEL_CALLS
 from chat_service.agent.structured_output import read_output
-from chat_service.llm.tool_calls.chunks import MAX_CALLS
+from chat_service.llm.tool_calls.assembler import MAX_CALLS
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import TextRetracted, ToolCallStarted
 from chat_service.runtime.ports import TaskLimits

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from chat_service.agent.middleware.tool_size import MAX_DESCRIPTION, fit_tools, shorten_tools
+from chat_service.agent.middleware.offered_tools import MAX_DESCRIPTION, fit_tools, shorten_tools
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.config import SMALL_CONTEXT, ModelBundle, ModelConfig
 from chat_service.llm.usage import ModelUsage, estimate_request_tokens

@@ -15,7 +15,7 @@ from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingCh
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.stream.event_stream import LineSplitter
-from chat_service.llm.tool_calls.chunks import ToolCallChunk
+from chat_service.llm.tool_calls.assembler import ToolCallChunk
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model

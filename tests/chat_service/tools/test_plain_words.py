@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from chat_service.tools.capability_tool import offer_tool
 from chat_service.tools.plain_words import to_plain_words
-from devstack.demo import rules
+from devstack.demo import replies
 from devstack.demo.request import parse
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import NOW, Bench, finished
@@ -31,9 +31,11 @@ TURNS = (
 
 
 def answer(body: dict[str, Any]) -> Reply:
-    reply = rules.answer(parse(body), NOW)
+    reply = replies.answer(parse(body), NOW)
     if "misspell" in body["messages"][-1]["content"] or "agent_tusk" in str(body["messages"]):
-        reply = rules.Reply(text=reply.text.replace("agent_task", "agent_tusk"), calls=reply.calls)
+        reply = replies.Reply(
+            text=reply.text.replace("agent_task", "agent_tusk"), calls=reply.calls
+        )
     made = [call(c.name, c.arguments, index=n, id=f"c{n}") for n, c in enumerate(reply.calls)]
     return [says(reply.text), *([calls(*made)] if made else []), ends()]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from devstack.demo.management import MANAGEMENT_TOOLS, parse_management_call
+from devstack.demo.replies import answer
 from devstack.demo.request import parse
-from devstack.demo.rules import answer
 from devstack.demo.schedules.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
 from devstack.demo.schedules.schedule_parser import parse_schedule
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.templates.deadline import MAX_SECONDS
 from shared.templates.job import StepJob, StepOutcome, render_step
-from shared.templates.rules import PRESENT
+from shared.templates.template_rules import PRESENT
 
 TEXT = {"type": "string"}
 

@@ -13,8 +13,8 @@ import sys
 from shared import errors
 from shared.templates import earlier
 from shared.templates.job import StepJob, render_step
-from shared.templates.rules import PRESENT
 from shared.templates.sizes import FILTER_SIZES, MAX_RENDERED, METHOD_SIZES, OWN_FILTER_SIZES
+from shared.templates.template_rules import PRESENT
 
 CPU_SECONDS = 2.0  # of one render, whose own limit is a twentieth of it
 # Of what is interrupted; the rest is what can't be.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.templates.deadline import QUICK_SECONDS
 from shared.templates.job import is_quick, render_quick, render_step
-from shared.templates.rules import EARLIER, PRESENT
+from shared.templates.template_rules import EARLIER, PRESENT
 from tests.shared.templates.render import TEXT, attempt, build_job, holds, render, told
 
 NAMES: dict[str, Any] = {

@@ -17,7 +17,7 @@ from shared.sandbox import pool
 from shared.sandbox.pool import Sandbox
 from shared.templates.deadline import limit_loop_time
 from shared.templates.job import StepJob, is_quick, is_short, render_quick, render_step
-from shared.templates.rules import EARLIER
+from shared.templates.template_rules import EARLIER
 from tests.shared.templates.render import TEXT, build_job
 
 NAMES: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat_service.llm.chat_model import CallProgress, ResponseChunk
-from chat_service.llm.tool_calls.chunks import MAX_NAME, ToolCallAssembler, ToolCallChunk
+from chat_service.llm.tool_calls.assembler import MAX_NAME, ToolCallAssembler, ToolCallChunk
 from tests.chat_service.agent_bench import Bench
 from tests.support.scripted_model import DONE, call, calls, ends, scripted_model
 

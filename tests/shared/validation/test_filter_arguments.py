@@ -4,7 +4,7 @@ import pytest
 
 from shared.templates.environment.filters import FILTERS
 from shared.templates.source import read_template
-from shared.validation.filters import find_argument_fault
+from shared.validation.filter_arguments import find_argument_fault
 from tests.shared.validation.test_names import faults
 
 # Of each filter, arguments that it takes and arguments that it does not take.

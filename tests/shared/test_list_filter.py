@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import errors, filters
-from shared.filters import FieldComparison, Filter, Junction, Negation
+from shared import errors, list_filter
+from shared.list_filter import FieldComparison, Filter, Junction, Negation
 
 
 class State(Enum):
@@ -20,9 +20,9 @@ class State(Enum):
 
 
 FIELDS: Final = {
-    "state": filters.state(State),
-    "create_time": filters.TIME,
-    "name": filters.Kind(("=",), str),
+    "state": list_filter.state(State),
+    "create_time": list_filter.TIME,
+    "name": list_filter.Kind(("=",), str),
 }
 PENDING = FieldComparison("state", "=", State.PENDING)
 FAILED = FieldComparison("state", "=", State.FAILED)
@@ -72,7 +72,7 @@ def either(*parts: Filter) -> Filter:
     ],
 )
 def test_a_filter_is_read(text: str, wanted: Filter | None) -> None:
-    assert filters.parse(text, FIELDS) == wanted
+    assert list_filter.parse(text, FIELDS) == wanted
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_filter_is_read(text: str, wanted: Filter | None) -> None:
 )
 def test_a_filter_that_is_none_is_refused_with_the_place(text: str, told: str) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
-        filters.parse(text, FIELDS)
+        list_filter.parse(text, FIELDS)
     [violation] = caught.value.violations
     assert violation.field == "filter"
     assert told in violation.description
@@ -178,10 +178,10 @@ FILTERS: Final = st.recursive(
 
 @given(FILTERS)
 def test_what_is_written_is_read_back(found: Filter) -> None:
-    assert filters.parse(write(found), FIELDS) == found
+    assert list_filter.parse(write(found), FIELDS) == found
 
 
 @given(st.text(st.sampled_from(list("ab =<>!()\"'\\:-ANDORT")), max_size=60))
 def test_any_text_has_an_answer(text: str) -> None:
     with contextlib.suppress(errors.InvalidRequest):
-        filters.parse(text, FIELDS)
+        list_filter.parse(text, FIELDS)
