@@ -12,15 +12,15 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from devstack.postgres.roles import ServiceDatabases
-from tests.support.groups import end_group, group, require_groups
-from tests.support.logs import configure_logs
-from tests.support.postgres import SuiteServer, suite_server
-from tests.support.tokens import Keys
-from tests.support.trust import share_trust
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer, suite_server
+from tests.support.suite.groups import end_group, group, require_groups
+from tests.support.suite.logs import configure_logs
+from tests.support.suite.trust import share_trust
 
 if TYPE_CHECKING:
     from devstack.demo_model import DemoServer
-    from tests.support.live import Live
+    from tests.support.system.live import Live
 
 # A process that runs gRPC forks to start PostgreSQL as another user; gRPC's handlers in the child
 # start its poller anew, which the start may not survive.
@@ -49,7 +49,7 @@ settings.load_profile("steady")
 def pytest_sessionstart(session: pytest.Session) -> None:
     option = session.config.option
     if getattr(option, "numprocesses", None) and option.assertmode == "rewrite":
-        from tests.support.compilation import compile_clone
+        from tests.support.suite.compilation import compile_clone
 
         compile_clone(session.config)
 
@@ -79,7 +79,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[SuiteServer]:
     # Imported here, so that tests without it do not wait for its imports.
-    from tests.support.statement_cache import share_compiled
+    from tests.support.suite.statement_cache import share_compiled
 
     share_compiled()
     with suite_server() as server:
@@ -91,8 +91,8 @@ def live(
     postgres_server: SuiteServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["Live"]:
     """The whole system, shared by the session: give each test a workspace of its own."""
-    from tests.support.live import live as started
-    from tests.support.pair import migrated
+    from tests.support.system.live import live as started
+    from tests.support.system.pair import migrated
 
     fresh = postgres_server.fresh_database("both_migrated", migrated)
     with started(fresh, tmp_path_factory.mktemp("live")) as running:
@@ -147,7 +147,7 @@ def automation_database_url(databases: ServiceDatabases) -> str:
 @pytest.fixture
 def both_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
     """A database with both services' tables."""
-    from tests.support.pair import migrated
+    from tests.support.system.pair import migrated
 
     with postgres_server.fresh_database("both_migrated", migrated) as fresh:
         yield fresh

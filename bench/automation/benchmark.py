@@ -49,9 +49,9 @@ from shared.clock import CorrectedClock
 from shared.db import database
 from shared.schedule.slots import jitter
 from shared.telemetry import logs
-from tests.support.automation import migrated
-from tests.support.postgres import SuiteServer
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.system.automation import migrated
 
 PROCESSES: Final = os.environ.get("ROTA_BENCH_PROCESSES", "ticker,worker").split()
 DUE: Final = int(os.environ.get("ROTA_BENCH_DUE", "2000"))

@@ -12,8 +12,8 @@ from shared.clock import CorrectedClock
 from shared.definition.envelope import AutomationCreate, dump
 from shared.schedule import zones
 from shared.schedule.slots import jitter
-from tests.support.automation import news
-from tests.support.automation import schedule as trigger_of
+from tests.support.system.automation import news
+from tests.support.system.automation import schedule as trigger_of
 
 MINUTE: Final = timedelta(minutes=1)
 

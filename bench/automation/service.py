@@ -18,7 +18,7 @@ from bench.automation import run_waits
 from shared.clock import CorrectedClock
 from shared.rpc.server.rpc_server import stop_signal, tune_gc
 from shared.telemetry import logs
-from tests.support.agents import FakeAgent, FixedCatalogue
+from tests.support.service_parts.agents import FakeAgent, FixedCatalogue
 
 
 async def profile(offset: timedelta, report: Path) -> None:

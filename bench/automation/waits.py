@@ -13,7 +13,7 @@ from typing import Any
 from bench.automation import benchmark
 from bench.table import Table
 from shared.telemetry import logs
-from tests.support.automation import migrated
+from tests.support.system.automation import migrated
 
 
 async def run() -> Table:

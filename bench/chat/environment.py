@@ -20,9 +20,9 @@ from bench.database import run_database
 from devstack.postgres.roles import ServiceDatabases, create_role_and_schema
 from devstack.postgres.server import Server
 from shared.rpc import client
-from tests.support.chat import migrated
-from tests.support.ports import free_port
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes.ports import free_port
+from tests.support.system.chat import migrated
 
 WORKSPACE: Final = "workspaces/w"
 

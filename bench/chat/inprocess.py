@@ -30,7 +30,7 @@ from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.server.rpc_server import tune_gc
 from shared.sandbox.pool import Sandbox
 from shared.validation.check_runner import CheckRunner
-from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.service_parts.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 
 async def run(order: GraphSpec) -> Report:

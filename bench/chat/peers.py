@@ -20,7 +20,7 @@ import httpx2
 from bench import processes
 from bench.chat import stock_graph
 from bench.chat.environment import Environment
-from tests.support.ports import free_port
+from tests.support.processes.ports import free_port
 
 PYTHON: Final = "3.12"
 SECONDS: Final = 300

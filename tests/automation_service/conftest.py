@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
-from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, clear, migrated, running
-from tests.support.postgres import SuiteServer
-from tests.support.receiver import Receiver, receiver
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.servers.receiver import Receiver, receiver
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import START, Running, clear, migrated, running
 
 
 @pytest.fixture

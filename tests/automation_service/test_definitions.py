@@ -8,7 +8,7 @@ from automation_service import definitions
 from shared.definition.envelope import AutomationCreate, dump
 from shared.json import json_schema
 from shared.json.canonical_json import canonical_bytes
-from tests.support.automation import news, schedule
+from tests.support.system.automation import news, schedule
 
 
 @pytest.mark.parametrize(("name", "times"), [("numbers", 1), ("fired_at", 2)])

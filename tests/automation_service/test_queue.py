@@ -15,7 +15,7 @@ from automation_service.queue import PgQueuer
 from automation_service.queue_entries import EntryQueries
 from shared import resources
 from shared.db import database
-from tests.support.automation import execute, until
+from tests.support.system.automation import execute, until
 
 TOKENS = "select status::text, dedupe_key from pgqueuer.pgqueuer order by id"
 

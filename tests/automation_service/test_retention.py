@@ -14,9 +14,9 @@ from shared.clock import ManualClock
 from shared.db import database
 from shared.errors import Code
 from tests.automation_service.inbox.test_items import item
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

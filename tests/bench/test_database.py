@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from bench import database
-from tests.support.postgres import SETTINGS, SuiteServer
+from tests.support.database.postgres import SETTINGS, SuiteServer
 
 
 def test_the_work_of_a_session_that_has_ended_counts(postgres_server: SuiteServer) -> None:

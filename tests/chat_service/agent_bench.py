@@ -19,9 +19,14 @@ from chat_service.tools.definition import ToolDefinition
 from devstack.demo_model import DemoServer
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
-from tests.support.agent_ports import Held, MemoryActs, MemoryApprovals, MemoryAutomations
-from tests.support.checks import CHECKS
-from tests.support.retries import retries
+from tests.support.service_parts.agent_ports import (
+    Held,
+    MemoryActs,
+    MemoryApprovals,
+    MemoryAutomations,
+)
+from tests.support.service_parts.checks import CHECKS
+from tests.support.service_parts.retries import retries
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
 KEY = "sk-a-key-nobody-may-see"

@@ -8,9 +8,8 @@ from typing import Any
 import yaml
 
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat
-from tests.support.models import model
-from tests.support.scripted_model import (
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import (
     DONE,
     Reply,
     ScriptedModel,
@@ -20,6 +19,7 @@ from tests.support.scripted_model import (
     says,
     scripted_model,
 )
+from tests.support.system.chat import Chat
 
 # what a person says to have it call the tool
 ASK = "ask me"

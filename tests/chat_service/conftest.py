@@ -26,12 +26,12 @@ from shared.db import database
 from shared.registries.catalogue import register_builtins
 from tests.chat_service.agent_bench import Bench
 from tests.chat_service.replica import POOL, Replica
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import PATIENT, START, Chat, chat_service, migrated, until
-from tests.support.models import models_file
-from tests.support.postgres import SuiteServer
-from tests.support.retries import retries
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.model_providers.models import models_file
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.service_parts.retries import retries
+from tests.support.system.chat import PATIENT, START, Chat, chat_service, migrated, until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import Bench, Stream
-from tests.support.scripted_model import Reply, call, calls, ends
+from tests.support.model_providers.scripted_model import Reply, call, calls, ends
 
 
 @dataclass

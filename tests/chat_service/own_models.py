@@ -8,7 +8,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
-from tests.support.chat import Chat
+from tests.support.system.chat import Chat
 
 KEY = "sk-canary-5f0c9a-never-shown-7731"
 

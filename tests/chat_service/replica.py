@@ -22,7 +22,7 @@ from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO
 from chat_service.turns.segment_frames import new_agent_message
 from shared.clock import ManualClock
 from tests.chat_service.stored_turns import PAST, read
-from tests.support.chat import START, until
+from tests.support.system.chat import START, until
 
 LEASE = timedelta(minutes=10)
 POOL = 8

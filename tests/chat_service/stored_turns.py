@@ -12,7 +12,7 @@ from chat_service.persistence import tables, turns
 from chat_service.persistence.enums import ThreadKind, TitleState, TurnState
 from chat_service.persistence.turns import Turn
 from shared import resources
-from tests.support.chat import START
+from tests.support.system.chat import START
 
 PAST = START - timedelta(days=3650)
 

@@ -9,9 +9,9 @@ import pytest
 
 from chat_service.__main__ import migrate
 from devstack.postgres.roles import ServiceDatabases
-from tests.support import forks
-from tests.support.chat import settings
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes import forks
+from tests.support.system.chat import settings
 
 MIGRATE = "the database is not at this version; run `python -m chat_service migrate`"
 

@@ -20,7 +20,7 @@ from tests.automation_service.conftest import (
 )
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import Live
+from tests.support.system.live import Live
 
 __all__ = [
     "agent",

@@ -18,9 +18,9 @@ from rota.automation.v1 import inbox_pb2 as ip
 from rota.automation.v1 import webhook_pb2 as wp
 from rota.chat.v1 import chat_pb2 as cp
 
-from tests.support.chat import approve
-from tests.support.code_receiver import CodeReceiver
-from tests.support.live import METHODS, Live, Tenant
+from tests.support.servers.code_receiver import CodeReceiver
+from tests.support.system.chat import approve
+from tests.support.system.live import METHODS, Live, Tenant
 
 ASKED = "every weekday at 9 in Paris summarise the news"
 ASKED_TWICE = f"{ASKED} and also every day at 10 in Paris tell me a joke"

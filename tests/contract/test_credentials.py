@@ -13,9 +13,9 @@ from shared.security.caller import ROLES as RANKS
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import CALLERS as SERVICES
-from tests.support.live import ENDLESS, INTERNAL, METHODS, PATIENCE, PUBLIC, SOON, Metadata
-from tests.support.tokens import new_key
+from tests.support.credentials.tokens import new_key
+from tests.support.system.live import CALLERS as SERVICES
+from tests.support.system.live import ENDLESS, INTERNAL, METHODS, PATIENCE, PUBLIC, SOON, Metadata
 
 # A model of one's own and an item of one's inbox are nobody else's to see.
 OWN: Final = {

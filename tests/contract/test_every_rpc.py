@@ -13,7 +13,7 @@ from rota.options.v1 import options_pb2
 from tests.contract.rows import Row, fields_of, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import NOT_SERVED, READS, ROWS, first_answer
-from tests.support.live import METHODS, PUBLIC
+from tests.support.system.live import METHODS, PUBLIC
 
 SECRET: Final[Any] = options_pb2.secret
 # The secret of a webhook is shown by the call that makes it.

@@ -5,7 +5,7 @@ import pytest
 from tests.contract.stage import Stage
 from tests.fuzz.canary import Canary
 from tests.fuzz.run import Settings, Source, run
-from tests.support.live import Live
+from tests.support.system.live import Live
 
 SEED = 20261130
 

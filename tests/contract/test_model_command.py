@@ -7,9 +7,16 @@ from typing import Any
 from typer.testing import CliRunner
 
 from rota_client.cli import app
-from tests.support.live import Live
-from tests.support.provider_refusals import has
-from tests.support.scripted_model import DONE, Refused, Reply, ends, says, scripted_model
+from tests.support.model_providers.provider_refusals import has
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Refused,
+    Reply,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.system.live import Live
 
 KEY = "sk-of-her-own-and-never-shown-5812"
 HEADER = "team-secret-never-shown-5813"

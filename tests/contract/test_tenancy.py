@@ -15,8 +15,8 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
-from tests.support.chat import approve
-from tests.support.live import METHODS, Live, Tenant
+from tests.support.system.chat import approve
+from tests.support.system.live import METHODS, Live, Tenant
 
 Known = Callable[[str], Any]
 SEED = 20261122

@@ -26,9 +26,9 @@ from devstack import health, state
 from devstack.process import start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED
 from shared.rpc import health as service_health
-from tests.support import patient
-from tests.support.ports import free_port, free_ports
-from tests.support.postgres import memory_folder
+from tests.support.calls import patient
+from tests.support.database.postgres import memory_folder
+from tests.support.processes.ports import free_port, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = "tests.devstack.fakes"

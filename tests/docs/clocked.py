@@ -11,7 +11,7 @@ from devstack.programs import SERVED, run_module
 def run_clocked(module: str, arguments: list[str]) -> list[str]:
     if module in SERVED and not arguments:
         clock = os.environ["ROTA_TEST_CLOCK"]
-        return [sys.executable, "-m", "tests.support.processes", module, clock]
+        return [sys.executable, "-m", "tests.support.processes.service_processes", module, clock]
     return run_module(module, arguments)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import walks
+from tests.support.oracles import walks
 
 ROOT = walks.ROOT
 PACKAGES = (

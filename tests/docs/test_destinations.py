@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rota.automation.v1 import destination_pb2 as dp
 
-from tests.support.code_receiver import CodeReceiver
-from tests.support.live import Live
+from tests.support.servers.code_receiver import CodeReceiver
+from tests.support.system.live import Live
 
 PAGE = (Path(__file__).parents[2] / "docs" / "destinations.md").read_text()
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)

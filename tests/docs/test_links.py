@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.walks import ROOT
+from tests.support.oracles.walks import ROOT
 
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)")
 DOCUMENTS = subprocess.run(

@@ -11,8 +11,8 @@ import pytest
 
 from devstack import health
 from tests.contract.stage import Stage, until
-from tests.support.live import AUTOMATION, Live, Tenant
-from tests.support.ports import free_port
+from tests.support.processes.ports import free_port
+from tests.support.system.live import AUTOMATION, Live, Tenant
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "operations.md"

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from devstack import state
-from tests.support import patient
-from tests.support.ports import free_port
-from tests.support.postgres import memory_folder
-from tests.support.processes import FileClock
+from tests.support.calls import patient
+from tests.support.database.postgres import memory_folder
+from tests.support.processes.ports import free_port
+from tests.support.processes.service_processes import FileClock
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"```sh\n(?P<commands>.*?)```(?:\n\n```text\n(?P<shown>.*?)```)?", re.S)

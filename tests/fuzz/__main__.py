@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.contract.stage import Stage
 from tests.fuzz.run import Settings, Source, run
 from tests.fuzz.writers import Writers
-from tests.support.trust import share_trust
+from tests.support.suite.trust import share_trust
 
 DOORS = ["straight", "json", "grpc-web", "writers"]
 # The gateway's own limit of calls would refuse most of these.
@@ -38,9 +38,9 @@ def main() -> int:
     share_trust()
     # Imported here: what they import reads the environment.
     from tests.fuzz.canary import Canary
-    from tests.support.live import live
-    from tests.support.pair import migrated
-    from tests.support.postgres import suite_server
+    from tests.support.database.postgres import suite_server
+    from tests.support.system.live import live
+    from tests.support.system.pair import migrated
 
     with (
         tempfile.TemporaryDirectory(prefix="rota-fuzz-") as folder,

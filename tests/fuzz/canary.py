@@ -7,7 +7,7 @@ from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.stage import Stage
-from tests.support.live import Live
+from tests.support.system.live import Live
 
 
 class Canary:

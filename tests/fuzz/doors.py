@@ -20,7 +20,7 @@ from google.rpc import status_pb2
 from tests.fuzz.outcome import Call, Outcome, of_status
 from tests.fuzz.requests import to_json
 from tests.fuzz.texts import broken_path, broken_text, odd_headers, odd_verb
-from tests.support.live import METHODS, Live
+from tests.support.system.live import METHODS, Live
 
 UNARY_SECONDS: Final = 90.0  # the service's own limit is 60
 STREAM_SECONDS: Final = 1.5

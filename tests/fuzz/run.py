@@ -20,7 +20,7 @@ from tests.fuzz.report import Report
 from tests.fuzz.requests import MOST_BYTES, Requests, to_json
 from tests.fuzz.stock import Stock
 from tests.fuzz.values import PLANTED
-from tests.support.live import METHODS, PUBLIC, Live
+from tests.support.system.live import METHODS, PUBLIC, Live
 
 # How often a call is made, where that is not once among the others.
 WEIGHTS: Final = {

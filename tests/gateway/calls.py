@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from rota.chat.v1 import chat_pb2
 
 from tests.gateway.conftest import Gateway
-from tests.support import patient
+from tests.support.calls import patient
 
 THREAD = "workspaces/dev/threads/t"
 AUTOMATION = "workspaces/dev/automations/a"

@@ -25,9 +25,9 @@ from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 from devstack import dev_token, keys
 from gateway.http.sse.ticket import new_key
 from tests.gateway.replicas import Front, Replica, front, serving, until
-from tests.support import gateway_processes
-from tests.support.gateway_processes import GatewayProcesses
-from tests.support.ports import free_port
+from tests.support.processes import gateway_processes
+from tests.support.processes.gateway_processes import GatewayProcesses
+from tests.support.processes.ports import free_port
 
 FRAMES = 4
 

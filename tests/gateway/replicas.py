@@ -17,11 +17,11 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from shared.rpc.server.rpc_server import OPTIONS
-from tests.support import gateway_processes
-from tests.support.gateway_processes import GatewayProcesses
-from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS
-from tests.support.ports import free_port
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes import gateway_processes
+from tests.support.processes.gateway_processes import GatewayProcesses
+from tests.support.processes.ports import free_port
+from tests.support.system.live import AGENT, AUTOMATION, CHAT, METHODS
 
 # `/rota.chat.v1.ChatService/GetThread` → `ChatService/GetThread`
 PATHS: Final = {f"/{m.containing_service.full_name}/{m.name}": n for n, m in METHODS.items()}

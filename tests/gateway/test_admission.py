@@ -22,8 +22,8 @@ from gateway.local_replies import REFUSALS
 from tests.contract.rows import CODE_OF
 from tests.gateway.calls import CHAT, THREAD, metadata, reason, web
 from tests.gateway.conftest import Gateway
-from tests.support import patient
-from tests.support.wire import web_status
+from tests.support.calls import patient
+from tests.support.calls.wire import web_status
 
 SEND = f"/v1/{THREAD}:sendMessage"
 

@@ -5,7 +5,7 @@ from rota.chat.v1 import chat_pb2
 
 from tests.gateway.calls import CHAT, THREAD, message, web
 from tests.gateway.conftest import Gateway
-from tests.support import patient
+from tests.support.calls import patient
 
 # A browser's header, and what is chosen.
 BROWSER = "gzip, deflate, br, zstd"

@@ -15,7 +15,7 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from tests.gateway.conftest import Scripted
 from tests.gateway.replicas import Front, Replica
-from tests.support.live import METHODS, PUBLIC
+from tests.support.system.live import METHODS, PUBLIC
 
 CHAT = "/rota.chat.v1.ChatService"
 NAME = "workspaces/w/threads/t/turns/u"

@@ -16,7 +16,7 @@ from tests.gateway.calls import (
     web_frames,
 )
 from tests.gateway.conftest import FRAMES, Gateway
-from tests.support import event_stream, patient
+from tests.support.calls import event_stream, patient
 
 
 class TestGrpc:

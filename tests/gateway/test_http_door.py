@@ -21,7 +21,7 @@ from gateway.envoy_config import DESCRIPTORS
 from gateway.http.bindings import contract
 from tests.gateway.http.places import Place, places
 from tests.gateway.replicas import Front, Replica, front, serving, until
-from tests.support import event_stream
+from tests.support.calls import event_stream
 
 CONTRACT = contract.read(DESCRIPTORS.read_bytes())
 PLACES = list(places(CONTRACT))

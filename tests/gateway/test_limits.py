@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tests.gateway.replicas import Front, Replica, front, serving, until
-from tests.support import patient
+from tests.support.calls import patient
 
 PATH = "/v1/workspaces/w/threads/t"
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from h2.events import StreamEnded, StreamReset
 
 from tests.gateway.conftest import Scripted
 from tests.gateway.replicas import Front
-from tests.support.wire import web_status
+from tests.support.calls.wire import web_status
 
 GET = "/rota.chat.v1.ChatService/GetThread"
 WEB = "application/grpc-web+proto"

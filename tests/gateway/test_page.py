@@ -11,7 +11,7 @@ import pytest
 from gateway.envoy_config import PAGE
 from gateway.page import policy, tag
 from tests.gateway.conftest import Gateway
-from tests.support import patient
+from tests.support.calls import patient
 
 
 def test_the_page_is_served_whole_without_a_token(gateway: Gateway) -> None:

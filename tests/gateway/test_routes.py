@@ -11,8 +11,8 @@ from google.api import annotations_pb2
 
 from gateway import routes
 from tests.gateway.replicas import PATHS, Calls, Front, Replica, front, serving, until
-from tests.support.live import INTERNAL, METHODS
-from tests.support.live import PUBLIC as SERVED
+from tests.support.system.live import INTERNAL, METHODS
+from tests.support.system.live import PUBLIC as SERVED
 
 PUBLIC = sorted(SERVED)
 SAFE = {n for n in PUBLIC if re.search(r"/(Get|List|Explain)", n)}

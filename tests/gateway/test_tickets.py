@@ -16,7 +16,7 @@ from gateway.http.sse import ticket
 from gateway.http.sse.ticket import TicketOffice
 from tests.gateway.conftest import Scripted
 from tests.gateway.replicas import until
-from tests.support import event_stream, patient
+from tests.support.calls import event_stream, patient
 
 TICKETS = "/v1/streamTickets"
 TURN = "workspaces/w/threads/t/turns/u"

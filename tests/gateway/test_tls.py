@@ -12,8 +12,8 @@ import pytest
 from gateway import __main__ as program
 from shared.rpc import tls
 from tests.gateway.replicas import Front, Replica, front, serving, until
-from tests.support import patient
-from tests.support.certificates import Authority, Certificate
+from tests.support.calls import patient
+from tests.support.credentials.certificates import Authority, Certificate
 
 PATH = "/v1/workspaces/w/threads/t"
 READ = "ChatService/GetThread"

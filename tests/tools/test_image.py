@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from devstack.postgres.roles import ServiceDatabases
-from tests.support.ports import free_port
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes.ports import free_port
 from tests.tools import dockerfile
 
 ROOT = dockerfile.ROOT

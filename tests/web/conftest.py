@@ -12,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from devstack.demo.controls import Controls
 from devstack.demo.server import DemoServer, demo_server
-from tests.support.smtp_server import Mail, MailServer, smtp_server
+from tests.support.servers.smtp_server import Mail, MailServer, smtp_server
 from tests.web.browser import MISSING, Scheme, chromium, found, opened
 from tests.web.site import Site, site
 

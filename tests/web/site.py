@@ -24,9 +24,9 @@ from devstack.stack import Stack
 from shared.db import database
 from shared.rpc.client import DelegatedCredentials, open_channel
 from shared.security.caller import ServiceIdentity
-from tests.support.ports import free_port
-from tests.support.postgres import memory_folder
-from tests.support.processes import FileClock
+from tests.support.database.postgres import memory_folder
+from tests.support.processes.ports import free_port
+from tests.support.processes.service_processes import FileClock
 
 ZONE: Final = "Europe/Paris"
 # Two models to choose from, and tools that ask before they act.
@@ -42,7 +42,7 @@ _MODELS: Final = {
         },
     ],
     "mcp_servers": [
-        {"id": "shelf", "command": [sys.executable, "-m", "tests.support.mcp_server"]},
+        {"id": "shelf", "command": [sys.executable, "-m", "tests.support.servers.mcp_server"]},
     ],
 }
 
@@ -167,7 +167,7 @@ def site(model_url: str = "", **more: str) -> Iterator[Site]:
 
         def clocked(module: str, arguments: list[str]) -> list[str]:
             if module in SERVED and not arguments:
-                program = [sys.executable, "-m", "tests.support.processes"]
+                program = [sys.executable, "-m", "tests.support.processes.service_processes"]
                 return [*program, module, str(clock.path)]
             return run_module(module, arguments)
 

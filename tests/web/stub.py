@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, Route
 
 from gateway.envoy_config import PAGE
 from gateway.page import policy
-from tests.support.live import METHODS
+from tests.support.system.live import METHODS
 from tests.web.browser import Scheme, opened
 
 URL: Final = "http://page.example"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from playwright.async_api import Page, expect
 
 from devstack.demo.controls import Controls
-from tests.support.smtp_server import Mail
+from tests.support.servers.smtp_server import Mail
 from tests.web.acts import NAME, approve, asked, ended, go_to, requests, say
 from tests.web.site import ZONE, Site
 

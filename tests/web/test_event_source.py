@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.gateway.replicas import Replica, front, serving
-from tests.support import event_stream
+from tests.support.calls import event_stream
 from tests.web.browser import opened
 from tests.web.cable import Cable, cable
 from tests.web.site import Site

@@ -14,8 +14,8 @@ from shared.templates.environment.filters import FILTERS
 from shared.text.invisible_characters import mark_invisible
 from shared.validation.check import check
 from tests.shared.templates.render import render
-from tests.support.automation import schedule
-from tests.support.payloads import KINDS, payload, texts
+from tests.support.calls.payloads import KINDS, payload, texts
+from tests.support.system.automation import schedule
 from tests.web.script import calls
 from tests.web.stub import URL, Answers, stubbed
 

@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import field_mask_pb2
 from rota.automation.v1 import automation_pb2 as pb
 
-from tests.support.automation import Running, message, news, schedule
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import Running, message, news, schedule
 
 # gRPC refuses trailers that are somewhat too large at random.
 TRIES = 15

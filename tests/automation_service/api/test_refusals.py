@@ -19,8 +19,8 @@ from shared.registries.triggers.store import all_triggers
 from shared.validation import never_fires
 from shared.validation.check import check
 from shared.validation.violations import Violation
-from tests.support.automation import NEWS, START, Running
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import NEWS, START, Running
 
 PAGE = Path(__file__).parents[3] / "docs" / "refusals.md"
 _ROW = re.compile(r"\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|")

@@ -10,11 +10,11 @@ from automation_service.persistence.outbox import destinations as rows
 from shared import errors
 from tests.automation_service.runs.steps.test_deliveries import tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.support.automation import Running, execute, message
-from tests.support.destinations import create, delete, ntfy
-from tests.support.refusals import refusal
-from tests.support.statements import see_statements
-from tests.support.webhooks import SETTINGS
+from tests.support.calls.destinations import create, delete, ntfy
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.database.statements import see_statements
+from tests.support.system.automation import Running, execute, message
 
 OTHER = "workspaces/v/destinations/place"
 TO = "automation.definition.plan[1].config.to"

@@ -12,9 +12,9 @@ from automation_service.automations.notes import find_notes
 from automation_service.persistence.records import Automation, SlotSkip, Trigger
 from shared.clock import ManualClock
 from shared.definition.states import AutomationStatus, SlotOutcome, TriggerType
-from tests.support.automation import START, news, running, schedule
-from tests.support.statements import see_statements
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.statements import see_statements
+from tests.support.system.automation import START, news, running, schedule
 
 NOW = datetime(2026, 12, 10, 12, tzinfo=UTC)
 DECIDED = datetime(2026, 12, 1, 8, tzinfo=UTC)

@@ -7,8 +7,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from shared.json import json_schema
 from shared.registries.catalogue import current_catalogue
 from shared.validation.check_runner import check_quickly
-from tests.support.automation import NEWS, Running, message, new_request_id, news
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import NEWS, Running, message, new_request_id, news
 
 SLOW = news(
     plan=[

@@ -10,8 +10,8 @@ from uuid import UUID
 from automation_service.channels.channel import ChannelPorts
 from automation_service.channels.message import ChannelMessage
 from automation_service.channels.settings import ChannelSettings, SmtpServer, read_settings
-from tests.support.receivers import ServiceReceiver, receivers
-from tests.support.smtp_server import MailServer, smtp_server
+from tests.support.servers.receivers import ServiceReceiver, receivers
+from tests.support.servers.smtp_server import MailServer, smtp_server
 
 ID: Final = UUID("019aab00-0000-7000-8000-000000000001")
 LINK: Final = "https://rota.example/#/automations/news/runs/run-1"

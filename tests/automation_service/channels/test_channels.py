@@ -32,8 +32,8 @@ from tests.automation_service.channels.messages import (
     reader,
     settings,
 )
-from tests.support.receiver import receiver
-from tests.support.receivers import KINDS, ServiceReceiver, receivers
+from tests.support.servers.receiver import receiver
+from tests.support.servers.receivers import KINDS, ServiceReceiver, receivers
 
 ALL = ("email", *KINDS)
 # They tell repeats by the delivery's id, so that a reader has the message once.

@@ -15,8 +15,8 @@ import pytest
 from automation_service.channels.kinds.email import write_mail
 from automation_service.channels.registry import CHANNELS
 from tests.automation_service.channels.messages import LINK, Reader, message, reader
-from tests.support.receivers import KINDS
-from tests.support.smtp_server import Mail
+from tests.support.servers.receivers import KINDS
+from tests.support.servers.smtp_server import Mail
 
 # A body, and what must not reach a reader as it is.
 BODIES: Final[dict[str, str]] = {

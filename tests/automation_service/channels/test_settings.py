@@ -11,7 +11,7 @@ from automation_service.channels.settings import (
     read_settings,
     reveal,
 )
-from tests.support.receivers import BOT_TOKEN, SECRET
+from tests.support.servers.receivers import BOT_TOKEN, SECRET
 
 PUBLIC: dict[str, dict[str, Any]] = {
     "email": {"address": "anna@example.org"},

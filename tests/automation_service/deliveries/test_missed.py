@@ -21,10 +21,10 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
 )
 from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute
-from tests.support.destinations import State, create, enable, get, ntfy, update
-from tests.support.receivers import ServiceReceiver, receivers
+from tests.support.calls.destinations import State, create, enable, get, ntfy, update
+from tests.support.servers.receivers import ServiceReceiver, receivers
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import Running, execute
 
 FAILED, SENT, UNCHANGED = dp.Delivery.FAILED, dp.Delivery.SENT, dp.Delivery.UNCHANGED
 

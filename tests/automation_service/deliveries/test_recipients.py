@@ -33,12 +33,12 @@ from tests.automation_service.deliveries.test_worker import (  # noqa: F401
 )
 from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import plan, step
-from tests.support.automation import Running, execute, until
-from tests.support.destinations import State, create, delete, enable, ntfy
-from tests.support.destinations import get as get_destination
-from tests.support.receivers import SECRET, ServiceReceiver, receivers
-from tests.support.refusals import refusal
-from tests.support.webhooks import KEY
+from tests.support.calls.destinations import State, create, delete, enable, ntfy
+from tests.support.calls.destinations import get as get_destination
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import KEY
+from tests.support.servers.receivers import SECRET, ServiceReceiver, receivers
+from tests.support.system.automation import Running, execute, until
 
 THREAD = "workspaces/w/threads/t"
 RESULTS = "select * from inbox_items where kind = 'result'"

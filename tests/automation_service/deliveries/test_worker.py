@@ -20,12 +20,12 @@ from automation_service.persistence.outbox.deliveries import Delivery
 from shared.clock import ManualClock
 from tests.automation_service.runs.steps.test_deliveries import tell
 from tests.automation_service.runs.test_executor import FIRST, plan, step
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, execute, running, schedule
-from tests.support.destinations import AnyDestination
-from tests.support.receiver import Receiver
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS
+from tests.support.calls.destinations import AnyDestination
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receiver import Receiver
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, execute, running, schedule
 
 SLACK, TEAMS = "workspaces/w/destinations/slack", "workspaces/w/destinations/teams"
 MINUTE = timedelta(minutes=1)

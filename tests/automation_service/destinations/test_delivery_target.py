@@ -19,10 +19,10 @@ from automation_service.destinations.use_faults import find_use_faults
 from automation_service.persistence.enums import DestinationState
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox
-from tests.support.automation import START, Running, execute, running, until
-from tests.support.destinations import TOPIC, State, create, delete, enable, get, ntfy, update
-from tests.support.tokens import Keys
-from tests.support.webhooks import KEY, SETTINGS
+from tests.support.calls.destinations import TOPIC, State, create, delete, enable, get, ntfy, update
+from tests.support.calls.webhooks import KEY, SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import START, Running, execute, running, until
 
 SECRETS = DestinationSecrets(box=SecretBox.parse(KEY))
 

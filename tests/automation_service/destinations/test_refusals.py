@@ -9,10 +9,10 @@ import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import destination_pb2 as dp
 
-from tests.support.automation import Running
-from tests.support.destinations import call
-from tests.support.refusals import refusal
-from tests.support.webhooks import SETTINGS
+from tests.support.calls.destinations import call
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.system.automation import Running
 
 PAGE = (Path(__file__).parents[3] / "docs" / "destinations.md").read_text()
 REFUSED = re.findall(r"^\| `(\{.*?\})` \| `(destination\.\S+)` \| `(\w+)` \|$", PAGE, re.M)

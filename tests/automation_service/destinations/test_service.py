@@ -10,9 +10,8 @@ from automation_service.destinations.service import MAX_DESTINATIONS_OF_PERSON
 from shared.clock import ManualClock
 from shared.errors import Code
 from shared.security.secretbox import SecretBox, new_key
-from tests.support import destinations
-from tests.support.automation import Running, execute, new_request_id, running, until
-from tests.support.destinations import (
+from tests.support.calls import destinations
+from tests.support.calls.destinations import (
     TOPIC,
     Kind,
     State,
@@ -23,9 +22,10 @@ from tests.support.destinations import (
     ntfy,
     update,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
-from tests.support.webhooks import KEY, SETTINGS
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import KEY, SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import Running, execute, new_request_id, running, until
 
 SECRET = "whsec_" + "a" * 32
 

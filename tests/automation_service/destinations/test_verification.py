@@ -18,14 +18,14 @@ from automation_service.destinations.verification_code import (
 )
 from shared.clock import ManualClock
 from shared.errors import Code
-from tests.support import destinations
-from tests.support.automation import Running, execute, new_request_id, running
-from tests.support.code_receiver import CodeReceiver
-from tests.support.destinations import TOPIC, create, get, ntfy, update
-from tests.support.receivers import receivers
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS
+from tests.support.calls import destinations
+from tests.support.calls.destinations import TOPIC, create, get, ntfy, update
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.code_receiver import CodeReceiver
+from tests.support.servers.receivers import receivers
+from tests.support.system.automation import Running, execute, new_request_id, running
 
 WRONG = "22222222"
 

@@ -18,7 +18,7 @@ from automation_service.persistence import inbox as rows
 from shared.db import database
 from shared.registries.actions.deliver import MAX_BODY, MAX_SUBJECT
 from shared.text.snippet import MAX_SNIPPET
-from tests.support.automation import START, execute
+from tests.support.system.automation import START, execute
 
 ADA = rows.InboxOwner(workspace="w", user="ada")
 

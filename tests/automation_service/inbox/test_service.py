@@ -20,9 +20,9 @@ from shared.clock import ManualClock
 from shared.db import database
 from shared.errors import Code
 from tests.automation_service.inbox.test_items import ADA, item
-from tests.support.automation import Running, execute, new_request_id, running
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import Running, execute, new_request_id, running
 
 THREAD = "workspaces/w/threads/t"
 DEADLINE = 20.0

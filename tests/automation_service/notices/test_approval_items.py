@@ -12,7 +12,7 @@ from automation_service.notices.approval_items import ApprovalItems
 from shared.clock import ManualClock
 from shared.db import database
 from tests.automation_service.notices.conftest import Approvals
-from tests.support.automation import execute
+from tests.support.system.automation import execute
 
 APPROVALS: Final = [f"workspaces/w/approvals/{UUID(int=n)}" for n in range(4)]
 

@@ -19,14 +19,14 @@ from tests.automation_service.notices.test_inbox import (
     set_notices,
 )
 from tests.automation_service.runs.test_executor import FIRST, failing, plan, step
-from tests.support import destinations
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, execute, running, schedule, until
-from tests.support.receivers import SECRET, ServiceReceiver, receivers
-from tests.support.refusals import refusal
-from tests.support.smtp_server import MailServer, smtp_server
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS
+from tests.support.calls import destinations
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receivers import SECRET, ServiceReceiver, receivers
+from tests.support.servers.smtp_server import MailServer, smtp_server
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, execute, running, schedule, until
 
 HOOK: Final = "workspaces/w/destinations/hook"
 MAIL: Final = "workspaces/w/destinations/mail"

@@ -20,7 +20,7 @@ from shared.db import database
 from shared.definition.states import RunStatus
 from shared.schedule.quiet_hours import QuietHours
 from tests.automation_service.notices.conftest import AUTOMATION, Approvals, Told, claim
-from tests.support.automation import execute, until
+from tests.support.system.automation import execute, until
 
 APPROVAL: Final = f"workspaces/w/approvals/{UUID(int=3)}"
 MINUTE: Final = timedelta(minutes=1)

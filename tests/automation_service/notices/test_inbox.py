@@ -14,9 +14,9 @@ from shared import errors
 from shared.clock import ManualClock
 from tests.automation_service.notices.conftest import Approvals
 from tests.automation_service.runs.test_executor import FIRST, failing, plan, step
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, running, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, running, until
 
 MINUTE: Final = timedelta(minutes=1)
 APPROVAL: Final = f"workspaces/w/approvals/{UUID(int=5)}"

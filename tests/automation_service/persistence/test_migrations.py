@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.tables import METADATA
 from shared.db import database
-from tests.support.automation import execute
+from tests.support.system.automation import execute
 
 PACKAGE, SCHEMA = "automation_service.persistence", "automation"
 _LEFT = sa.text("""

@@ -28,9 +28,9 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.db import database
 from shared.definition.states import SlotOutcome
 from shared.list_filter import FieldComparison
-from tests.support.automation import START, migrated
-from tests.support.postgres import SuiteServer
-from tests.support.statements import see_statements_of
+from tests.support.database.postgres import SuiteServer
+from tests.support.database.statements import see_statements_of
+from tests.support.system.automation import START, migrated
 
 OWNER = UUID(int=1)
 OWNERS = [UUID(int=n) for n in range(1, 201)]  # a batch of the scheduler's

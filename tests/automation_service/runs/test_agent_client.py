@@ -22,11 +22,11 @@ from shared.retry import Sleep
 from shared.rpc.client import DelegatedCredentials, open_channel
 from shared.rpc.messages.request_check import check_request
 from shared.security.caller import Membership
-from tests.support.agent_server import AgentServicer, agent_server
-from tests.support.agents import FakeAgent, Gate, answer
-from tests.support.automation import START
-from tests.support.ports import free_port
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes.ports import free_port
+from tests.support.service_parts.agent_server import AgentServicer, agent_server
+from tests.support.service_parts.agents import FakeAgent, Gate, answer
+from tests.support.system.automation import START
 
 Served = tuple[AgentClient, AgentServicer]
 

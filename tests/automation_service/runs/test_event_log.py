@@ -10,9 +10,9 @@ from automation_service.runs.executor import MAX_PROGRESS_EVENTS
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, Running, news, running, schedule
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import START, Running, news, running, schedule
 
 FIRST = START + timedelta(seconds=30)
 

@@ -12,9 +12,9 @@ from automation_service.runs.agent_client import TaskFailed
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 FIRST = START + timedelta(seconds=30)
 Result = pb.StepResult

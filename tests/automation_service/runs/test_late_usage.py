@@ -16,11 +16,11 @@ from shared.registries.actions.types import Usage
 from shared.rpc.client import DelegatedCredentials, open_channel
 from tests.automation_service.runs.test_executor import FIRST, plan, statuses, step
 from tests.automation_service.runs.test_stopped_tasks import hang
-from tests.support.agent_server import agent_server
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, execute, running, until
-from tests.support.ports import free_port
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes.ports import free_port
+from tests.support.service_parts.agent_server import agent_server
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, execute, running, until
 
 
 @dataclass(frozen=True, slots=True)

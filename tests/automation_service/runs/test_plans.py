@@ -11,8 +11,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, Running, news, schedule
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import START, Running, news, schedule
 
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "templates.md"
 _ROW: Final = re.compile(r"^\| `([\w-]+)` \| (?:`(.*)`|skipped) \| (?:`(.*)`)? *\|$", re.M)

@@ -19,10 +19,10 @@ from shared.definition.states import AutomationStatus, RunStatus
 from shared.registries.actions.memory import FIRST_RUN
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.runs.test_executor import FIRST, plan, step
-from tests.support.agents import FakeAgent, Gate, answer
-from tests.support.automation import START, Running, execute, running
-from tests.support.statements import see_statements
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.statements import see_statements
+from tests.support.service_parts.agents import FakeAgent, Gate, answer
+from tests.support.system.automation import START, Running, execute, running
 
 MINUTE = timedelta(minutes=1)
 MEMORY = {"memory": "previous"}

@@ -15,10 +15,10 @@ from shared import errors, resources
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, step
-from tests.support.agents import FakeAgent, Gate, answer
-from tests.support.automation import Running, execute, running, until
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate, answer
+from tests.support.system.automation import Running, execute, running, until
 
 MINUTE: Final = timedelta(minutes=1)
 ALL: Final = "workspaces/w/automations/-"

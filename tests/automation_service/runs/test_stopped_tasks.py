@@ -10,8 +10,8 @@ from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.rpc import status
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, statuses, step
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute, until
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import Running, execute, until
 
 
 async def hang(request: AgentTask) -> AgentResult:

@@ -18,9 +18,9 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.db import database
 from tests.automation_service.runs.test_writer import FIRST, pending
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import Running, execute, news, running, schedule, until
 
 WATCHERS = 40
 

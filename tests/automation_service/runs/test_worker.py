@@ -6,8 +6,8 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
-from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, new_request_id, news, schedule, until
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import START, Running, new_request_id, news, schedule, until
 
 FIRST = START + timedelta(seconds=30)
 

@@ -22,10 +22,10 @@ from shared.clock import ManualClock
 from shared.db import database
 from shared.definition.states import RunStatus
 from shared.registries.actions.types import AgentResult, AgentTask
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.statements import see_statements
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.statements import see_statements
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 FIRST = START + timedelta(seconds=30)
 

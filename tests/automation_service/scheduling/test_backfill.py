@@ -24,8 +24,11 @@ from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.messages.timestamps import to_timestamp
 from shared.security.caller import Caller, CallerScope
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.database.fuse import fuse
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import (
     START,
     Running,
     execute,
@@ -36,9 +39,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.fuse import fuse
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)

@@ -5,8 +5,8 @@ from typing import Any
 
 from rota.automation.v1 import automation_pb2 as pb
 
-from tests.support.automation import START, Running, execute, news, schedule
-from tests.support.statements import see_statements
+from tests.support.database.statements import see_statements
+from tests.support.system.automation import START, Running, execute, news, schedule
 
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)

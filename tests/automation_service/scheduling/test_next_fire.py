@@ -17,7 +17,7 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.definition.envelope import TriggerSpec
 from shared.definition.states import AutomationStatus
-from tests.support.slot_oracle import draw
+from tests.support.oracles.slot_oracle import draw
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 

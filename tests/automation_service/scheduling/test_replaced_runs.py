@@ -15,8 +15,8 @@ from shared.definition.states import RunStatus
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.rpc import status
 from tests.automation_service.runs.test_executor import FIRST, plan, statuses, step
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import Running, execute
 
 MINUTE = timedelta(minutes=1)
 TELL = step("tell", "tell of {{ error.reason }}")

@@ -17,8 +17,9 @@ from automation_service.scheduling import scheduler
 from automation_service.scheduling.scheduler import Scheduler
 from shared.clock import ManualClock
 from shared.db import database
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import (
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import (
     START,
     Running,
     execute,
@@ -27,7 +28,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.tokens import Keys
 
 Slot = pb.Slot
 MINUTE = timedelta(minutes=1)

@@ -13,7 +13,7 @@ from automation_service.scheduling import slot_decision
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus, SlotOutcome, TriggerType
 from shared.json.canonical_json import canonical_bytes
-from tests.support.automation import START, news, schedule
+from tests.support.system.automation import START, news, schedule
 
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)

@@ -15,8 +15,8 @@ from automation_service.scheduling.dispatcher import LockedTriggers, recompute_f
 from automation_service.scheduling.scheduler import Scheduler
 from shared.clock import ManualClock
 from shared.schedule import zones
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 NINE = START + timedelta(seconds=30)  # in Paris, as its rules are
 HOUR = timedelta(hours=1)

@@ -17,12 +17,8 @@ from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
 from shared.clock import ManualClock
 from shared.security.secretbox import SecretBox, new_key
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, execute, running, until
-from tests.support.receiver import Receiver
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
-from tests.support.webhooks import (
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import (
     KEY,
     SETTINGS,
     State,
@@ -37,6 +33,10 @@ from tests.support.webhooks import (
     try_it,
     update,
 )
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receiver import Receiver
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, execute, running, until
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

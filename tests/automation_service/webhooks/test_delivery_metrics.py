@@ -8,12 +8,12 @@ import pytest
 from automation_service.outbox_worker import RETRY_DELAYS
 from automation_service.persistence.outbox.webhook_deliveries import MAX_PENDING
 from shared.clock import ManualClock
-from tests.support.agents import FakeAgent
-from tests.support.automation import Running, running, until
-from tests.support.receiver import Receiver
+from tests.support.calls.webhooks import SETTINGS, crowd, ended, tried, try_it, update
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receiver import Receiver
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import Running, running, until
 from tests.support.telescope import Telescope
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS, crowd, ended, tried, try_it, update
 
 DELIVERIES = "rota.webhook.deliveries"
 HOUR = timedelta(hours=1)

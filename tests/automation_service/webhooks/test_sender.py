@@ -18,8 +18,8 @@ from automation_service.channels.kinds.webhook import build_signed_headers
 from automation_service.webhooks.sender import WebhookSender
 from shared import errors
 from shared.security.egress import Address
-from tests.support.receiver import receiver
-from tests.support.tls import contexts
+from tests.support.credentials.tls import contexts
+from tests.support.servers.receiver import receiver
 
 # Of the documents of the scheme, so that we don't only agree with ourselves.
 KNOWN_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -15,12 +15,8 @@ from shared import errors, resources
 from shared.clock import ManualClock
 from shared.errors import Code
 from tests.automation_service.runs.test_executor import FIRST, failing, plan, step
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute, new_request_id, running, until
-from tests.support.receiver import Receiver
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
-from tests.support.webhooks import (
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import (
     KEY,
     NAME,
     SETTINGS,
@@ -35,6 +31,10 @@ from tests.support.webhooks import (
     try_it,
     update,
 )
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receiver import Receiver
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import Running, execute, new_request_id, running, until
 
 MINUTE = timedelta(minutes=1)
 GONE = errors.CapabilityGone("the tool is gone")

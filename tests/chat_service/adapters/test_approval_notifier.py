@@ -13,8 +13,8 @@ from rota.notice.v1 import notice_pb2_grpc
 from chat_service.adapters.approval_notifier import ApprovalNotifier
 from shared.clock import SystemClock
 from shared.rpc.client import DelegatedCredentials
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve
 
 NOBODY = "127.0.0.1:1"
 

@@ -9,8 +9,8 @@ from chat_service.adapters.automation_client import AUTOMATION_SERVICE, Automati
 from shared import errors
 from shared.registries.catalogue import current_catalogue
 from shared.rpc.client import DelegatedCredentials
-from tests.support.checks import CHECKS
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.checks import CHECKS
 
 ADA: dict[str, Any] = {"workspace": "w", "user": "ada"}
 

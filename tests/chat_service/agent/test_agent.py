@@ -23,7 +23,7 @@ from chat_service.runtime.events import (
 from chat_service.runtime.ports import SavedAutomation, ThreadMessage
 from shared import errors
 from tests.chat_service.agent_bench import KEY, NOW, Bench, finished, text_of
-from tests.support.agent_ports import MemoryAutomations
+from tests.support.service_parts.agent_ports import MemoryAutomations
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 TWO = f"{WEEKDAYS} and also every Monday at 8 in Paris tell me a joke"

@@ -22,7 +22,14 @@ from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.definition import ToolDefinition
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.chat_service.hands import Hands, threads
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    scripted_model,
+)
 
 PEOPLE = ("ada", "grace", "mary", "annie")
 

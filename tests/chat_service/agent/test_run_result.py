@@ -12,10 +12,10 @@ from chat_service.flows.input_state import MOST_RESULTS
 from tests.chat_service.api.test_run_results import add, new_thread, result
 from tests.chat_service.api.test_tasks import headers
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat, kinds
-from tests.support.models import model
-from tests.support.provider_refusals import OTHERS
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.model_providers.models import model
+from tests.support.model_providers.provider_refusals import OTHERS
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.system.chat import Chat, kinds
 
 __all__ = ["headers"]
 

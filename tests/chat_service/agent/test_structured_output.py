@@ -8,7 +8,7 @@ import pytest
 from chat_service.agent.structured_output import find_output, read_output
 from chat_service.llm.tool_calls.text_call import read_call
 from shared.json import json_schema
-from tests.support.checks import CHECKS
+from tests.support.service_parts.checks import CHECKS
 
 
 def _schema(parts: int) -> dict[str, Any]:

@@ -24,7 +24,14 @@ from tests.chat_service.hands import (
     uses,
     using,
 )
-from tests.support.scripted_model import Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 
 @pytest.fixture

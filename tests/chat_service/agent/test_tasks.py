@@ -19,7 +19,14 @@ from shared.clock import ManualClock
 from shared.registries.capabilities.store import capabilities
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
-from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 CITY = {
     "type": "object",

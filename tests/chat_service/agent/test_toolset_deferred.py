@@ -8,7 +8,7 @@ from chat_service.runtime.ports import TaskLimits
 from chat_service.runtime.subagent import Subagent
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.hands import Hands, one_call
-from tests.support.scripted_model import ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ends, says, scripted_model
 
 CLERK = Subagent(name="clerk", description="files", instructions="You file.", tools=("write",))
 DELEGATE = one_call("delegate", 1, subagent="clerk", task="look")

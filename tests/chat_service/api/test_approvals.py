@@ -15,8 +15,10 @@ from shared.json import canonical_json
 from shared.rpc.messages import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import (
     START,
     Chat,
     approval_of,
@@ -27,8 +29,6 @@ from tests.support.chat import (
     reject,
     until,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
 

@@ -15,8 +15,10 @@ from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import (
     SCHEDULE,
     START,
     Chat,
@@ -26,8 +28,6 @@ from tests.support.chat import (
     reject,
     told,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 
 @pytest.fixture

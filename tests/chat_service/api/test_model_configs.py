@@ -11,10 +11,10 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.api.model_configs import MAX_MODELS
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, config, listed, remove, sealed
-from tests.support.chat import Chat
-from tests.support.models import model, models_file
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model, models_file
+from tests.support.system.chat import Chat
 
 PUBLIC = "https://models.example.org/v1"
 

@@ -13,10 +13,10 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import tables
 from shared.json.json_path import join_path
 from tests.chat_service.own_models import add, change, config
-from tests.support.chat import Chat
-from tests.support.models import model, models_file
-from tests.support.refusals import refusal
-from tests.support.scripted_model import DONE, ends, says, scripted_model
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model, models_file
+from tests.support.model_providers.scripted_model import DONE, ends, says, scripted_model
+from tests.support.system.chat import Chat
 
 PUBLIC = "https://models.example.org/v1"
 SECRET = "team-secret-4711-of-nobody"

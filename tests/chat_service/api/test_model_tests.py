@@ -11,12 +11,20 @@ from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change
-from tests.support.chat import WORKSPACE, Chat
-from tests.support.models import model
-from tests.support.provider_refusals import has
-from tests.support.refusals import refusal
-from tests.support.scripted_model import DONE, End, Refused, Reply, ends, says, scripted_model
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model
+from tests.support.model_providers.provider_refusals import has
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    End,
+    Refused,
+    Reply,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.system.chat import WORKSPACE, Chat
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 SECRET = "team-secret-4711-of-nobody"

@@ -13,10 +13,10 @@ from chat_service.persistence.enums import ApprovalState
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import register_builtins
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.automation import news
-from tests.support.chat import START
-from tests.support.checks import CHECKS
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.service_parts.checks import CHECKS
+from tests.support.system.automation import news
+from tests.support.system.chat import START
 
 FIELD = "decisions[0].edit.payload"
 PAUSE: dict[str, Any] = {

@@ -15,7 +15,9 @@ from devstack.demo_model import DemoServer
 from shared.db import database
 from tests.chat_service.api.test_tasks import shared_headers, task_of
 from tests.chat_service.replica import waits_for_a_lock
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import (
     SCHEDULE,
     START,
     Chat,
@@ -25,8 +27,6 @@ from tests.support.chat import (
     thread_of,
     told,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 __all__ = ["shared_headers"]
 

@@ -14,9 +14,9 @@ from shared.rpc.messages import struct
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
 from tests.chat_service.model_selection.test_quota import FREE, HELD, PREMIUM, settled
-from tests.support.chat import WORKSPACE, Chat, thread_of
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import WORKSPACE, Chat, thread_of
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from shared.rpc import status
 from shared.rpc.messages import struct
 from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
-from tests.support.chat import WORKSPACE, Chat
-from tests.support.models import model
-from tests.support.refusals import refusal
-from tests.support.scripted_model import (
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import (
     DONE,
     Reply,
     ScriptedModel,
@@ -29,6 +28,7 @@ from tests.support.scripted_model import (
     says,
     scripted_model,
 )
+from tests.support.system.chat import WORKSPACE, Chat
 
 __all__ = ["headers"]
 

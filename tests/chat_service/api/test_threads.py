@@ -8,8 +8,8 @@ from google.protobuf import field_mask_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from tests.support.chat import Chat
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.chat import Chat
 
 
 @pytest.fixture

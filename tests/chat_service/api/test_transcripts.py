@@ -10,9 +10,9 @@ from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from tests.support.chat import Chat, approval_of, approve, asking, kinds, said, told
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import Chat, approval_of, approve, asking, kinds, said, told
 
 PROMPT: Final = "say hello"
 

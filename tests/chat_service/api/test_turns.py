@@ -12,10 +12,10 @@ from chat_service.persistence import tables
 from chat_service.turns.frames.cursor import FrameCursor
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat, kinds, said, thread_of, told, until
-from tests.support.models import model
-from tests.support.refusals import refusal
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.system.chat import Chat, kinds, said, thread_of, told, until
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
 

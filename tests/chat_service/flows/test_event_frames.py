@@ -16,7 +16,7 @@ from chat_service.runtime.events import AgentEvent, Retrying, TextDelta
 from chat_service.turns.segment import Segment, SegmentOutcome
 from shared.clock import ManualClock
 from tests.chat_service.stored_turns import store
-from tests.support.chat import START, Chat
+from tests.support.system.chat import START, Chat
 
 USED = ModelUsage(model="m", input_tokens=1, output_tokens=0, cached_tokens=0, cost_micros=0)
 THINKING = initial_thinking_step.start([{"text": "hello"}]).step

@@ -12,8 +12,18 @@ from chat_service.runtime.ports import RunView
 from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import Held, MemoryAutomations
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    ScriptedModel,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.service_parts.agent_ports import Held, MemoryAutomations
+from tests.support.system.chat import (
     SCHEDULE,
     START,
     WORKSPACE,
@@ -24,10 +34,6 @@ from tests.support.chat import (
     kinds,
     thread_of,
 )
-from tests.support.models import model
-from tests.support.refusals import refusal
-from tests.support.scripted_model import DONE, ScriptedModel, ends, says, scripted_model
-from tests.support.tokens import Keys
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from shared.db.tenancy import Tenancy
 from shared.rpc.idempotency import IdempotencyKey
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
-from tests.support.chat import START, Chat, asking, kinds, thread_of, told
-from tests.support.models import model
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.system.chat import START, Chat, asking, kinds, thread_of, told
 
 PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
 

@@ -11,7 +11,9 @@ from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
-from tests.support.chat import (
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model
+from tests.support.system.chat import (
     SCHEDULE,
     START,
     Chat,
@@ -21,8 +23,6 @@ from tests.support.chat import (
     said,
     thread_of,
 )
-from tests.support.models import model
-from tests.support.tokens import Keys
 
 DROPPED = "the connection to the model's provider broke"
 GONE = "the model's provider knows no such model (status 404, code model_not_found)"

@@ -11,9 +11,9 @@ from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
 from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
-from tests.support.chat import approval_of, approve, asking
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import approval_of, approve, asking
 
 SOMETIME = "every weekday at 9 summarise the news"
 

@@ -10,7 +10,7 @@ from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared import resources
 from tests.chat_service.conftest import Serving
-from tests.support.chat import (
+from tests.support.system.chat import (
     SCHEDULE,
     Chat,
     approval_of,

@@ -8,7 +8,7 @@ from chat_service.flows.title_gen import generate_title
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.metering import Meter
 from tests.chat_service.agent_bench import Bench
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
 
 
 def _model(base_url: str) -> ModelBundle:

@@ -12,7 +12,14 @@ from chat_service.llm.metering import Meter
 from chat_service.runtime.ports import TaskLimits
 from shared import errors
 from tests.chat_service.agent_bench import KEY, Bench
-from tests.support.scripted_model import DONE, Refused, call, calls, ends, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Refused,
+    call,
+    calls,
+    ends,
+    scripted_model,
+)
 
 ASKED = "the moon is made of Gouda, isn't it, dear Zanzibar?"
 

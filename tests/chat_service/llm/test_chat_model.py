@@ -13,7 +13,15 @@ from chat_service.runtime.events import TextRetracted, ToolCallStarted
 from chat_service.runtime.ports import TaskLimits
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 NO_INTENT = call("create_automation", "{}", index=0, id="call_1")
 

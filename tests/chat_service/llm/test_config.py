@@ -8,7 +8,14 @@ from chat_service.llm.config import MOST_REFUSALS
 from chat_service.llm.features.request_settings import RequestSettings
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import DONE, Refused, Reply, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Refused,
+    Reply,
+    ends,
+    says,
+    scripted_model,
+)
 
 PARTS = ("stream_options", "seed", "top_p", "user", "metadata", "service_tier", "tools", "stream")
 GIVEN = {"seed": 1, "top_p": 1, "user": "a", "metadata": {"a": "b"}, "service_tier": "auto"}

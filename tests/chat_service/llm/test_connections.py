@@ -12,7 +12,7 @@ from uuid import uuid4
 from chat_service.agent.agent import prepare_process
 from chat_service.runtime.ports import StartMode
 from tests.chat_service.agent_bench import Bench, text_of
-from tests.support.scripted_model import DONE, ends, says
+from tests.support.model_providers.scripted_model import DONE, ends, says
 
 
 @dataclass

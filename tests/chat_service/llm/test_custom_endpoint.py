@@ -13,7 +13,13 @@ from chat_service.llm import custom_endpoint, errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from shared.security.egress import Address, NotPublic
-from tests.support.scripted_model import Refused, ScriptedModel, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    Refused,
+    ScriptedModel,
+    ends,
+    says,
+    scripted_model,
+)
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 PUBLIC = ipaddress.ip_address("93.184.215.14")

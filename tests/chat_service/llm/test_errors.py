@@ -21,8 +21,8 @@ from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from shared.retry import exponential
 from tests.chat_service.agent_bench import NOW, Bench, text_of
-from tests.support.checks import CHECKS
-from tests.support.scripted_model import DONE, Refused, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, Refused, ends, says, scripted_model
+from tests.support.service_parts.checks import CHECKS
 
 
 async def test_a_rate_limit_before_the_first_word_is_waited_out(bench: Bench) -> None:

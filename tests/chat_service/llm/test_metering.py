@@ -12,7 +12,7 @@ from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.metering import Meter
 from chat_service.llm.usage import ModelUsage, estimate_request_tokens
-from tests.support.scripted_model import DONE, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, ends, says, scripted_model
 
 HELLO = [HumanMessage("hello")]
 CONFIG = ModelConfig(

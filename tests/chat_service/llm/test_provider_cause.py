@@ -10,7 +10,7 @@ from chat_service.llm.provider_cause import MAX_CODE, MAX_PARAMETER
 from chat_service.runtime.events import Retrying
 from shared import errors
 from tests.chat_service.agent_bench import KEY, Bench
-from tests.support.scripted_model import (
+from tests.support.model_providers.scripted_model import (
     DONE,
     Refused,
     Reply,

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from shared.http.transport import HttpTransport
-from tests.support.ports import free_port
-from tests.support.raw_server import RawServer, raw_server
-from tests.support.scripted_model import DONE, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, ends, says, scripted_model
+from tests.support.processes.ports import free_port
+from tests.support.servers.raw_server import RawServer, raw_server
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 ANSWER: Final = [

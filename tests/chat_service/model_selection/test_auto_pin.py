@@ -9,10 +9,10 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import model_cooldowns
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat, asking, thread_of
-from tests.support.models import model
-from tests.support.refusals import refusal
-from tests.support.scripted_model import Refused, Reply, ends, says, scripted_model
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import Refused, Reply, ends, says, scripted_model
+from tests.support.system.chat import Chat, asking, thread_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 PRICED: dict[str, Any] = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}

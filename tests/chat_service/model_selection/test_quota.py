@@ -13,9 +13,9 @@ from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import pinned
-from tests.support.chat import SCHEDULE, START, Chat, approval_of, approve, thread_of, until
-from tests.support.models import model
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.system.chat import SCHEDULE, START, Chat, approval_of, approve, thread_of, until
 
 # a dollar for a million tokens either way: a token costs a micro
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}

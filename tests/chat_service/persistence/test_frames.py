@@ -19,7 +19,7 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from tests.chat_service.stored_turns import read, store
-from tests.support.chat import START
+from tests.support.system.chat import START
 
 FENCE, BASE = 3, 5
 

@@ -2,7 +2,7 @@
 
 from chat_service.persistence import tables
 from shared.db import database
-from tests.support import migrations
+from tests.support.database import migrations
 
 PACKAGE = "chat_service.persistence"
 

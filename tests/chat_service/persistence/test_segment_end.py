@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from chat_service.persistence import frames, messages, segment_end, tables, threads, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turns import Turn
-from tests.support.chat import SCHEDULE, START, Chat
+from tests.support.system.chat import SCHEDULE, START, Chat
 
 USAGE = {"input_tokens": 5, "output_tokens": 7, "cost_micros": 0, "model_calls": 1}
 END = segment_end.SegmentEnd(

@@ -20,7 +20,7 @@ from chat_service.runtime.subagent import researcher
 from shared.json import compact_json, json_schema
 from tests.chat_service.agent_bench import KEY, Bench, text_of
 from tests.chat_service.hands import Hands, one_call
-from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ScriptedModel, ends, says, scripted_model
 
 INTENT = {"intent": "Every day at 9: a joke."}
 STEP = {"step_id": "s", "action": "agent_task", "config": {"prompt": "A joke."}}

@@ -11,7 +11,7 @@ from chat_service.settings import ChatSettings
 from devstack.demo_model import DemoServer
 from shared.settings import variable_of
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
+from tests.support.service_parts.agent_ports import MemoryAutomations
 
 SYSTEM = "You are Bob.\n\n{{header}}\n"
 EXAMPLE = "# Person\nhi\n# Answer\nHi!\n"

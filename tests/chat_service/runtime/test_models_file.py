@@ -18,7 +18,15 @@ from chat_service.llm.stream.event_stream import LineSplitter
 from chat_service.llm.tool_calls.assembler import ToolCallChunk
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 GOOD = """
 monthly_credit_micros: 5000000

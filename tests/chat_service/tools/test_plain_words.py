@@ -10,7 +10,14 @@ from devstack.demo import replies
 from devstack.demo.request import parse
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import NOW, Bench, finished
-from tests.support.scripted_model import Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 MISSPELT = "every weekday at 9 in Paris misspell the action"

@@ -17,9 +17,9 @@ from devstack.postgres.roles import ServiceDatabases
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import pin
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, said, until
-from tests.support.models import model
+from tests.support.model_providers.models import model
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve, said, until
 
 # a dollar for a million tokens either way: a token costs a micro
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}

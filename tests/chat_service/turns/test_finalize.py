@@ -17,10 +17,18 @@ from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
-from tests.support.chat import PATIENT, SCHEDULE, Chat, kinds, thread_of
-from tests.support.logs import configure_logs
-from tests.support.models import model
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.suite.logs import configure_logs
+from tests.support.system.chat import PATIENT, SCHEDULE, Chat, kinds, thread_of
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 PREMIUM = model(-1, "demo-a", premium=True, **PRICE)

@@ -22,7 +22,7 @@ from tests.chat_service.replica import (
     taken_over,
 )
 from tests.chat_service.stored_turns import PAST, leave, store
-from tests.support.chat import until
+from tests.support.system.chat import until
 
 
 async def test_a_late_lease_is_renewed_all_the_same(engine: AsyncEngine, replica: Replica) -> None:

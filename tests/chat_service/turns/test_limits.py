@@ -14,9 +14,9 @@ from shared import errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.chat_service.stored_turns import store
-from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, reject, thread_of
-from tests.support.models import model
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.system.chat import SCHEDULE, WORKSPACE, Chat, approval_of, reject, thread_of
 
 WIRE = 16 << 20  # bytes of a message on the wire
 LARGE = {"page": "x" * (1 << 20)}

@@ -22,7 +22,7 @@ from tests.chat_service.replica import (
     taken_over,
 )
 from tests.chat_service.stored_turns import leave, read, store
-from tests.support.chat import until
+from tests.support.system.chat import until
 
 
 async def ended(engine: AsyncEngine, turn: Turn) -> None:

@@ -14,9 +14,9 @@ from chat_service.turns.retention import TurnRetention
 from devstack.demo_model import DemoServer
 from shared.db.tenancy import Tenancy
 from tests.chat_service.conftest import Serving
-from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

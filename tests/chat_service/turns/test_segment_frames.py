@@ -13,7 +13,7 @@ from chat_service.turns.expiry import WaitingTurns
 from shared.rpc.messages import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat, approve, kinds, reject, thread_of
+from tests.support.system.chat import Chat, approve, kinds, reject, thread_of
 
 Way = Literal["expired", "cancelled"]
 ERROR, OK = pb.ToolCallFinished.ERROR, pb.ToolCallFinished.OK

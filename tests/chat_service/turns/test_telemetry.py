@@ -6,11 +6,11 @@ from rota.chat.v1 import chat_pb2 as pb
 from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, chat_service, until
-from tests.support.models import model
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve, chat_service, until
 from tests.support.telescope import Telescope
-from tests.support.tokens import Keys
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ def main() -> int:
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     os.environ["PGSSLMODE"] = "disable"
     # Imported here: what they import reads the environment.
-    from tests.support.live import live
-    from tests.support.pair import migrated
-    from tests.support.postgres import suite_server
+    from tests.support.database.postgres import suite_server
+    from tests.support.system.live import live
+    from tests.support.system.pair import migrated
 
     failed = False
     with (

@@ -11,7 +11,7 @@ from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
 from rota_client.terminal.card import card
 from rota_client.terminal.formatting import sanitize
-from tests.support.payloads import KINDS, payload, texts
+from tests.support.calls.payloads import KINDS, payload, texts
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 

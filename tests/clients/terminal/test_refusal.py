@@ -18,7 +18,7 @@ from tests.automation_service.api import test_refusals as documented
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import PAYLOAD, approval, completed, requested, suspended, text
 from tests.clients.peer import Peer
-from tests.support.automation import NEWS
+from tests.support.system.automation import NEWS
 
 PATH = re.compile(r"_|\[|\w\.\w")
 TOOL = {"tool": "notes_write", "arguments": {"title": "a", "tags": ["b"]}}

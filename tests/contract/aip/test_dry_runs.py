@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2 as cp
 from tests.contract.rows import violations_of
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import METHODS
+from tests.support.system.live import METHODS
 
 DRY: Final = [
     name for name, method in METHODS.items() if "validate_only" in method.input_type.fields_by_name

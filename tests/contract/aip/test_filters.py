@@ -9,7 +9,7 @@ from grpc_status import rpc_status
 from tests.contract.rows import fields_of, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import METHODS
+from tests.support.system.live import METHODS
 
 LISTS: Final = sorted(
     name for name, method in METHODS.items() if "filter" in method.input_type.fields_by_name

@@ -12,7 +12,7 @@ from shared.security.caller import Caller, CallerScope
 from tests.contract.rows import fields_of, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import METHODS
+from tests.support.system.live import METHODS
 
 LISTS: Final = sorted(
     name for name, method in METHODS.items() if "page_token" in method.input_type.fields_by_name

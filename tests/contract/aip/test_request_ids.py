@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import METHODS, PUBLIC
+from tests.support.system.live import METHODS, PUBLIC
 
 WITH_REQUEST_ID: Final = sorted(
     name for name in PUBLIC if "request_id" in METHODS[name].input_type.fields_by_name

@@ -10,7 +10,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import (
     START,
     Running,
     execute,
@@ -20,7 +21,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.refusals import refusal
 
 State = pb.Automation
 

@@ -11,8 +11,10 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.errors import Code
 from shared.json.canonical_json import canonical_bytes
-from tests.support.agents import NoCatalogue
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import NoCatalogue
+from tests.support.system.automation import (
     NEWS,
     START,
     Running,
@@ -23,8 +25,6 @@ from tests.support.automation import (
     running,
     schedule,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 
 def definition_json(found: pb.Automation) -> Any:

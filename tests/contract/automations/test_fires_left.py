@@ -9,7 +9,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from shared.clock import ManualClock
 from shared.errors import Code
 from shared.rpc.messages.struct import to_struct
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import (
     START,
     Running,
     message,
@@ -18,7 +19,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.refusals import refusal
 
 FIRST = START + timedelta(seconds=30)
 CONFIG = "definition.triggers[0].config"

@@ -11,8 +11,10 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from tests.support.agents import NoCatalogue
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import NoCatalogue
+from tests.support.system.automation import (
     START,
     Running,
     execute,
@@ -22,8 +24,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 GONE = "workspaces/w/automations/gone"
 RUN = f"{GONE}/runs/0190a0a0-0000-7000-8000-000000000000"

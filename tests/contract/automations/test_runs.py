@@ -10,8 +10,10 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import (
     START,
     Running,
     execute,
@@ -21,8 +23,6 @@ from tests.support.automation import (
     schedule,
     until,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 FIRST = START + timedelta(seconds=30)
 SAID = news(triggers=[schedule()], execution={"concurrency": "queue"})

@@ -10,7 +10,7 @@ from rota.chat.v1 import chat_pb2 as cp
 from shared.rpc.messages import struct
 from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import ASKED_TWICE, Stage, new_id
-from tests.support.chat import approve, edit, reject
+from tests.support.system.chat import approve, edit, reject
 
 SLOW: Final = "hello <<ttft=50>>"
 C: Final = "ChatService/"

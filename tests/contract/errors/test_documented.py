@@ -8,7 +8,7 @@ from rota.errors.v1 import errors_pb2
 from tests.contract.errors.test_reasons import OUT_OF_REACH, OVER_THE_WIRE, RUNS, TESTS_OF_THEIR_OWN
 from tests.contract.rows import ROOT
 from tests.contract.table import ROWS
-from tests.support.live import METHODS
+from tests.support.system.live import METHODS
 
 # By state that the table has no place for.
 IN_TESTS_OF_THE_SERVICE = {

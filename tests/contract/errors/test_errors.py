@@ -11,8 +11,8 @@ from google.rpc import status_pb2
 from tests.contract.rows import fields_of, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import first_answer
-from tests.support.live import METHODS, Live, Metadata
-from tests.support.tokens import new_key
+from tests.support.credentials.tokens import new_key
+from tests.support.system.live import METHODS, Live, Metadata
 
 # The one call whose request may be empty.
 TAKES_NOTHING = {"AgentService/ListCapabilities"}

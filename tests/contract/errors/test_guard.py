@@ -15,9 +15,9 @@ from tests.contract.errors.test_errors import with_unknown_field
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import READS
-from tests.support import patient
-from tests.support.live import METHODS, PUBLIC, Metadata, Tenant
-from tests.support.wire import web_status
+from tests.support.calls import patient
+from tests.support.calls.wire import web_status
+from tests.support.system.live import METHODS, PUBLIC, Metadata, Tenant
 
 Bytes = Callable[[str, Any], bytes]
 LARGE: Final = (1 << 20) + 1

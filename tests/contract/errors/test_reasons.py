@@ -25,10 +25,10 @@ from tests.automation_service.runs.test_executor import FIRST, plan, ran, step
 from tests.contract.rows import CODE_OF, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import ROWS, first_answer
-from tests.support.agents import FakeAgent, Gate, answer
-from tests.support.automation import Running, execute, until
-from tests.support.postgres import SuiteServer
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.service_parts.agents import FakeAgent, Gate, answer
+from tests.support.system.automation import Running, execute, until
 
 # Why nothing here gives them.
 OUT_OF_REACH: Final = {

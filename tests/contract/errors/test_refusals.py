@@ -20,9 +20,9 @@ from shared.clock import rfc3339
 from tests.automation_service.api.test_refusals import changed, rows, value_of
 from tests.automation_service.webhooks.test_sender import refused_addresses
 from tests.contract.rows import reason_of, violations_of
-from tests.support.automation import START, Running
-from tests.support.live import Live, Tenant
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import START, Running
+from tests.support.system.live import Live, Tenant
 
 Call = dict[str, Any]
 Door = Callable[[httpx2.Client, Tenant, str, Call], status_pb2.Status | None]

@@ -14,8 +14,8 @@ from rota_client import RotaClient, approve, errors
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.streams import frame_kind
-from tests.support.automation import until
-from tests.support.live import Live, Tenant
+from tests.support.system.automation import until
+from tests.support.system.live import Live, Tenant
 
 
 @pytest.fixture

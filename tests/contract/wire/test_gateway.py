@@ -17,8 +17,8 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
 from tests.contract.stage import Stage, new_id
-from tests.support import event_stream
-from tests.support.live import Live, Tenant
+from tests.support.calls import event_stream
+from tests.support.system.live import Live, Tenant
 
 
 @pytest.fixture

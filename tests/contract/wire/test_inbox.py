@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from tests.contract.stage import Stage
-from tests.support.live import Live
+from tests.support.system.live import Live
 
 
 def first_event(stage: Stage, headers: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.stage import Stage
-from tests.support.live import Live
+from tests.support.system.live import Live
 
 # Frames that are read before the caller leaves.
 MOMENTS = (0, 1, 2, 4, 7)

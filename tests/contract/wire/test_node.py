@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.live import Live
+from tests.support.system.live import Live
 from tools import page
 
 HERE = Path(__file__).parent / "node"

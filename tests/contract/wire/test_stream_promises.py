@@ -8,8 +8,8 @@ from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.stage import Stage, new_id
-from tests.support.chat import approve
-from tests.support.live import Live
+from tests.support.system.chat import approve
+from tests.support.system.live import Live
 
 SEED: Final = 20261122
 TERMINAL: Final = {"completed", "suspended", "failed", "cancelled"}

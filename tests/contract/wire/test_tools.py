@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from shared.rpc.server.reflection import VERSIONS
 from tests.contract.stage import Stage
-from tests.support.live import (
+from tests.support.system.live import (
     AGENT,
     AUTOMATION,
     CHAT,

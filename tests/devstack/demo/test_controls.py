@@ -12,7 +12,7 @@ from tests.devstack.demo.calls import (
     pieces,
     user,
 )
-from tests.support import patient
+from tests.support.calls import patient
 
 
 async def test_a_held_reply_waits_where_it_is_told_to(

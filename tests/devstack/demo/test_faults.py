@@ -12,7 +12,7 @@ from tests.devstack.demo.calls import (
     chat_model,
     user,
 )
-from tests.support import patient
+from tests.support.calls import patient
 
 
 async def test_a_limited_model_always_says_429_and_when_to_come_back(

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from devstack.postgres.roles import ServiceDatabases
-from tests.support.postgres import SuiteServer
+from tests.support.database.postgres import SuiteServer
 
 # As a superuser's migrations leave a schema.
 MADE = """

@@ -21,7 +21,7 @@ from devstack.postgres import process
 from devstack.postgres.roles import create_role_and_schema
 from devstack.postgres.server import Server, run_server, start, stop
 from devstack.postgres.state import PostgresError
-from tests.support.postgres import memory_folder
+from tests.support.database.postgres import memory_folder
 
 _ROOT = os.geteuid() == 0
 

@@ -16,8 +16,8 @@ from gateway.envoy_config import DEFAULTS
 from gateway.http import __main__ as program
 from gateway.http import settings
 from tests.gateway.replicas import until
-from tests.support.certificates import Authority
-from tests.support.ports import free_port
+from tests.support.credentials.certificates import Authority
+from tests.support.processes.ports import free_port
 
 
 @pytest.fixture

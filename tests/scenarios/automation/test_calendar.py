@@ -8,8 +8,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.rpc import status
-from tests.support.automation import START, Running, message, news, running, schedule
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import START, Running, message, news, running, schedule
 
 _DAYS: Final = ("0001-01-01", "0001-01-02", "9999-12-30", "9999-12-31")
 _TIMES: Final = ("00:00:00", "12:00:00", "23:59:00", "23:59:59.999999")

@@ -8,8 +8,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.scheduling import dispatcher, due_slots
 from shared.clock import ManualClock
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)

@@ -27,8 +27,8 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 from shared.validation import violations
 from shared.validation.check import check
-from tests.support.automation import NEWS, news
-from tests.support.automation import schedule as trigger_of
+from tests.support.system.automation import NEWS, news
+from tests.support.system.automation import schedule as trigger_of
 
 BOUNDED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True

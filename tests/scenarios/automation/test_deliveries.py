@@ -17,12 +17,12 @@ from rota.automation.v1 import destination_pb2 as destination_pb
 from shared.clock import ManualClock
 from tests.automation_service.runs.steps.test_deliveries import again, tell
 from tests.automation_service.runs.test_executor import FIRST, plan, step
-from tests.support import destinations
-from tests.support.automation import Running, execute, running, schedule, until
-from tests.support.receivers import KINDS, ServiceReceiver, receivers
-from tests.support.smtp_server import Mail, MailServer, smtp_server
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS
+from tests.support.calls import destinations
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receivers import KINDS, ServiceReceiver, receivers
+from tests.support.servers.smtp_server import Mail, MailServer, smtp_server
+from tests.support.system.automation import Running, execute, running, schedule, until
 
 PAGE: Final = "https://rota.example.org"
 MAILBOX: Final = "ada@example.org"

@@ -6,7 +6,7 @@ from typing import Any
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
-from tests.support.automation import Running, news, schedule
+from tests.support.system.automation import Running, news, schedule
 
 PARIS = "Europe/Paris"
 SPRING = datetime(2027, 3, 28, tzinfo=UTC)  # at 1:00 UTC two o'clock becomes three

@@ -5,8 +5,8 @@ from datetime import timedelta
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
-from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, until
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import START, Running, until
 
 
 async def test_a_schedule_fires_at_its_minute_and_its_run_succeeds(

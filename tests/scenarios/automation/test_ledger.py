@@ -21,8 +21,16 @@ from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import triggers as trigger_rows
 from shared.clock import ManualClock
 from shared.definition.states import RunStatus
-from tests.support.automation import START, Running, execute, message, news, running, schedule
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import (
+    START,
+    Running,
+    execute,
+    message,
+    news,
+    running,
+    schedule,
+)
 
 SEEDS: Final = range(6)
 STEPS: Final = 15

@@ -8,8 +8,8 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.automation_service.scheduling.test_scheduler import FIRST, MINUTE, every_minute, outcomes
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import Running, until
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import Running, until
 from tests.support.telescope import Telescope
 
 

@@ -13,9 +13,9 @@ from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc import status
 from tests.contract.rows import reason_of
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)

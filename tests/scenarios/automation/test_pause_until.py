@@ -21,10 +21,10 @@ from tests.scenarios.automation.test_pause import (
     resume,
     startable,
 )
-from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 Run = pb.Run
 Automation = pb.Automation

@@ -18,11 +18,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
-from tests.support import forks
-from tests.support.agent_server import agent_server
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import START, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.processes import forks
+from tests.support.service_parts.agent_server import agent_server
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import START, execute, news, running, schedule, until
 
 FIRST = START + timedelta(seconds=30)
 

@@ -10,8 +10,8 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from tests.support.automation import START, Running, execute, news, schedule
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import START, Running, execute, news, schedule
 
 FIRST = START + timedelta(seconds=30)
 

@@ -11,9 +11,9 @@ from automation_service.persistence.run_checkpoints import Checkpoint, ResultCol
 from automation_service.persistence.run_claims import Claim
 from shared.clock import ManualClock
 from shared.db import database
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import START, Running, execute, news, running, schedule, until
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import START, Running, execute, news, running, schedule, until
 
 FIRST = START + timedelta(seconds=30)
 SAID = news(triggers=[schedule()])

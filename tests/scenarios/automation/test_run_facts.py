@@ -13,8 +13,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from automation_service.persistence import run_endings
 from automation_service.scheduling import start_expiry
 from shared.clock import ManualClock
-from tests.support.agents import FakeAgent, Gate
-from tests.support.automation import (
+from tests.support.service_parts.agents import FakeAgent, Gate
+from tests.support.system.automation import (
     START,
     Running,
     execute,

@@ -10,8 +10,8 @@ from rota.automation.v1 import automation_pb2 as pb
 from shared.clock import ManualClock
 from tests.scenarios.automation.test_pause import FIRST, MINUTE, create_late, every_minute, pause
 from tests.scenarios.automation.test_pause_until import HOUR, ledger, pause_until
-from tests.support.automation import START, Running, execute, message, news, schedule
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.automation import START, Running, execute, message, news, schedule
 
 Automation = pb.Automation
 

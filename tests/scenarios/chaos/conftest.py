@@ -7,8 +7,8 @@ import pytest_asyncio
 
 from devstack.postgres.roles import ServiceDatabases
 from tests.scenarios.chaos.town import Town, a_town
-from tests.support.pair import migrated
-from tests.support.postgres import SuiteServer
+from tests.support.database.postgres import SuiteServer
+from tests.support.system.pair import migrated
 
 
 @pytest.fixture(scope="module")

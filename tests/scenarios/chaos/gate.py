@@ -7,7 +7,7 @@ from itertools import count
 
 import asyncpg
 
-from tests.support.chat import until
+from tests.support.system.chat import until
 
 _numbers = count(7_000)
 

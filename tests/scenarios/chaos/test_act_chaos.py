@@ -16,7 +16,7 @@ from rota.automation.v1 import automation_pb2 as ap
 from tests.scenarios.chaos.gate import gate
 from tests.scenarios.chaos.story import require_alike
 from tests.scenarios.chaos.town import Person, Town, calm, on_the_first, told_alike
-from tests.support.chat import WORKSPACE, kinds, until
+from tests.support.system.chat import WORKSPACE, kinds, until
 
 # Processes start slowly where much else runs.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]

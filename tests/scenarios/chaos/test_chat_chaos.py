@@ -21,7 +21,7 @@ from rota.chat.v1 import chat_pb2_grpc
 from shared.rpc import status
 from tests.scenarios.chaos.story import require_alike
 from tests.scenarios.chaos.town import Person, Town, calm, on_the_first, told_alike
-from tests.support.chat import (
+from tests.support.system.chat import (
     WORKSPACE,
     approval_of,
     approve,

@@ -50,15 +50,16 @@ from shared.resources import THREAD as THREADS
 from shared.rpc.access import Access
 from shared.security.caller import Caller, CallerScope, Membership
 from shared.security.secretbox import SecretBox
-from tests.support import destinations, forks
-from tests.support.agents import FakeAgent
-from tests.support.automation import START, Running, execute, migrated, news, running, until
-from tests.support.chat import migrated as chat_migrated
-from tests.support.postgres import SuiteServer
-from tests.support.receiver import Receiver, receiver
-from tests.support.receivers import SECRET, ServiceReceiver, receivers
-from tests.support.tokens import Keys
-from tests.support.webhooks import SETTINGS
+from tests.support.calls import destinations
+from tests.support.calls.webhooks import SETTINGS
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.processes import forks
+from tests.support.servers.receiver import Receiver, receiver
+from tests.support.servers.receivers import SECRET, ServiceReceiver, receivers
+from tests.support.service_parts.agents import FakeAgent
+from tests.support.system.automation import START, Running, execute, migrated, news, running, until
+from tests.support.system.chat import migrated as chat_migrated
 
 KILLS: Final = int(os.environ.get("ROTA_CHAOS_KILLS", "4"))
 STRIDE: Final = 1 if "ROTA_CHAOS_KILLS" in os.environ else 19

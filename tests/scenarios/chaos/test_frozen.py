@@ -14,12 +14,12 @@ from rota.chat.v1 import chat_pb2_grpc
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import client
-from tests.support.chat import START, asking, kinds, thread_of, told, until
-from tests.support.pair import migrated
-from tests.support.ports import free_port
-from tests.support.postgres import SuiteServer
-from tests.support.processes import FileClock, Process, processes
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.processes.ports import free_port
+from tests.support.processes.service_processes import FileClock, Process, processes
+from tests.support.system.chat import START, asking, kinds, thread_of, told, until
+from tests.support.system.pair import migrated
 
 # Processes start slowly where much else runs.
 pytestmark = pytest.mark.timeout(900)

@@ -18,13 +18,13 @@ import pytest
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from tests.support.agent_server import agent_server
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import START, execute, migrated, news, running, schedule
-from tests.support.ports import free_port
-from tests.support.postgres import SuiteServer
-from tests.support.processes import FileClock, Process
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.processes.ports import free_port
+from tests.support.processes.service_processes import FileClock, Process
+from tests.support.service_parts.agent_server import agent_server
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import START, execute, migrated, news, running, schedule
 
 SLOTS = int(os.environ.get("ROTA_CHAOS_SLOTS", "120"))
 SEED = int(os.environ.get("ROTA_CHAOS_SEED", "7"))

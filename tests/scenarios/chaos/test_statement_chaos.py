@@ -34,10 +34,18 @@ from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.security.caller import Caller, CallerScope
-from tests.support import forks
-from tests.support.automation import START, Running, execute, migrated, news, running, schedule
-from tests.support.postgres import SuiteServer
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.processes import forks
+from tests.support.system.automation import (
+    START,
+    Running,
+    execute,
+    migrated,
+    news,
+    running,
+    schedule,
+)
 
 STRIDE: Final = 1 if os.environ.get("ROTA_CHAOS_EACH") else 5
 MINUTE: Final = timedelta(minutes=1)

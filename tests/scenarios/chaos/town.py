@@ -21,12 +21,12 @@ from rota.chat.v1 import chat_pb2_grpc
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import client
-from tests.support.chat import START, WORKSPACE, approval_of, approve, asking, told, until
-from tests.support.mcp_server import Shelf, mcp_server
-from tests.support.models import model, models_file
-from tests.support.ports import free_port
-from tests.support.processes import FileClock, Process, processes
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model, models_file
+from tests.support.processes.ports import free_port
+from tests.support.processes.service_processes import FileClock, Process, processes
+from tests.support.servers.mcp_server import Shelf, mcp_server
+from tests.support.system.chat import START, WORKSPACE, approval_of, approve, asking, told, until
 
 TERMINAL = ("completed", "suspended", "failed", "cancelled")
 # What a model says costs credit, so that every end of a segment has to settle some.

@@ -19,16 +19,16 @@ from shared.rpc.messages import struct
 from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
 from tests.scenarios.chat.test_provider_habits import draft, kind_of
-from tests.support.chat import Chat, approval_of, approve, edit, reject, said, thread_of
-from tests.support.models import model
-from tests.support.provider_habits import (
+from tests.support.model_providers.models import model
+from tests.support.model_providers.provider_habits import (
     CALLS,
     NO_ANSWERS,
     NO_CALLS,
     TEXT_CALLS,
     Calling,
 )
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.system.chat import Chat, approval_of, approve, edit, reject, said, thread_of
 
 __all__ = ["headers"]
 

@@ -7,8 +7,8 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import START, thread_of, told
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import START, thread_of, told
 
 
 class Slow(MemoryAutomations):

@@ -14,8 +14,8 @@ from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.timeouts import Timeouts
 from shared import resources
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import SCHEDULE, START, Chat, approval_of, approve, until
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import SCHEDULE, START, Chat, approval_of, approve, until
 
 
 class Slow(MemoryAutomations):

@@ -15,8 +15,9 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.clock import SystemClock
 from shared.rpc import client
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import (
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import (
     SCHEDULE,
     WORKSPACE,
     Chat,
@@ -25,7 +26,6 @@ from tests.support.chat import (
     settings,
     thread_of,
 )
-from tests.support.tokens import Keys
 
 BEHIND = timedelta(hours=1)
 

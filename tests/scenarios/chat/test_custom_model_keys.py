@@ -15,9 +15,9 @@ from shared.rpc import status
 from shared.security.secretbox import SecretBox, new_key
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, sealed
-from tests.support.chat import SCHEDULE, SECRET_KEY, approval_of, approve
-from tests.support.logs import configure_logs
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.suite.logs import configure_logs
+from tests.support.system.chat import SCHEDULE, SECRET_KEY, approval_of, approve
 
 
 def rows(url: str) -> str:

@@ -16,11 +16,11 @@ from shared import errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving, no_wait
 from tests.chat_service.own_models import KEY, add, change, pin, pinned, remove
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking
-from tests.support.models import model, models_file
-from tests.support.refusals import refusal
-from tests.support.retries import retries
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model, models_file
+from tests.support.service_parts.retries import retries
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve, asking
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 FREE = model(-1, "demo-file")

@@ -15,9 +15,9 @@ from chat_service.adapters.stores import ApprovalStore, ToolCallStore
 from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, kinds, said, until
-from tests.support.mcp_server import Shelf, mcp_server
+from tests.support.servers.mcp_server import Shelf, mcp_server
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve, kinds, said, until
 
 
 def drop_connections(databases: ServiceDatabases) -> int:

@@ -12,7 +12,8 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import (
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import (
     SCHEDULE,
     WORKSPACE,
     Chat,
@@ -24,7 +25,6 @@ from tests.support.chat import (
     told,
     until,
 )
-from tests.support.tokens import Keys
 
 # Whoever commits a turn that begins or goes on waits for the lock first.
 _HELD: Final = """

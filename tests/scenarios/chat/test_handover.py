@@ -16,8 +16,9 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import status
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import (
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import (
     Chat,
     approval_of,
     approve,
@@ -27,7 +28,6 @@ from tests.support.chat import (
     told,
     until,
 )
-from tests.support.tokens import Keys
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
 

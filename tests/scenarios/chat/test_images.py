@@ -17,10 +17,16 @@ from chat_service.persistence import tables
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, kinds, thread_of
-from tests.support.models import model
-from tests.support.refusals import refusal
-from tests.support.scripted_model import DONE, ScriptedModel, ends, says, scripted_model
+from tests.support.calls.refusals import refusal
+from tests.support.model_providers.models import model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    ScriptedModel,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.system.chat import SCHEDULE, Chat, approval_of, approve, kinds, thread_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 16
 JPEG = b"\xff\xd8\xff\xe0" + b"j" * 16

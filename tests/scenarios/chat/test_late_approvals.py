@@ -11,9 +11,9 @@ from shared import errors
 from shared.errors import Code
 from shared.rpc.messages import struct
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import START, Chat, approval_of, approve, edit, reject
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import START, Chat, approval_of, approve, edit, reject
 
 ONCE = "in two minutes tell me a joke"
 AT = "definition.triggers[0].config.at"

@@ -23,8 +23,13 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.rpc import status
 from shared.rpc.messages import struct
 from tests.chat_service.conftest import no_wait
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.mcp_server import Shelf, mcp_server, served
+from tests.support.servers.odd_mcp import OddMcp, tool
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.service_parts.retries import retries
+from tests.support.system.chat import (
     WORKSPACE,
     Chat,
     approval_of,
@@ -34,11 +39,6 @@ from tests.support.chat import (
     told,
     until,
 )
-from tests.support.mcp_server import Shelf, mcp_server, served
-from tests.support.odd_mcp import OddMcp, tool
-from tests.support.refusals import refusal
-from tests.support.retries import retries
-from tests.support.tokens import Keys
 
 FILE = """
 models: [{{id: -1, display_name: demo, model: demo}}]

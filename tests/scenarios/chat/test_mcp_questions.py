@@ -19,9 +19,11 @@ from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc.messages import struct
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.asking_mcp import SEATS, Desk, asking_server
-from tests.support.chat import (
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.asking_mcp import SEATS, Desk, asking_server
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import (
     START,
     WORKSPACE,
     Chat,
@@ -31,8 +33,6 @@ from tests.support.chat import (
     edit,
     reject,
 )
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
 
 FILE = """
 models: [{{id: -1, display_name: demo, model: demo}}]

@@ -19,10 +19,18 @@ from chat_service.llm.retry import MODEL, RetryPolicies
 from shared.rpc.messages import struct
 from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
-from tests.support.chat import Chat, approval_of, reject, thread_of
-from tests.support.models import model
-from tests.support.provider_habits import BYTES, ENDS, ERRORS, THOUGHTS, Ending
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.models import model
+from tests.support.model_providers.provider_habits import BYTES, ENDS, ERRORS, THOUGHTS, Ending
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.system.chat import Chat, approval_of, reject, thread_of
 
 __all__ = ["headers"]
 

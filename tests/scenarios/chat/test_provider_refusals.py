@@ -28,10 +28,10 @@ from tests.scenarios.chat.test_provider_habits import (
     Talk,
     headers,
 )
-from tests.support.chat import Chat
-from tests.support.models import model
-from tests.support.provider_refusals import REFUSALS, has
-from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.model_providers.models import model
+from tests.support.model_providers.provider_refusals import REFUSALS, has
+from tests.support.model_providers.scripted_model import DONE, Reply, ends, says, scripted_model
+from tests.support.system.chat import Chat
 
 __all__ = ["headers"]
 

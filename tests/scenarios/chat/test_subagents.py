@@ -15,10 +15,10 @@ from rota.chat.v1 import chat_pb2 as pb
 from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared.rpc.messages import struct
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import Chat, approve, chat_service, kinds, reject, said, until
-from tests.support.mcp_server import Shelf, mcp_server
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.mcp_server import Shelf, mcp_server
+from tests.support.service_parts.agent_ports import MemoryAutomations
+from tests.support.system.chat import Chat, approve, chat_service, kinds, reject, said, until
 
 FILE = """
 models: [{{id: -1, display_name: demo, model: demo}}]

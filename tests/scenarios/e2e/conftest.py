@@ -12,10 +12,10 @@ import pytest_asyncio
 from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
-from tests.support.chat import START
-from tests.support.pair import Pair, migrated, pair
-from tests.support.postgres import SuiteServer
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.database.postgres import SuiteServer
+from tests.support.system.chat import START
+from tests.support.system.pair import Pair, migrated, pair
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,11 @@ from shared.rpc import status
 from shared.rpc.messages import struct
 from tests.chat_service.own_models import config
 from tests.scenarios.e2e.test_road import ASKED, SLOT
-from tests.support.automation import NEWS, message
-from tests.support.chat import START, approval_of, approve, asking, edit, until
-from tests.support.pair import Pair, pair
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import NEWS, message
+from tests.support.system.chat import START, approval_of, approve, asking, edit, until
+from tests.support.system.pair import Pair, pair
 
 KEYS = {"ada": "sk-ada-5f0c9a", "bob": "sk-bob-77e1d2"}
 MODEL = "automation.definition.plan[0].config.model"

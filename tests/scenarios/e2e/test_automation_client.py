@@ -14,10 +14,10 @@ from shared import errors
 from shared.registries.catalogue import current_catalogue
 from shared.rpc.client import DelegatedCredentials
 from tests.scenarios.e2e.test_road import approved
-from tests.support.automation import NEWS
-from tests.support.checks import CHECKS
-from tests.support.pair import Pair
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.service_parts.checks import CHECKS
+from tests.support.system.automation import NEWS
+from tests.support.system.pair import Pair
 
 Ada = dict[str, Any]
 

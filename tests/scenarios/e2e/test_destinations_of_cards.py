@@ -16,14 +16,14 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.rpc.messages import struct
 from tests.scenarios.e2e.test_road import ASKED
-from tests.support.automation import NEWS, message
-from tests.support.automation import until as until_found
-from tests.support.chat import WORKSPACE, approval_of, edit
-from tests.support.destinations import ntfy
-from tests.support.pair import Pair, pair
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
-from tests.support.webhooks import KEY
+from tests.support.calls.destinations import ntfy
+from tests.support.calls.refusals import refusal
+from tests.support.calls.webhooks import KEY
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import NEWS, message
+from tests.support.system.automation import until as until_found
+from tests.support.system.chat import WORKSPACE, approval_of, edit
+from tests.support.system.pair import Pair, pair
 
 TO = "definition.plan[1].config.to"
 

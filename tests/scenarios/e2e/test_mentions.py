@@ -7,9 +7,9 @@ from rota.automation.v1 import automation_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
-from tests.support.chat import SCHEDULE, WORKSPACE, approval_of, approve, asking, until
-from tests.support.pair import Pair
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import SCHEDULE, WORKSPACE, approval_of, approve, asking, until
+from tests.support.system.pair import Pair
 
 # Nine o'clock in Paris on the Tuesday after the clock's Monday, which is 09:00 there already.
 SLOT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

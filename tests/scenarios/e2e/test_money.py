@@ -13,11 +13,11 @@ from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from tests.scenarios.e2e.test_authors import create, execute, naming
 from tests.scenarios.e2e.test_road import SLOT
-from tests.support.automation import until
-from tests.support.models import model, models_file
-from tests.support.pair import Pair, pair
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.model_providers.models import model, models_file
+from tests.support.system.automation import until
+from tests.support.system.pair import Pair, pair
 
 PRICED = model(-1, "demo-a", input_price=1_000_000, output_price=1_000_000)
 UNPRICED = model(-2, "demo-b")

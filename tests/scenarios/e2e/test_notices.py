@@ -10,10 +10,10 @@ from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.security.secretbox import new_key
-from tests.support.chat import SCHEDULE, WORKSPACE, approval_of, approve, until
-from tests.support.pair import Pair, pair
-from tests.support.receiver import Receiver, receiver
-from tests.support.tokens import Keys
+from tests.support.credentials.tokens import Keys
+from tests.support.servers.receiver import Receiver, receiver
+from tests.support.system.chat import SCHEDULE, WORKSPACE, approval_of, approve, until
+from tests.support.system.pair import Pair, pair
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from shared.clock import ManualClock
 from shared.rpc import status
 from tests.scenarios.e2e.test_authors import create, naming, run_at_nine
 from tests.scenarios.e2e.test_road import SLOT
-from tests.support.chat import WORKSPACE, asking, until
-from tests.support.pair import Pair, pair
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import WORKSPACE, asking, until
+from tests.support.system.pair import Pair, pair
 
 HEARTBEAT = 0.1
 REVOKED = "update memberships set revoked_time = now() where user_id = 'bob'"

@@ -9,8 +9,8 @@ from rota.chat.v1 import chat_pb2
 from devstack.demo_model import DemoServer
 from shared.json import canonical_json
 from shared.rpc.messages import struct
-from tests.support.chat import approval_of, approve, edit, reject, until
-from tests.support.pair import Pair
+from tests.support.system.chat import approval_of, approve, edit, reject, until
+from tests.support.system.pair import Pair
 
 ASKED = "every weekday at 9 in Paris summarise the news"
 # Nine o'clock in Paris on the Tuesday after the clock's Monday, which is 09:00 there already.

@@ -10,11 +10,11 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from tests.scenarios.e2e.test_road import ASKED, SLOT, approved
-from tests.support.automation import NEWS, message
-from tests.support.chat import approval_of, approve, asking, until
-from tests.support.pair import Pair
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
+from tests.support.system.automation import NEWS, message
+from tests.support.system.chat import approval_of, approve, asking, until
+from tests.support.system.pair import Pair
 
 Metadata = list[tuple[str, str]]
 

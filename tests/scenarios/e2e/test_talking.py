@@ -10,9 +10,9 @@ from rota.chat.v1 import chat_pb2
 from shared import errors
 from shared.rpc.messages import struct
 from tests.scenarios.e2e.test_road import SLOT, approved, slots
-from tests.support.chat import approval_of, approve, edit, kinds, reject, said, until
-from tests.support.pair import Pair
-from tests.support.refusals import refusal
+from tests.support.calls.refusals import refusal
+from tests.support.system.chat import approval_of, approve, edit, kinds, reject, said, until
+from tests.support.system.pair import Pair
 
 HALF_PAST_TEN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

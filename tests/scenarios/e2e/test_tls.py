@@ -11,10 +11,10 @@ from devstack.demo_model import DemoServer
 from devstack.postgres.roles import ServiceDatabases
 from shared.clock import ManualClock
 from tests.scenarios.e2e.test_road import SLOT, approved, ended_runs
-from tests.support.certificates import Authority
-from tests.support.chat import until
-from tests.support.pair import Pair, pair
-from tests.support.tokens import Keys
+from tests.support.credentials.certificates import Authority
+from tests.support.credentials.tokens import Keys
+from tests.support.system.chat import until
+from tests.support.system.pair import Pair, pair
 
 
 @pytest.fixture

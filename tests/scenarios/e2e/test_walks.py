@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from tests.scenarios.e2e.test_road import ASKED, SLOT, approved, ended_runs
-from tests.support import walks
-from tests.support.chat import approval_of, approve, until
-from tests.support.pair import Pair
+from tests.support.oracles import walks
+from tests.support.system.chat import approval_of, approve, until
+from tests.support.system.pair import Pair
 
 
 def missing(walk: str, entered: set[str]) -> list[str]:

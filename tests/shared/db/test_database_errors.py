@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import errors
 from shared.db import database
 from shared.db.statements import Statement
-from tests.support.ports import free_port
+from tests.support.processes.ports import free_port
 
 PID = sa.text("select pg_backend_pid()")
 

@@ -15,8 +15,8 @@ import pytest
 from shared.http.response_protocol import HIGH_WATER, ResponseProtocol
 from shared.http.transport import LIMITS, HttpTransport
 from tests.shared.http.pool import wait_for_ends
-from tests.support.ports import free_port
-from tests.support.raw_server import Act, RawServer, raw_server
+from tests.support.processes.ports import free_port
+from tests.support.servers.raw_server import Act, RawServer, raw_server
 
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 FIVE: Final = OK + b"content-length: 5\r\n\r\nhello"

@@ -11,9 +11,9 @@ import pytest
 
 from shared.http.transport import HttpTransport, load_system_tls
 from tests.shared.http.pool import wait_for_ends
-from tests.support.certificates import Authority
-from tests.support.raw_server import Act, raw_server
-from tests.support.tls import contexts
+from tests.support.credentials.certificates import Authority
+from tests.support.credentials.tls import contexts
+from tests.support.servers.raw_server import Act, raw_server
 
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 FIVE: Final = OK + b"content-length: 5\r\n\r\nhello"

@@ -12,7 +12,7 @@ import uvloop
 
 from shared.http.response_parser import MAX_HEAD_BYTES, MAX_HEADERS
 from shared.http.transport import HttpTransport
-from tests.support.raw_server import Act, Reply, raw_server
+from tests.support.servers.raw_server import Act, Reply, raw_server
 
 T = TypeVar("T")
 TLS: Final = ssl.create_default_context()

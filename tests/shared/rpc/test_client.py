@@ -12,7 +12,7 @@ from shared import errors
 from shared.retry import RetryPolicy, exponential
 from shared.rpc import client, status
 from tests.gateway.replicas import Relay
-from tests.support.chat import until
+from tests.support.system.chat import until
 
 NOTHING = "127.0.0.1:1"
 RETRY = RetryPolicy(interval=exponential(0.05, 1.0), maximum_total_wait=2.0)

@@ -16,9 +16,9 @@ from shared.rpc import client, health, tls
 from shared.rpc.server.interceptor import ServerInterceptor
 from shared.rpc.server.rpc_server import RpcServer
 from shared.security import caller
-from tests.support import forks
-from tests.support.certificates import Authority
-from tests.support.tokens import Keys
+from tests.support.credentials.certificates import Authority
+from tests.support.credentials.tokens import Keys
+from tests.support.processes import forks
 
 
 @pytest.fixture

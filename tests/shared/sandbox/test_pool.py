@@ -17,7 +17,7 @@ from shared import errors
 from shared.sandbox.failure import JobFailed
 from shared.sandbox.pool import Sandbox
 
-MODULE = "tests.support.sandbox_jobs"
+MODULE = "tests.support.sandbox.sandbox_jobs"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 import pytest
 
 from shared.schedule import cron
-from tests.support.cron_oracles import FIRST, LAST, draw_many, find_difference
+from tests.support.oracles.cron_oracles import FIRST, LAST, draw_many, find_difference
 
 YEAR = timedelta(days=366)
 

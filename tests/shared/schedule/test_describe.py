@@ -12,8 +12,8 @@ import pytest
 from shared.schedule import cron
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.description import describe, describe_cron, describe_moment
-from tests.support.cron_oracles import draw_many
-from tests.support.schedule_words import Times, read_times, read_words, split_exceptions
+from tests.support.oracles.cron_oracles import draw_many
+from tests.support.oracles.schedule_words import Times, read_times, read_words, split_exceptions
 
 # Expressions of public crontabs, manifests and workflow files, each with its words.
 EXPRESSIONS = [

@@ -12,7 +12,7 @@ import pytest
 from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot, fires_after, slots_after
-from tests.support.slot_oracle import ZONES, draw
+from tests.support.oracles.slot_oracle import ZONES, draw
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 PARIS, NEW_YORK = "Europe/Paris", "America/New_York"

@@ -8,7 +8,7 @@ import pytest
 
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import find_last_slot, find_slots_at, next_slots
-from tests.support.growth import ratio
+from tests.support.oracles.growth import ratio
 
 PARIS = "Europe/Paris"
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.schedule import zones
-from tests.support.slot_oracle import (
+from tests.support.oracles.slot_oracle import (
     DAY,
     MINUTE,
     Case,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from shared.schedule import zones
 from shared.schedule.slots import slots_after
-from tests.support.slot_oracle import Case, Oracle
+from tests.support.oracles.slot_oracle import Case, Oracle
 
 HOUR = timedelta(hours=1)
 YEARS = range(2020, 2041)

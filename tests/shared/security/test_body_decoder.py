@@ -16,7 +16,7 @@ from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.runtime.models_file import FALLBACK, McpServer, find_default_model
 from chat_service.tools.mcp.client import McpClient, root_cause
 from shared.security.body_decoder import BodyTooLarge, BodyUnreadable, decode_body
-from tests.support.coded_server import coded_server, deflate, gzip
+from tests.support.servers.coded_server import coded_server, deflate, gzip
 
 TEXT = b"data: {}\n\n" * 20_000
 LIMIT = 1 << 20

@@ -9,7 +9,7 @@ import pytest
 
 from shared import errors
 from shared.security import caller
-from tests.support.tokens import Keys, new_key, pem
+from tests.support.credentials.tokens import Keys, new_key, pem
 
 
 @pytest.fixture

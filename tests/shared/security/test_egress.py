@@ -33,8 +33,8 @@ from shared.security.egress import (
     Resolve,
     ResponseTooLarge,
 )
-from tests.support.raw_server import Act, raw_server
-from tests.support.tls import contexts
+from tests.support.credentials.tls import contexts
+from tests.support.servers.raw_server import Act, raw_server
 
 PUBLIC = "93.184.215.14"
 # kind → an address of it, which no user may reach

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from shared.telemetry import export
-from tests.support.ports import free_port
+from tests.support.processes.ports import free_port
 
 # providers are set once in a process, so each case has its own
 SCRIPT = textwrap.dedent(

@@ -21,7 +21,7 @@ from shared.registries.triggers.store import all_triggers
 from shared.rpc.messages.request_check import check_request
 from shared.text.rule_words import pattern_words
 from shared.validation.check import check
-from tests.support.automation import NEWS
+from tests.support.system.automation import NEWS
 
 PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 # What a library says, and what only a program reads.

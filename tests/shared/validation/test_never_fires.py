@@ -8,7 +8,7 @@ import pytest
 from shared import errors
 from shared.definition.envelope import AutomationCreate, AutomationDefinition
 from shared.validation import never_fires
-from tests.support.automation import news, schedule
+from tests.support.system.automation import news, schedule
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 ONCE: dict[str, Any] = {"start_time": "2026-11-23T07:50:00Z", "max_fires": 1}

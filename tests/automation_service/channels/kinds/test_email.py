@@ -15,8 +15,8 @@ from automation_service.channels.answer import ChannelAnswer
 from automation_service.channels.registry import CHANNELS
 from automation_service.channels.settings import SmtpServer, read_settings
 from tests.automation_service.channels.messages import ID, LINK, MESSAGE, PORTS, message, settings
-from tests.support.receivers import receivers
-from tests.support.smtp_server import PASSWORD, MailServer, smtp_server
+from tests.support.servers.receivers import receivers
+from tests.support.servers.smtp_server import PASSWORD, MailServer, smtp_server
 
 
 async def send(mail: MailServer, *, password: str = "", **changed: Any) -> ChannelAnswer:

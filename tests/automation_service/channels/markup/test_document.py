@@ -17,7 +17,7 @@ from automation_service.channels.markup.document import (
     write_blocks,
 )
 from automation_service.channels.markup.hypertext import HYPERTEXT
-from tests.support.growth import LINEAR, growth
+from tests.support.oracles.growth import LINEAR, growth
 
 SOURCE: Final = """\
 ## Head *line*

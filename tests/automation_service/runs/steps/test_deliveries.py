@@ -22,11 +22,11 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask, DeliveryRequest
 from tests.automation_service.runs.test_executor import FIRST, plan, ran, statuses, step
-from tests.support.agents import FakeAgent, answer
-from tests.support.automation import Running, execute, running, until
-from tests.support.destinations import AnyDestination
-from tests.support.statements import see_statements
-from tests.support.tokens import Keys
+from tests.support.calls.destinations import AnyDestination
+from tests.support.credentials.tokens import Keys
+from tests.support.database.statements import see_statements
+from tests.support.service_parts.agents import FakeAgent, answer
+from tests.support.system.automation import Running, execute, running, until
 
 SLACK = "workspaces/w/destinations/slack"
 THREAD = "workspaces/w/threads/t"

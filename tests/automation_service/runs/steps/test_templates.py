@@ -130,7 +130,7 @@ async def test_what_was_stored_before_operations_were_counted_leaves_the_loop(
 
 
 async def test_templates_that_take_too_long_to_read_say_so() -> None:
-    sandbox = Sandbox(module="tests.support.sandbox_failures.spin")
+    sandbox = Sandbox(module="tests.support.sandbox.spin")
     job = build_job("{{ inputs.n }}" * 500, NAMES)
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -152,10 +152,10 @@ async def test_a_quick_step_and_one_without_templates_start_no_process() -> None
     ("module", "error", "words"),
     [
         ("no.such.module", errors.ServiceUnavailable, "try again"),
-        ("tests.support.sandbox_failures.spin", errors.TemplateFailed, "ran for too long"),
-        ("tests.support.sandbox_failures.memory", errors.TemplateFailed, "too much memory"),
-        ("tests.support.sandbox_failures.size", errors.OutputTooLarge, "too large"),
-        ("tests.support.sandbox_failures.crash", errors.TemplateFailed, "could not be rendered"),
+        ("tests.support.sandbox.spin", errors.TemplateFailed, "ran for too long"),
+        ("tests.support.sandbox.memory", errors.TemplateFailed, "too much memory"),
+        ("tests.support.sandbox.size", errors.OutputTooLarge, "too large"),
+        ("tests.support.sandbox.crash", errors.TemplateFailed, "could not be rendered"),
     ],
 )
 async def test_what_the_sandbox_gives_up_is_told_in_words(

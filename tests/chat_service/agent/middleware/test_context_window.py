@@ -22,7 +22,7 @@ from chat_service.tools.capability_tool import offer_tool
 from shared import errors
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import (
+from tests.support.model_providers.scripted_model import (
     DONE,
     Refused,
     Reply,

@@ -10,7 +10,15 @@ from chat_service.runtime.ports import TaskLimits
 from chat_service.runtime.subagent import researcher
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import DONE, Refused, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Refused,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 HALF = [says("Half a sent"), ends("length"), DONE]
 REST = [says("ence, and its end."), ends(), DONE]

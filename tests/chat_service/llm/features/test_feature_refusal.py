@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.llm.features.feature_refusal import find_refused
-from tests.support.provider_refusals import OTHER_ERRORS, OTHERS, REFUSALS, Refusal
-from tests.support.scripted_model import Refused
+from tests.support.model_providers.provider_refusals import OTHER_ERRORS, OTHERS, REFUSALS, Refusal
+from tests.support.model_providers.scripted_model import Refused
 
 TOOL = {
     "name": "look",

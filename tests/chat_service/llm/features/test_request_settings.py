@@ -8,7 +8,14 @@ from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.runtime.ports import TaskLimits
 from shared import errors
 from tests.chat_service.agent_bench import Bench, text_of
-from tests.support.scripted_model import DONE, Refused, Reply, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Refused,
+    Reply,
+    ends,
+    says,
+    scripted_model,
+)
 
 HELLO: Reply = [says("Hello."), ends(), DONE]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}

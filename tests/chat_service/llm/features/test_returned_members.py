@@ -17,8 +17,16 @@ from chat_service.llm.features.returned_members import (
 )
 from chat_service.runtime.events import ReasoningDelta
 from tests.chat_service.agent_bench import KEPT, Bench, finished, text_of
-from tests.support.provider_refusals import REFUSALS, has
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.provider_refusals import REFUSALS, has
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 SIGNED = {"google": {"thought_signature": "c2lnbmVk"}}
 DETAILS: list[dict[str, Any]] = [

@@ -21,10 +21,10 @@ from chat_service.llm.probe.model_probe import (
     ProbeReport,
 )
 from shared.security.egress import Address
-from tests.support.habit_server import NAMES
-from tests.support.habit_server import answer as answer_of_habit
-from tests.support.provider_refusals import REFUSALS, has
-from tests.support.scripted_model import (
+from tests.support.model_providers.habit_server import NAMES
+from tests.support.model_providers.habit_server import answer as answer_of_habit
+from tests.support.model_providers.provider_refusals import REFUSALS, has
+from tests.support.model_providers.scripted_model import (
     DONE,
     End,
     Refused,

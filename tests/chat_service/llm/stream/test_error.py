@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat_service.llm.stream.error import find_error
-from tests.support.scripted_model import ends, says
+from tests.support.model_providers.scripted_model import ends, says
 
 
 @pytest.mark.parametrize(

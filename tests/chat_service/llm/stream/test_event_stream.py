@@ -15,7 +15,7 @@ from chat_service.llm.errors import classify_error
 from chat_service.llm.stream.chunks import Chunk
 from chat_service.llm.stream.event_stream import MAX_LINES, BrokenStream, LineSplitter, read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
-from tests.support.scripted_model import DONE, End, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import DONE, End, ends, says, scripted_model
 
 
 async def read(*pieces: bytes) -> list[Chunk]:

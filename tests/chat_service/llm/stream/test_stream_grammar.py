@@ -22,7 +22,7 @@ from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.stream.thought_tags import Thought
 from tests.chat_service.llm.features.test_feature_refusal import REQUEST, error
-from tests.support.scripted_model import Refused
+from tests.support.model_providers.scripted_model import Refused
 
 WORDS = st.text("abcü 😀\n{}[],:\"'", min_size=1, max_size=12).map(lambda text: f"w{text}")
 

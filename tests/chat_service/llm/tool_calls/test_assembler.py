@@ -11,7 +11,15 @@ from chat_service.tools.capability_tool import approval_tool
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    Reply,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
 
 NO_INTENT = call("create_automation", "{}", index=0, id="call_1")
 SORRY: Reply = [says("Sorry."), ends(), DONE]

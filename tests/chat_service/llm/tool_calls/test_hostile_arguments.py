@@ -8,7 +8,7 @@ import pytest
 from chat_service.llm.chat_model import CallProgress, ResponseChunk
 from chat_service.llm.tool_calls.assembler import MAX_NAME, ToolCallAssembler, ToolCallChunk
 from tests.chat_service.agent_bench import Bench
-from tests.support.scripted_model import DONE, call, calls, ends, scripted_model
+from tests.support.model_providers.scripted_model import DONE, call, calls, ends, scripted_model
 
 SIZE = 300_000
 ARGUMENTS = {

@@ -3,7 +3,7 @@
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.hands import one_call
 from tests.chat_service.tools.automations.changes.test_update import WEEKDAYS, held, there
-from tests.support.scripted_model import ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ends, says, scripted_model
 
 
 async def test_each_is_told_with_its_schedule_in_words_and_its_last_run(bench: Bench) -> None:

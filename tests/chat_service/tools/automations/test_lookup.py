@@ -14,9 +14,9 @@ from chat_service.tools.results import ToolStopped
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.chat_service.agent_bench import NOW
-from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
-from tests.support.automation import news
-from tests.support.checks import CHECKS
+from tests.support.service_parts.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.service_parts.checks import CHECKS
+from tests.support.system.automation import news
 
 STEP = {"step_id": "a", "action": "agent_task", "config": {"prompt": "Go."}}
 

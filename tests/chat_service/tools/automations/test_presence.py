@@ -14,8 +14,8 @@ from chat_service.tools.automations.presence import AutomationPresence
 from shared import errors
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.chat_service.hands import one_call
-from tests.support.agent_ports import MemoryAutomations
-from tests.support.scripted_model import ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ends, says, scripted_model
+from tests.support.service_parts.agent_ports import MemoryAutomations
 
 ALL = [tool.name for tool in MAIN_AGENT]
 NEEDING = {

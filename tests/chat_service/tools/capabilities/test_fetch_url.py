@@ -19,8 +19,8 @@ from shared import errors
 from shared.sandbox.pool import Sandbox
 from shared.security import egress
 from shared.security.egress import Address, is_public
-from tests.support.checks import CHECKS
-from tests.support.tls import contexts
+from tests.support.credentials.tls import contexts
+from tests.support.service_parts.checks import CHECKS
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 PUBLIC = ipaddress.ip_address("93.184.215.14")

@@ -14,9 +14,9 @@ from chat_service.tools.mcp.access_token import TokenNotGiven, TokenSource
 from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, read
-from tests.support.chat import PATIENT
-from tests.support.mcp_server import Shelf, served, server
-from tests.support.oauth_server import SECRET, OAuthServer
+from tests.support.servers.mcp_server import Shelf, served, server
+from tests.support.servers.oauth_server import SECRET, OAuthServer
+from tests.support.system.chat import PATIENT
 
 ENVIRON = {"WIKI_SECRET": SECRET}
 

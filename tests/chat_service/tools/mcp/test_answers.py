@@ -14,10 +14,17 @@ from chat_service.runtime.models_file import McpServer
 from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
-from tests.support.chat import PATIENT
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp, refused, text, tool
-from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import (
+    DONE,
+    call,
+    calls,
+    ends,
+    says,
+    scripted_model,
+)
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp, refused, text, tool
+from tests.support.system.chat import PATIENT
 
 LARGEST = 2**63 - 1
 
@@ -101,7 +108,7 @@ async def test_a_server_that_dies_holds_nobody_up(
 
 
 async def test_a_process_that_dies_in_a_call_may_have_carried_it_out(bench: Bench) -> None:
-    command = [sys.executable, "-m", "tests.support.mcp_server", "falls"]
+    command = [sys.executable, "-m", "tests.support.servers.mcp_server", "falls"]
     tools = await looked(McpServer(id="local", command=command, approval="never"))
 
     asked = calling("local_write", title="a", text="b")

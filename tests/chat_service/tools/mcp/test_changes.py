@@ -16,9 +16,9 @@ from chat_service.tools.mcp import stdio
 from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
-from tests.support.chat import PATIENT, until
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp, refused, tool
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp, refused, tool
+from tests.support.system.chat import PATIENT, until
 
 CHANGED = "notifications/tools/list_changed"
 
@@ -87,7 +87,7 @@ async def test_what_changed_while_a_server_was_away_is_offered_when_it_is_back()
 async def test_a_process_that_changes_its_tools_in_a_call_is_read_again(
     bench: Bench, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "tests.support.mcp_server", str(tmp_path / "lessons")]
+    command = [sys.executable, "-m", "tests.support.servers.mcp_server", str(tmp_path / "lessons")]
     server = McpServer(id="local", command=command, approval="never")
 
     async with followed(server, gap=0.01) as tools:

@@ -15,10 +15,10 @@ from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.hands import one_call
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
-from tests.support.chat import PATIENT
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp
-from tests.support.scripted_model import ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ends, says, scripted_model
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp
+from tests.support.system.chat import PATIENT
 
 NEVER_REACHED = {
     "status": "error",

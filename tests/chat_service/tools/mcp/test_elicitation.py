@@ -8,8 +8,8 @@ from chat_service.runtime.models_file import McpServer
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.hands import crashed, one_call
 from tests.chat_service.tools.mcp.test_tools import agent_with, looked
-from tests.support.asking_mcp import Desk, asking_server
-from tests.support.scripted_model import Reply, ends, says, scripted_model
+from tests.support.model_providers.scripted_model import Reply, ends, says, scripted_model
+from tests.support.servers.asking_mcp import Desk, asking_server
 
 END: Reply = [says("There it is."), ends()]
 

@@ -16,7 +16,7 @@ from chat_service.tools.mcp.progress import ToolProgress
 from tests.chat_service.agent_bench import Bench
 from tests.chat_service.hands import delegating, using
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
-from tests.support.mcp_server import Shelf, mcp_server
+from tests.support.servers.mcp_server import Shelf, mcp_server
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from chat_service.runtime.run_context import MAX_TOOL_IMAGE_BYTES, RunState
 from chat_service.tools.mcp.result import MAX_IMAGE_BYTES, MAX_IMAGES, read_images
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, looked
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp
-from tests.support.scripted_model import (
+from tests.support.model_providers.scripted_model import (
     Refused,
     Reply,
     ScriptedModel,
@@ -25,6 +23,8 @@ from tests.support.scripted_model import (
     says,
     scripted_model,
 )
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
 URL = f"data:image/png;base64,{PNG}"

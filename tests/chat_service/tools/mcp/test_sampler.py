@@ -11,8 +11,7 @@ from chat_service.runtime.ports import TaskLimits
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.hands import one_call
 from tests.chat_service.tools.mcp.test_tools import agent_with, looked
-from tests.support.mcp_server import Shelf, mcp_server
-from tests.support.scripted_model import (
+from tests.support.model_providers.scripted_model import (
     Refused,
     Reply,
     ScriptedModel,
@@ -20,6 +19,7 @@ from tests.support.scripted_model import (
     says,
     scripted_model,
 )
+from tests.support.servers.mcp_server import Shelf, mcp_server
 
 VERSE: Reply = [says("A verse.###And more."), ends()]
 END: Reply = [says("There it is."), ends()]

@@ -15,8 +15,8 @@ from shared.json import canonical_json
 from shared.registries.catalogue import Catalogue
 from shared.rpc.messages import struct
 from tests.chat_service.tools.mcp.test_tools import looked
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp, tool
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp, tool
 
 LARGEST = 2**63 - 1
 NULL: Mapping[str, Any] = {"type": "object"}

@@ -22,11 +22,11 @@ from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.store import all_triggers
 from shared.retry import Sleep
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
-from tests.support.chat import PATIENT
-from tests.support.checks import CHECKS
-from tests.support.mcp_server import Shelf, mcp_server
-from tests.support.retries import retries
-from tests.support.scripted_model import ends, says, scripted_model
+from tests.support.model_providers.scripted_model import ends, says, scripted_model
+from tests.support.servers.mcp_server import Shelf, mcp_server
+from tests.support.service_parts.checks import CHECKS
+from tests.support.service_parts.retries import retries
+from tests.support.system.chat import PATIENT
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ async def test_a_server_that_goes_away_keeps_its_tools_and_fails_in_words(
 
 
 async def test_a_command_is_started_and_spoken_to_on_stdio(bench: Bench) -> None:
-    command = [sys.executable, "-m", "tests.support.mcp_server"]
+    command = [sys.executable, "-m", "tests.support.servers.mcp_server"]
     tools = await looked(McpServer(id="local", command=command, approval="never"))
 
     events = await bench.all(calling("local_search", words="x"), agent=agent_with(bench, tools))

@@ -13,8 +13,8 @@ from chat_service.tools.mcp import value_limit
 from chat_service.tools.mcp.value_limit import ValueCount, exceeds_values
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
-from tests.support.mcp_server import served
-from tests.support.odd_mcp import OddMcp, text, tool
+from tests.support.servers.mcp_server import served
+from tests.support.servers.odd_mcp import OddMcp, text, tool
 
 MOST = 300
 SAID = f"the answer has more than {MOST} values and is left out; it may have done it or not"

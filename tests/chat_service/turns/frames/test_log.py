@@ -22,7 +22,7 @@ from chat_service.turns.frames.log import (
 )
 from chat_service.turns.frames.watch import TurnWatcher
 from shared.clock import ManualClock
-from tests.support.chat import START
+from tests.support.system.chat import START
 
 
 class Written(FrameLog):

@@ -19,8 +19,8 @@ from shared.rpc.server.interceptor import ServerInterceptor
 from shared.rpc.server.rpc_server import RpcServer
 from shared.rpc.server.stream_limits import RETRY_AFTER, StreamLimits
 from shared.security import caller
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys, new_key
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys, new_key
 
 METHOD = "/rota.automation.v1.AutomationService/"
 SERVICE = "rota.automation.v1.AutomationService"

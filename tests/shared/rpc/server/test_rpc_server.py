@@ -15,8 +15,8 @@ from shared.rpc import client
 from shared.rpc.server.interceptor import RETRY_AFTER, ServerInterceptor
 from shared.rpc.server.rpc_server import RpcServer
 from shared.security import caller
-from tests.support.refusals import refusal
-from tests.support.tokens import Keys
+from tests.support.calls.refusals import refusal
+from tests.support.credentials.tokens import Keys
 
 SERVICE = "rota.automation.v1.AutomationService"
 AUTOMATION = "workspaces/w/automations/a"

@@ -13,7 +13,7 @@ from chat_service.runtime.ports import ApprovalDraft, SavedAutomation, StoredApp
 from chat_service.runtime.run_context import RunContext
 from shared import errors
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
-from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
+from tests.support.service_parts.agent_ports import MemoryApprovals, MemoryAutomations
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 # Its name is cut before what is added.

@@ -12,7 +12,7 @@ from chat_service.runtime.ports import ApprovalDraft, StoredApproval
 from shared import errors
 from shared.json import canonical_json
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.agent_ports import Held, MemoryApprovals
+from tests.support.service_parts.agent_ports import Held, MemoryApprovals
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 CRON = "definition.triggers[0].config.cron"

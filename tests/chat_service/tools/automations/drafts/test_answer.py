@@ -14,7 +14,7 @@ from chat_service.tools.automations.drafts.answer import (
 from shared.json import json_schema
 from shared.sandbox.pool import Sandbox
 from shared.validation.check_runner import CheckRunner
-from tests.support.checks import CHECKS
+from tests.support.service_parts.checks import CHECKS
 
 DRAFT: Final[dict[str, Any]] = {
     "display_name": "News // of /* Paris */",
@@ -99,6 +99,6 @@ async def test_a_short_answer_needs_no_sandbox() -> None:
 
 
 async def test_an_answer_that_the_sandbox_gives_up_has_no_draft() -> None:
-    sandbox = Sandbox(module="tests.support.sandbox_failures.memory")
+    sandbox = Sandbox(module="tests.support.sandbox.memory")
     assert await find_drafts(CheckRunner(sandbox=sandbox), LONG, workspace="w") == []
     await sandbox.close()

@@ -11,7 +11,7 @@ from chat_service.llm.usage import estimate_text_tokens
 from chat_service.runtime.events import AgentEvent, RunPaused
 from shared.json import json_schema
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.support.scripted_model import (
+from tests.support.model_providers.scripted_model import (
     DONE,
     Reply,
     ScriptedModel,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
-from tests.support.growth import LINEAR, growth
+from tests.support.oracles.growth import LINEAR, growth
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 PARIS = "Europe/Paris"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
-from tests.support.growth import LINEAR, growth
+from tests.support.oracles.growth import LINEAR, growth
 
 
 def step(prompt: str, *tools: str, id: str = "s") -> dict[str, Any]:

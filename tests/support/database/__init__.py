@@ -1,0 +1,1 @@
+"""The suite's PostgreSQL, and the statements that reach it."""

@@ -1,0 +1,1 @@
+"""Programs as processes of their own, and the ports that they take."""

@@ -1,0 +1,1 @@
+"""Modules of jobs that sandboxes are tested with."""

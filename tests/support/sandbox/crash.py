@@ -1,0 +1,5 @@
+"""Rendering ends its process."""
+
+from tests.support.sandbox.sandbox_jobs import end
+
+JOBS = {"render_step": end}

@@ -1,5 +1,0 @@
-"""Rendering ends its process."""
-
-from tests.support.sandbox_jobs import end
-
-JOBS = {"render_step": end}

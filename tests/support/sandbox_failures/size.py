@@ -1,5 +1,0 @@
-"""Rendering makes a larger answer than is taken."""
-
-from tests.support.sandbox_jobs import grow
-
-JOBS = {"render_step": grow}

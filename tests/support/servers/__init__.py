@@ -1,0 +1,1 @@
+"""Servers of others on loopback: MCP, OAuth, mail, receivers of messages, and odd ones."""

@@ -1,0 +1,1 @@
+"""Parts of the services, for tests that start no service."""

@@ -1,0 +1,1 @@
+"""The running system: a service, both services, or all of it."""
