@@ -19,7 +19,7 @@ from tests.support.system.automation import schedule
 from tests.web.script import calls
 from tests.web.stub import URL, Answers, stubbed
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 CHOSEN: Final = {
     "display_name": "Report",
     "definition": {

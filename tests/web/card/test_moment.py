@@ -9,8 +9,8 @@ from playwright.async_api import Browser, expect
 from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
 
+from tests.web.card.test_form import GIVEN, answers, approval
 from tests.web.stub import URL, stubbed
-from tests.web.test_form import GIVEN, answers, approval
 
 NOW: Final = datetime(2027, 3, 2, 9, 0, tzinfo=UTC)
 PAST: Final = "This moment has passed: choose a later one."

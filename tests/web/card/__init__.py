@@ -1,0 +1,1 @@
+"""Cards of approvals and of questions on the page."""

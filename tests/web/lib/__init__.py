@@ -1,0 +1,1 @@
+"""What all screens of the page have in common: focus, lists and Markdown."""
