@@ -159,7 +159,9 @@ class AutomationSettings(ServiceSettings):
             SmtpServer.model_validate(self._smtp_values())
         except ValidationError as exc:
             field = str(exc.errors(include_url=False)[0]["loc"][0]).upper()
-            raise _fault(f"ROTA_SMTP_{field} has not the form of one") from None
+            missing = not getattr(self, f"smtp_{field.lower()}")
+            said = "is missing beside ROTA_SMTP_HOST" if missing else "is not valid"
+            raise _fault(f"ROTA_SMTP_{field} {said}") from None
         return self
 
     @field_validator("roles", mode="before")

@@ -17,6 +17,14 @@ from devstack.programs import Run, run_module
 from devstack.settings import SettingsError
 from devstack.stack import WORKSPACE, Stack, StackError, StartInterrupted
 
+# What a person can mend, said without a traceback.
+_REFUSALS: Final = (
+    SettingsError,
+    StackError,
+    PostgresError,
+    state.AlreadyRunning,
+    state.FolderError,
+)
 _ARTICLES: Final = {"viewer": "a viewer", "editor": "an editor"}
 
 
@@ -32,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return print_environment(os.environ)
             case _:
                 return run(settings.read(os.environ))
-    except (SettingsError, StackError, PostgresError, state.AlreadyRunning) as exc:
+    except _REFUSALS as exc:
         print(f"rota: {exc}", file=sys.stderr)
         return 1
 

@@ -25,6 +25,7 @@ class Process:
     grace: float = 10
     process: subprocess.Popen[bytes] | None = None
     started: float = 0
+    _log_start: int = field(default=0, init=False)
 
     @property
     def pid(self) -> int:
@@ -41,6 +42,7 @@ class Process:
     def start(self) -> None:
         rotate_log(self.log)
         with open(self.log, "ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 wrap_command(self.command),
                 env=dict(self.environment),
@@ -71,7 +73,12 @@ class Process:
             self.process.wait()
 
     def last_lines(self, count: int = 15) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        """Returns the last lines that it wrote since its last start."""
+        if not self.log.exists():
+            return ""
+        with open(self.log, "rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-count:])
 
 

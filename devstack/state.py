@@ -16,15 +16,26 @@ CHILDREN = "devstack.json"
 READY = "ready.json"
 
 
+class FolderError(RuntimeError):
+    """The folder can't be made or written; the message says why."""
+
+
 class AlreadyRunning(RuntimeError):
     """Another stack uses this folder; the message names its process."""
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Locks the folder for one stack; the kernel unlocks it however that stack ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "a+") as handle:
+    """Locks the folder for one stack; the kernel unlocks it however that stack ends.
+
+    Raises FolderError or AlreadyRunning.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / LOCK, "a+")  # noqa: SIM115 - closed below
+    except OSError as exc:
+        raise FolderError(f"ROTA_STATE_DIR {folder} can't be used: {exc.strerror}") from exc
+    with lock as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

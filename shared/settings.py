@@ -160,9 +160,8 @@ def explain(settings: type[BaseSettings], error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(fault["loc"][0]) if fault["loc"] else ""
         variable = variable_of(settings, name) if name in settings.model_fields else name
-        lines.append(
-            f"  {variable}: {'is not set' if fault['type'] == 'missing' else fault['msg']}"
-        )
+        said = "is not set" if fault["type"] == "missing" else fault["msg"]
+        lines.append(f"  {variable}: {said}" if variable else f"  {said}")
     return "\n".join(lines)
 
 

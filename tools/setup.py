@@ -144,4 +144,7 @@ class Checkout:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make setup: interrupted; the next one goes on")

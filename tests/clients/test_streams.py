@@ -56,6 +56,9 @@ async def test_a_cut_stream_loses_no_frame_and_repeats_none(
     events = await read(rota.send_message("hello"))
     assert [e.sequence for e in events] == [1, 2, 3, 4, 5, 6, 7]
     assert "".join(e.text_delta.text for e in events if e.text_delta) == "".join(WORDS)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0, "a later Ctrl-C is told from what was lost"
 
 
 async def test_a_stream_cut_at_every_frame_still_comes_whole(rota: RotaClient, peer: Peer) -> None:

@@ -47,6 +47,20 @@ def test_a_token_that_demotes_oneself_is_made_with_a_warning(
     assert "also with older tokens" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("place", ["/proc/rota", "file", "file/below"])
+def test_a_state_folder_that_cannot_be_is_said_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ROTA_STATE_DIR", str(tmp_path / place))
+    assert main([]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"rota: ROTA_STATE_DIR {tmp_path / place} can't be used: ")
+
+
 @pytest.mark.parametrize("zone", ["Mars/X", "Europe", "../etc/passwd"])
 def test_a_token_with_a_zone_that_is_none_is_not_made(
     folder: Path, capsys: pytest.CaptureFixture[str], zone: str

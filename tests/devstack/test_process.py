@@ -44,6 +44,15 @@ def test_it_ends_when_told(tmp_path: Path) -> None:
     assert made.exit_code == -signal.SIGTERM
 
 
+def test_its_last_lines_are_those_since_its_start(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("of an earlier one\n")
+    made = started(tmp_path, "print('one'); print('two'); print('three')")
+    assert made.process is not None
+    made.process.wait()
+    assert made.last_lines() == "one\ntwo\nthree"
+    assert made.last_lines(2) == "two\nthree"
+
+
 def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     made = started(tmp_path, STUBBORN, grace=0.2)
     until_it_says(made.log, "up")

@@ -1,6 +1,6 @@
 """Middleware around each tool call: errors become results, and how many calls an answer may have.
 
-What a capability's result may hold is in `tools/capability_result.py`.
+What a capability's result may hold is in `chat_service/tools/capability_result.py`.
 """
 
 import json

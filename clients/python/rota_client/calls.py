@@ -110,6 +110,21 @@ def open_channel(endpoint: Endpoint) -> Channel:
 @contextmanager
 def translate_errors(address: str) -> Iterator[None]:
     """Turns the errors of a call into RotaError; a lost or refused connection is Unavailable."""
+    task = asyncio.current_task()
+    asked = task.cancelling() if task is not None else 0
+    try:
+        with _translate(address):
+            yield
+    except errors.RotaError:
+        # grpclib cancels the task that waits for a lost connection, and does not take it back:
+        # a later Ctrl-C would not be told from it.
+        while task is not None and task.cancelling() > asked:
+            task.uncancel()
+        raise
+
+
+@contextmanager
+def _translate(address: str) -> Iterator[None]:
     try:
         yield
     except GRPCError as exc:
