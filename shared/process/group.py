@@ -16,8 +16,27 @@ SERVES: Final = b"1"  # what a process writes when it serves
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 30.0
 STEADY: Final = 30.0  # after so many seconds the next delay is the first again
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# The codes of one that a stop meets before it listens for signals.
+_STOPPED_EARLY: Final = frozenset(-number for number in STOP_SIGNALS)
 
 log = logs.logger(__name__)
+
+
+def ignore_stop_signals() -> None:
+    """Lets no further stop signal end this process in its last moments, with another exit code.
+
+    The loop whose handlers took the first one calls it as its last act.
+    """
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    process: Popen[bytes]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +55,7 @@ class ProcessGroup:
     first_delay: float = FIRST_DELAY
     _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _first: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _running: dict[int, Popen[bytes]] = field(default_factory=dict, init=False)
+    _running: dict[int, _Member] = field(default_factory=dict, init=False)
     _serving: set[int] = field(default_factory=set, init=False)
     _codes: list[int] = field(default_factory=list, init=False)
 
@@ -47,19 +66,31 @@ class ProcessGroup:
         not 0; 128 and the number for a signal.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, self._stop)
+        # Only this loop waits for children. asyncio's thread would race with `send_signal`, which
+        # looks for the child too, and the loser's code is 255.
+        loop.add_signal_handler(signal.SIGCHLD, self._see_ended)
         log.info("processes_started", processes=self.size)
         kept = [asyncio.create_task(self._keep(number)) for number in range(self.size)]
+        for task in kept:
+            task.add_done_callback(self._stop_on_fault)
         await self._stopped.wait()
         _, late = await asyncio.wait(kept, timeout=self.stop_seconds)
         if late:
             log.error("processes_killed", processes=sorted(self._running))
             self._send(signal.SIGKILL)
-        await asyncio.gather(*kept)
+        try:
+            await asyncio.gather(*kept)
+        finally:
+            loop.remove_signal_handler(signal.SIGCHLD)
         code = next(filter(None, self._codes), 0)
         log.info("processes_stopped", code=code)
         return code if code >= 0 else 128 - code
+
+    def pids(self) -> list[int]:
+        """Returns the processes that run now."""
+        return [member.process.pid for member in self._running.values()]
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -67,8 +98,17 @@ class ProcessGroup:
         self._send(signal.SIGTERM)
 
     def _send(self, number: signal.Signals) -> None:
-        for process in self._running.values():
-            process.send_signal(number)
+        for member in self._running.values():
+            member.process.send_signal(number)
+
+    def _see_ended(self) -> None:
+        for member in self._running.values():
+            if member.process.poll() is not None:
+                member.ended.set()
+
+    def _stop_on_fault(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._stop()
 
     async def _keep(self, number: int) -> None:
         """Starts a process again and again until all stop."""
@@ -85,9 +125,10 @@ class ProcessGroup:
                 code = 1
             has_served |= number in self._serving
             self._serving.discard(number)
+            if code in _STOPPED_EARLY:
+                await self._rest(self.first_delay)  # whoever sent it may stop all
             if self._stopped.is_set():
-                # SIGTERM itself ends one that does not listen for it yet
-                self._codes.append(0 if code == -signal.SIGTERM else code)
+                self._codes.append(0 if code in _STOPPED_EARLY else code)
                 return
             log.error("process_ended", process=number, code=code)
             if not has_served or not self._serving:
@@ -96,31 +137,38 @@ class ProcessGroup:
                 return
             if loop.time() - began > STEADY:
                 delay = self.first_delay
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), delay)
+            await self._rest(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
     async def _run_once(self, number: int) -> int:
-        """Returns the exit code, negative for a signal."""
+        """Returns the exit code, negative for a signal. Raises OSError when it can't start."""
         reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        try:
-            process = _start(self.command(number, writer), writer)
-        except OSError:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
-        self._running[number] = process
         loop = asyncio.get_running_loop()
-        loop.add_reader(reader, self._read_state, number, reader)
         try:
-            code = await _wait_for_end(process)
-            self._read_state(number, reader)  # what it wrote just before its end
-            return code
+            try:
+                member = _Member(_start(self.command(number, writer), writer))
+            finally:
+                os.close(writer)
+            self._running[number] = member
+            try:
+                os.set_blocking(reader, False)
+                loop.add_reader(reader, self._read_state, number, reader)
+                self._see_ended()  # the signal may have come before it was known
+                await member.ended.wait()
+                self._read_state(number, reader)  # what it wrote just before its end
+            except BaseException:
+                member.process.kill()
+                member.process.wait()
+                raise
+            finally:
+                del self._running[number]
+                loop.remove_reader(reader)
+            return member.process.wait()
         finally:
-            del self._running[number]
-            loop.remove_reader(reader)
             os.close(reader)
 
     def _read_state(self, number: int, reader: int) -> None:
@@ -141,25 +189,3 @@ def _start(command: Sequence[str], writer: int) -> Popen[bytes]:
         # A terminal's Ctrl-C is for the parent.
         start_new_session=True,
     )
-
-
-async def _wait_for_end(process: Popen[bytes]) -> int:
-    """Returns the exit code, negative for a signal.
-
-    A thread must not wait for it, as asyncio's does: a process that ends by itself while
-    `send_signal` looks for it would have the code 255.
-    """
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except OSError:
-        process.kill()
-        process.wait()
-        raise
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-    return process.wait()

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from shared.process.group import SERVES, ProcessGroup
+from shared.process.group import SERVES, ProcessGroup, ignore_stop_signals
 from shared.security.secretbox import InvalidKeys
 from shared.settings import SECRET_KEYS, ServiceSettings, describe, explain
 from shared.telemetry import logs
@@ -94,7 +94,13 @@ class Program(Generic[S]):
             command=self._command,
             stop_seconds=settings.drain_seconds + 2 * settings.grace_seconds + 30,
         )
-        return asyncio.run(group.run())
+
+        async def run() -> int:
+            code = await group.run()
+            ignore_stop_signals()
+            return code
+
+        return asyncio.run(run())
 
     def _command(self, process: int, ready: int) -> list[str]:
         told = ["--process", str(process), "--ready", str(ready)]
@@ -128,6 +134,7 @@ class Program(Generic[S]):
                     os.write(ready, SERVES)
                     os.close(ready)
                 await stopped.wait()
+        ignore_stop_signals()
 
     def _fail(self, message: str, code: int) -> int:
         print(f"{self.name}: {message}", file=sys.stderr)

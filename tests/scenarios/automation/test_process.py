@@ -99,7 +99,9 @@ async def test_it_migrates_serves_and_drains_on_sigterm(
             request = health_pb2.HealthCheckRequest(service="rota.automation.v1.AutomationService")
             answer = await health.Check(request, timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        serving.fork.send_signal(signal.SIGTERM)
+        while serving.fork.poll() is None:  # until its last moment
+            serving.fork.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.001)
         assert await serving.ended() == 0
         assert all(line.startswith("{") for line in serving.lines), serving.lines
         assert {e["service"] for e in serving.events()} == {"automation_service"}

@@ -5,10 +5,12 @@ import contextlib
 import os
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -41,17 +43,26 @@ time.sleep(300)
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from shared.process.group import ignore_stop_signals
 from tests.shared.process.test_group import group
-sys.exit(asyncio.run(group(Path(sys.argv[1]), int(sys.argv[2])).run()))
+async def run():
+    code = await group(Path(sys.argv[1]), int(sys.argv[2])).run()
+    ignore_stop_signals()
+    return code
+sys.exit(asyncio.run(run()))
 """
 pytestmark = pytest.mark.timeout(300)
 
 
-def group(folder: Path, size: int, stop_seconds: float = 120) -> ProcessGroup:
+def group(
+    folder: Path, size: int, stop_seconds: float = 120, first_delay: float = 0.01
+) -> ProcessGroup:
     def command(number: int, ready: int) -> list[str]:
         return [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(number), str(ready)]
 
-    return ProcessGroup(size=size, command=command, stop_seconds=stop_seconds, first_delay=0.01)
+    return ProcessGroup(
+        size=size, command=command, stop_seconds=stop_seconds, first_delay=first_delay
+    )
 
 
 def tell(folder: Path, name: str, number: int, text: str = "yes") -> None:
@@ -76,6 +87,9 @@ class Processes:
     async def until_serving(self, count: int) -> list[tuple[int, int]]:
         await self.until(lambda: len(self.read("served")) >= count)
         return self.read("served")
+
+    def start_parent(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([sys.executable, "-c", PARENT, str(self.folder), "2"])
 
     def left(self) -> list[int]:
         return [pid for _, pid in self.read("started") if runs(pid)]
@@ -116,6 +130,52 @@ async def test_signals_that_a_supervisor_sends_to_all_at_once_end_all(processes:
             os.kill(pid, signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
         assert await running == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_that_comes_again_until_the_end_changes_no_code(
+    processes: Processes, number: signal.Signals
+) -> None:
+    parent = processes.start_parent()
+    try:
+        await processes.until_serving(2)
+        while parent.poll() is None:
+            parent.send_signal(number)
+            await asyncio.sleep(0.0005)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert parent.returncode == 0
+    assert processes.left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_that_reaches_a_process_in_its_start_before_the_parent_is_a_stop(
+    processes: Processes, number: signal.Signals
+) -> None:
+    tell(processes.folder, "plain", 0)
+    made = group(processes.folder, 1, first_delay=120)
+    running = asyncio.create_task(made.run())
+    await processes.until(lambda: made.pids())
+    for pid in made.pids():
+        os.kill(pid, number)
+    await processes.until(lambda: not made.pids())
+    os.kill(os.getpid(), number)
+    assert await running == 0
+
+
+async def test_a_fault_of_the_group_ends_all(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = group(processes.folder, 2)
+    running = asyncio.create_task(made.run())
+    served = dict(await processes.until_serving(2))
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "add_reader", Mock(side_effect=RuntimeError("no more")))
+    os.kill(served[1], signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="no more"):
+        await running
+    assert processes.left() == []
 
 
 async def test_a_process_that_the_system_does_not_start_is_started_later(
