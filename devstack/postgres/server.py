@@ -1,5 +1,6 @@
 """An embedded PostgreSQL: created on first start, reused later, never overwritten."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -95,7 +96,8 @@ def stop(server: Server, timeout: float = 20) -> None:
     ):
         if process.live_server(server.data_dir) != server.pid:
             break
-        os.kill(server.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+            os.kill(server.pid, number)
         if _wait_for_exit(server, patience):
             break
     if server.process is not None:

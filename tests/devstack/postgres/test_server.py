@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -35,8 +35,9 @@ def _reachable_folder() -> Path:
 
 def _clear(made: Path) -> None:
     for data in made.rglob("data"):
-        if pid := process.live_server(data):
-            os.kill(pid, signal.SIGQUIT)
+        with suppress(ProcessLookupError):
+            if pid := process.live_server(data):
+                os.kill(pid, signal.SIGQUIT)
     shutil.rmtree(made, ignore_errors=True)
 
 
@@ -339,3 +340,18 @@ if _ROOT:
         with run_server(folder) as server:
             _write(server)
             assert (server.data_dir.parent / "programs").is_dir()
+
+
+def test_a_stop_of_a_server_that_ends_by_itself_just_then_does_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    server = Server(
+        state_dir=folder, data_dir=folder, port=1, pid=ended.pid, adopted=True, note="",
+        passwords={}, process=None,
+    )  # fmt: skip
+    found = iter([ended.pid])
+    monkeypatch.setattr(process, "live_server", lambda _: next(found, None))
+    stop(server)
+    assert next(found, None) is None

@@ -1,6 +1,7 @@
 """Programs as processes that start at once: copies of a process that has imported them."""
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -42,8 +43,11 @@ class Fork:
         return self.process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
-        if self.process.pid is not None and self.poll() is None:
-            os.kill(self.process.pid, number)
+        """Signals the process; does nothing when it has ended."""
+        # Its parent is the server of forks, which may reap it at any moment.
+        with contextlib.suppress(ProcessLookupError):
+            if self.process.pid is not None and self.poll() is None:
+                os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         """Ends the process with SIGKILL and waits for its end."""
