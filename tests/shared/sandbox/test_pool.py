@@ -22,7 +22,7 @@ MODULE = "tests.support.sandbox.sandbox_jobs"
 
 @pytest.fixture(scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    made = Sandbox(module=MODULE, job_seconds=0.3)
+    made = Sandbox(module=MODULE, job_seconds=60)
     yield made
     await made.close()
 
@@ -84,7 +84,8 @@ async def test_a_job_that_gives_no_answer_says_why_and_the_next_one_is_done(
     sandbox: Sandbox, kind: str, cause: str
 ) -> None:
     with pytest.raises(JobFailed) as failed:
-        await sandbox.run(kind, "of a person", workspace="w")
+        seconds = 0.3 if cause == "time" else None
+        await sandbox.run(kind, "of a person", workspace="w", seconds=seconds)
     assert failed.value.cause == cause
     assert "of a person" not in str(failed.value)
     assert await sandbox.run("echo", 1, workspace="w") == 1
@@ -97,7 +98,8 @@ async def test_a_job_that_takes_all_its_time_is_ended_then() -> None:
     with pytest.raises(JobFailed):
         # At the first look it took less than all.
         await sandbox.run("rest_and_spin", seconds / 4, workspace="w")
-    assert seconds - 0.1 < os.times().children_user - before < seconds * 1.6
+    # A process that takes no CPU may stay for ten times as long.
+    assert seconds - 0.1 < os.times().children_user - before < seconds * 5
 
 
 async def test_others_are_answered_while_one_workspace_keeps_its_process() -> None:
