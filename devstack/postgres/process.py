@@ -34,13 +34,17 @@ class Account:
     switch: bool
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        """Raises PostgresError when a signal ends the command: then it has not answered."""
+        done = subprocess.run(
             command, capture_output=True, text=True, cwd="/", env=_environment(),
-            start_new_session=True,  # a signal for all of the terminal must not look like a refusal
+            start_new_session=True,  # the terminal's Ctrl-C is for the caller
             user=self.uid if self.switch else None,
             group=self.gid if self.switch else None,
             extra_groups=[] if self.switch else None,
         )  # fmt: skip
+        if done.returncode < 0:
+            raise PostgresError(f"Signal {-done.returncode} ended {command[0]}. Start again.")
+        return done
 
     def spawn(
         self, command: Sequence[str], log: IO[bytes], preexec: Callable[[], None] | None
@@ -55,17 +59,13 @@ class Account:
         )  # fmt: skip
 
     def reaches(self, folder: Path) -> bool:
-        """Raises PostgresError when it can't be found out."""
         try:
-            code = self.run(["/bin/sh", "-c", 'cd "$0"', str(folder)]).returncode
+            return self.run(["/bin/sh", "-c", 'cd "$0"', str(folder)]).returncode == 0
         except PermissionError as exc:
             raise PostgresError(
                 f"This process is root but may not start programs as {self.name}. "
                 "Run it as a normal user, or set DATABASE_URL to a server of your own."
             ) from exc
-        if code < 0:
-            raise PostgresError(f"A signal ({-code}) ended what looks at {folder}. Start again.")
-        return code == 0
 
     def own(self, path: Path) -> None:
         if self.switch:

@@ -45,5 +45,5 @@ class SlotOutcome(StrEnum):
     SKIPPED_PAUSED = "skipped_paused"
     SKIPPED_DST = "skipped_dst"
     MISSED = "missed"  # found too late to catch up, or its trigger was disabled by the service
-    REJECTED = "rejected"  # too many runs waited, or the inputs did not fit
+    REJECTED = "rejected"  # too many runs waited, or the inputs were invalid
     SKIPPED_REQUESTED = "skipped_requested"  # somebody skipped it before it came

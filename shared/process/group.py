@@ -17,16 +17,16 @@ FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 30.0
 STEADY: Final = 30.0  # after so many seconds the next delay is the first again
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-# The codes of one that a stop meets before it listens for signals.
+# The codes of a process that a stop signal ends before it has a handler.
 _STOPPED_EARLY: Final = frozenset(-number for number in STOP_SIGNALS)
 
 log = logs.logger(__name__)
 
 
 def ignore_stop_signals() -> None:
-    """Lets no further stop signal end this process in its last moments, with another exit code.
+    """Makes this process ignore stop signals, so that a late one does not change its exit code.
 
-    The loop whose handlers took the first one calls it as its last act.
+    Call it last in the loop that handled the first one.
     """
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(number)

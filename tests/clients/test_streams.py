@@ -58,7 +58,7 @@ async def test_a_cut_stream_loses_no_frame_and_repeats_none(
     assert "".join(e.text_delta.text for e in events if e.text_delta) == "".join(WORDS)
     task = asyncio.current_task()
     assert task is not None
-    assert task.cancelling() == 0, "a later Ctrl-C is told from what was lost"
+    assert task.cancelling() == 0, "a later Ctrl-C would end as a cancelled task"
 
 
 async def test_a_stream_cut_at_every_frame_still_comes_whole(rota: RotaClient, peer: Peer) -> None:

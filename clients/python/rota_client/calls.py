@@ -116,8 +116,8 @@ def translate_errors(address: str) -> Iterator[None]:
         with _translate(address):
             yield
     except errors.RotaError:
-        # grpclib cancels the task that waits for a lost connection, and does not take it back:
-        # a later Ctrl-C would not be told from it.
+        # grpclib cancels the task of a lost connection and does not take that back, so asyncio
+        # would report a later Ctrl-C as a cancelled task.
         while task is not None and task.cancelling() > asked:
             task.uncancel()
         raise

@@ -1,12 +1,11 @@
 """Programs that run as PostgreSQL's account."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from devstack.postgres.process import Account, choose_account
+from devstack.postgres.process import choose_account
 from devstack.postgres.state import PostgresError
 
 
@@ -24,10 +23,6 @@ def test_a_folder_is_reached_or_not(tmp_path: Path) -> None:
     assert not account.reaches(tmp_path / "absent")
 
 
-def test_a_look_that_a_signal_ends_says_nothing_of_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended = subprocess.CompletedProcess[str](args=[], returncode=-2, stdout="", stderr="")
-    monkeypatch.setattr(Account, "run", lambda *_: ended)
-    with pytest.raises(PostgresError, match=r"signal \(2\)"):
-        choose_account().reaches(tmp_path)
+def test_a_program_that_a_signal_ends_has_not_answered() -> None:
+    with pytest.raises(PostgresError, match="Signal 2 ended /bin/sh"):
+        choose_account().run(["/bin/sh", "-c", "kill -INT $$"])
