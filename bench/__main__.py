@@ -24,8 +24,10 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     names = parser.parse_args().names or list(BENCHES)
+    if unknown := [name for name in names if name not in BENCHES]:
+        parser.error(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(BENCHES)}")
     print(f"{platform.platform()}, Python {platform.python_version()}")
     for name in names:
         print(f"\n{name}")

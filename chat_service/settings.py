@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from shared.settings import ServiceSettings
 
@@ -66,6 +68,18 @@ class ChatSettings(ServiceSettings):
         "beside them are 10 for checkpoints (2 for each process at least) and 1 for the leases of "
         "each",
     )
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _refuse_what_is_no_url(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            is_url = False
+        if value and not is_url:
+            raise PydanticCustomError("url", "must be an http or https URL")
+        return value
 
     @property
     def checkpoint_pool_size(self) -> int:

@@ -34,7 +34,9 @@ def main() -> int:
     except (ValueError, OSError) as exc:
         sys.exit(f"gateway.http: {exc}")
     if command == "check":
-        return 0 if is_serving(settings) else 1
+        if is_serving(settings):
+            return 0
+        sys.exit(f"gateway.http: nothing that is well answers on port {settings.port}")
     try:
         serve(settings)
     except OSError as exc:

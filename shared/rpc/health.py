@@ -52,7 +52,10 @@ def _own(environment: Mapping[str, str]) -> tls.Tls | None:
 
 
 def main() -> int:
-    listen = local_address(os.environ.get("ROTA_LISTEN", ""))
+    if not os.environ.get("ROTA_LISTEN"):
+        print("ROTA_LISTEN is not set", file=sys.stderr)
+        return 1
+    listen = local_address(os.environ["ROTA_LISTEN"])
     try:
         processes = int(os.environ.get("ROTA_PROCESSES") or 1)
         addresses = [next_address(listen, number) for number in range(processes)]

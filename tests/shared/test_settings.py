@@ -41,12 +41,37 @@ def test_a_service_reads_its_variables(
 
 
 def test_variables_with_names_of_their_own(environment: pytest.MonkeyPatch) -> None:
-    for variable in ("ROTA_MODELS", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for variable in ("ROTA_MODELS", "OPENAI_API_KEY"):
         environment.setenv(variable, f"/{variable}")
+    environment.setenv("OPENAI_BASE_URL", "http://[::1]:8000/v1")
     found = ChatSettings()
     assert found.models_file == Path("/ROTA_MODELS")
     assert found.openai_api_key.get_secret_value() == "/OPENAI_API_KEY"
-    assert found.openai_base_url == "/OPENAI_BASE_URL"
+    assert found.openai_base_url == "http://[::1]:8000/v1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nonsense",
+        "localhost:8000/v1",
+        "//host/v1",
+        "/v1",
+        "https://",
+        "ftp://host/v1",
+        "http://[::1/v1",
+        "http://host:port/v1",
+        "http://host:0/v1",
+        "http://host:99999/v1",
+    ],
+)
+def test_an_endpoint_of_models_that_is_no_url_is_refused(
+    environment: pytest.MonkeyPatch, value: str
+) -> None:
+    environment.setenv("OPENAI_BASE_URL", value)
+    with pytest.raises(ValidationError) as caught:
+        ChatSettings()
+    assert "  OPENAI_BASE_URL: must be an http or https URL" in explain(ChatSettings, caught.value)
 
 
 @pytest.mark.parametrize("service", SERVICES)

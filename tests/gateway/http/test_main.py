@@ -114,3 +114,14 @@ def test_a_door_of_this_machine_speaks_in_clear(told: dict[str, str]) -> None:
 def test_a_setting_that_is_none_is_named(told: dict[str, str], name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         settings.read({**DEFAULTS, **told, name: value})
+
+
+def test_a_check_of_a_door_that_does_not_answer_says_so(
+    told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["gateway.http", "check"])
+    port = told["ROTA_HTTP_LISTEN"].rpartition(":")[2]
+    with pytest.raises(SystemExit, match=f"nothing that is well answers on port {port}"):
+        program.main()

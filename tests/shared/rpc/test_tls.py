@@ -112,6 +112,14 @@ async def check(listen: str, told: dict[str, str]) -> int:
     return await process.wait()
 
 
+def test_a_health_check_without_an_address_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ROTA_LISTEN", raising=False)
+    assert health.main() == 1
+    assert capsys.readouterr().err == "ROTA_LISTEN is not set\n"
+
+
 def test_what_listens_everywhere_is_near() -> None:
     assert health.local_address("0.0.0.0:7001") == "127.0.0.1:7001"
     assert health.local_address("127.0.0.1:7001") == "127.0.0.1:7001"
