@@ -202,7 +202,7 @@ async def test_a_run_that_takes_too_long_is_timed_out(
         return answer()
 
     agent.act = act
-    run = await ran(rota, clock, plan(step("one"), timeout_seconds=1))
+    run = await ran(rota, clock, plan(step("one"), timeout_seconds=3))
     assert run.state == pb.Run.TIMED_OUT
     assert statuses(run) == {"one": "TIMED_OUT"}
     assert agent.cancelled

@@ -28,7 +28,7 @@ async def test_tries_that_take_too_long_spend_no_more_than_the_cap(
 ) -> None:
     agent.act, agent.used = hang, lambda task: Usage(cost_micros=1_500, input_tokens=4)
     run = await ran(
-        rota, clock, plan(step("one", timeout_seconds=1), max_retries=8, budget_cap_usd=0.002)
+        rota, clock, plan(step("one", timeout_seconds=2), max_retries=8, budget_cap_usd=0.002)
     )
     assert [task.budget_micros for task in agent.begun] == [2_000, 500]
     assert (run.state, reason_of(run)) == (pb.Run.FAILED, "BUDGET_EXCEEDED")
@@ -45,7 +45,7 @@ async def test_a_try_of_unknown_cost_counts_as_its_reservation_until_it_is_told(
 
     agent.act, agent.used = act, lambda task: told.pop(0)
     run = await ran(
-        rota, clock, plan(step("one", timeout_seconds=1), max_retries=1, budget_cap_usd=0.002)
+        rota, clock, plan(step("one", timeout_seconds=3), max_retries=1, budget_cap_usd=0.002)
     )
     assert [task.budget_micros for task in agent.begun] == [2_000, 1_700]
     assert (run.state, run.usage.cost_micros) == (pb.Run.SUCCEEDED, 400)
@@ -56,7 +56,7 @@ async def test_no_try_begins_while_what_the_last_one_cost_may_have_used_up_the_c
 ) -> None:
     agent.act, agent.used = hang, lambda task: None
     run = await ran(
-        rota, clock, plan(step("one", timeout_seconds=1), max_retries=1, budget_cap_usd=0.002)
+        rota, clock, plan(step("one", timeout_seconds=3), max_retries=1, budget_cap_usd=0.002)
     )
     assert (len(agent.begun), reason_of(run)) == (1, "PEER_UNAVAILABLE")
 

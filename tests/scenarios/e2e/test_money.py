@@ -83,12 +83,12 @@ async def _wait(road: Pair, run: str) -> None:
 @pytest.mark.parametrize(
     ("stop", "execution", "state", "tries"),
     [
-        (_wait, {"timeout_seconds": 1}, "timed_out", 1),
+        (_wait, {"timeout_seconds": 4}, "timed_out", 1),
         (_cancel, {}, "cancelled", 1),
         (_replace, {}, "cancelled", 1),
         (_fence, {}, "cancelled", 1),
         (_lose_access, {}, "failed", 1),
-        (_wait, {"step": 1}, "failed", 4),
+        (_wait, {"step": 2}, "failed", 4),
     ],
     ids=["timeout", "cancel", "replaced", "fenced", "access", "tries"],
 )
