@@ -32,7 +32,7 @@ export function SignIn() {
         <button type="submit" class="primary">Sign in</button>
         <p id="token-help" class="faint">
           <code>make run</code> prints an address that signs you in;{" "}
-          <code>python -m devstack token</code> prints a token. It stays in the tabs of this browser until the last is closed.
+          <code>.venv/bin/python -m devstack token</code> prints a token. It stays in the tabs of this browser until the last is closed.
         </p>
       </form>
     </main>
