@@ -121,14 +121,18 @@ class RunExecutor:
         return EndReason(status=RunStatus.SUCCEEDED)
 
     async def time_out(self) -> EndReason:
-        """Ends the running step of a run whose time is over. Says how the run ends."""
-        running = [r.step_id for r in self.run_log.results if r.status == "running"]
+        """Ends the running step of a run whose time is over. Says how the run ends.
+
+        A worker that was lost may have ended the step without storing how the run ends.
+        """
+        stopped = (RunStatus.RUNNING.value, RunStatus.TIMED_OUT.value)
+        late = [r.step_id for r in self.run_log.results if r.status in stopped]
         await self.end_step(RunStatus.TIMED_OUT)
         seconds = self.definition.execution.timeout_seconds
         return EndReason(
             status=RunStatus.TIMED_OUT,
             error=timeout_error("the run", seconds),
-            step_id=running[0] if running else "",
+            step_id=late[0] if late else "",
         )
 
     def cancellation(self) -> EndReason:

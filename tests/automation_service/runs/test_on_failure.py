@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
+from automation_service.persistence import run_endings
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
@@ -149,6 +150,31 @@ async def test_a_run_whose_worker_hangs_past_its_deadline_begins_its_on_failure(
     await rota.service.reconciler.reconcile()
     [run] = await rota.ended(name)
     assert (run.state, reason_of(run)) == (pb.Run.TIMED_OUT, "TIMED_OUT")
+    assert statuses(run) == {"one": "SUCCEEDED", "two": "TIMED_OUT", "tell": "SUCCEEDED"}
+    assert agent.begun[-1].prompt == LATE.replace(" 1 seconds", " 600 seconds")
+
+
+async def test_the_step_is_told_though_a_worker_was_lost_between_its_end_and_the_run_s(
+    rota: Running, clock: ManualClock, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, act = await _begun(rota, clock, agent, "hang")
+    act.opened.set()
+    await _until_two_hangs(rota, name)
+    store, lost = run_endings.store_end_reason, False
+
+    async def lose(*given: Any) -> bool:
+        nonlocal lost
+        if not lost:
+            lost = True
+            raise OSError
+        return await store(*given)
+
+    monkeypatch.setattr(run_endings, "store_end_reason", lose)
+    await execute(rota.url, "update automation_runs set deadline = now() - interval '1 hour'")
+    for _ in range(2):
+        await rota.service.reconciler.reconcile()
+    [run] = await rota.ended(name)
+    assert lost
     assert statuses(run) == {"one": "SUCCEEDED", "two": "TIMED_OUT", "tell": "SUCCEEDED"}
     assert agent.begun[-1].prompt == LATE.replace(" 1 seconds", " 600 seconds")
 
