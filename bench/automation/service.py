@@ -16,7 +16,8 @@ from automation_service import bootstrap
 from automation_service.settings import AutomationSettings
 from bench.automation import run_waits
 from shared.clock import CorrectedClock
-from shared.rpc.server.rpc_server import stop_signal, tune_gc
+from shared.process.stop_signals import stop_signal
+from shared.rpc.server.rpc_server import tune_gc
 from shared.telemetry import logs
 from tests.support.service_parts.agents import FakeAgent, FixedCatalogue
 

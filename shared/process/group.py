@@ -10,27 +10,17 @@ from subprocess import DEVNULL, Popen
 from typing import Final
 
 from shared.process.parent_death_signal import wrap_command
+from shared.process.stop_signals import STOP_SIGNALS, handle_stop_signals
 from shared.telemetry import logs
 
 SERVES: Final = b"1"  # what a process writes when it serves
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 30.0
 STEADY: Final = 30.0  # after so many seconds the next delay is the first again
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # The codes of a process that a stop signal ends before it has a handler.
 _STOPPED_EARLY: Final = frozenset(-number for number in STOP_SIGNALS)
 
 log = logs.logger(__name__)
-
-
-def ignore_stop_signals() -> None:
-    """Makes this process ignore stop signals, so that a late one does not change its exit code.
-
-    Call it last in the loop that handled the first one.
-    """
-    for number in STOP_SIGNALS:
-        asyncio.get_running_loop().remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +56,7 @@ class ProcessGroup:
         not 0; 128 and the number for a signal.
         """
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._stop)
+        handle_stop_signals(self._stop)
         # Only this loop waits for children. asyncio's thread would race with `send_signal`, which
         # looks for the child too, and the loser's code is 255.
         loop.add_signal_handler(signal.SIGCHLD, self._see_ended)

@@ -17,7 +17,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from shared.process.group import SERVES, ProcessGroup, ignore_stop_signals
+from shared.process.group import SERVES, ProcessGroup
+from shared.process.stop_signals import ignore_stop_signals, stop_signal
 from shared.security.secretbox import InvalidKeys
 from shared.settings import SECRET_KEYS, ServiceSettings, describe, explain
 from shared.telemetry import logs
@@ -116,7 +117,7 @@ class Program(Generic[S]):
             runner.run(act(settings))
 
     async def _serve(self, settings: S, process: int | None, ready: int | None) -> None:
-        from shared.rpc.server.rpc_server import stop_signal, tune_gc
+        from shared.rpc.server.rpc_server import tune_gc
         from shared.telemetry import export
 
         stopped = stop_signal()

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -103,15 +102,6 @@ class _Health(health.aio.HealthServicer):
         if request.service not in self._names:
             raise errors.ResourceNotFound(request.service)
         return await super().Check(request, context)
-
-
-def stop_signal() -> asyncio.Event:
-    """Returns an event that SIGTERM and SIGINT set."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
 
 
 def tune_gc() -> None:

@@ -43,7 +43,7 @@ time.sleep(300)
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from shared.process.group import ignore_stop_signals
+from shared.process.stop_signals import ignore_stop_signals
 from tests.shared.process.test_group import group
 async def run():
     code = await group(Path(sys.argv[1]), int(sys.argv[2])).run()
