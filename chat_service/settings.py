@@ -74,10 +74,10 @@ class ChatSettings(ServiceSettings):
     def _refuse_what_is_no_url(cls, value: str) -> str:
         try:
             url = urlsplit(value)
-            is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+            has_host = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
         except ValueError:
-            is_url = False
-        if value and not is_url:
+            has_host = False
+        if value and not (has_host and value.isprintable() and " " not in value):
             raise PydanticCustomError("url", "must be an http or https URL")
         return value
 

@@ -63,6 +63,8 @@ def test_variables_with_names_of_their_own(environment: pytest.MonkeyPatch) -> N
         "http://host:port/v1",
         "http://host:0/v1",
         "http://host:99999/v1",
+        "http://a host/v1",
+        "http://host/v1\n",
     ],
 )
 def test_an_endpoint_of_models_that_is_no_url_is_refused(
