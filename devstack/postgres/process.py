@@ -22,6 +22,8 @@ from devstack.postgres.state import PostgresError
 _PORTS = range(20_000, 32_000)  # below the range the kernel hands out for outgoing connections
 _NO_SUCH_PID = 2**22 + 1  # above the kernel's largest pid
 _PR_SET_PDEATHSIG = 1
+# The signals by which somebody ends a program.
+_ENDS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class Account:
     switch: bool
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Raises PostgresError when a signal ends the command: then it has not answered."""
+        """Raises PostgresError when somebody ends the command: then it has not answered.
+
+        One that crashes has answered: it doesn't work.
+        """
         done = subprocess.run(
             command, capture_output=True, text=True, cwd="/", env=_environment(),
             start_new_session=True,  # the terminal's Ctrl-C is for the caller
@@ -42,7 +47,7 @@ class Account:
             group=self.gid if self.switch else None,
             extra_groups=[] if self.switch else None,
         )  # fmt: skip
-        if done.returncode < 0:
+        if -done.returncode in _ENDS:
             raise PostgresError(f"Signal {-done.returncode} ended {command[0]}. Start again.")
         return done
 

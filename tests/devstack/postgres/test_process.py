@@ -23,6 +23,12 @@ def test_a_folder_is_reached_or_not(tmp_path: Path) -> None:
     assert not account.reaches(tmp_path / "absent")
 
 
-def test_a_program_that_a_signal_ends_has_not_answered() -> None:
-    with pytest.raises(PostgresError, match="Signal 2 ended /bin/sh"):
-        choose_account().run(["/bin/sh", "-c", "kill -INT $$"])
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "KILL", "TERM"])
+def test_a_program_that_somebody_ends_has_not_answered(name: str) -> None:
+    with pytest.raises(PostgresError, match=r"Signal \d+ ended /bin/sh"):
+        choose_account().run(["/bin/sh", "-c", f"kill -{name} $$"])
+
+
+@pytest.mark.parametrize("name", ["SEGV", "BUS", "ILL", "ABRT"])
+def test_a_program_that_crashes_does_not_work(name: str) -> None:
+    assert choose_account().run(["/bin/sh", "-c", f"kill -{name} $$"]).returncode < 0
