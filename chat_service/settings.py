@@ -1,13 +1,19 @@
 """The settings of chat_service."""
 
+import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.settings import ServiceSettings
+
+_NAME: Final = re.compile(r"[\w.-]+")
+_NUMBERS: Final = re.compile(r"[\d.]+")
 
 
 class ChatSettings(ServiceSettings):
@@ -72,13 +78,18 @@ class ChatSettings(ServiceSettings):
     @field_validator("openai_base_url")
     @classmethod
     def _refuse_what_is_no_url(cls, value: str) -> str:
+        if not value:
+            return value
         try:
             url = urlsplit(value)
-            has_host = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+            is_url = url.scheme in ("http", "https") and url.port != 0
+            is_url = is_url and _is_host(url.netloc, url.hostname or "")
         except ValueError:
-            has_host = False
-        if value and not (has_host and value.isprintable() and " " not in value):
+            is_url = False
+        if not is_url or " " in value or not value.isprintable():
             raise PydanticCustomError("url", "must be an http or https URL")
+        if "?" in value or "#" in value:
+            raise PydanticCustomError("url", "must not hold a query or a fragment")
         return value
 
     @property
@@ -97,3 +108,10 @@ class ChatSettings(ServiceSettings):
     @property
     def turn_lease(self) -> timedelta:
         return timedelta(seconds=self.turn_lease_seconds)
+
+
+def _is_host(place: str, host: str) -> bool:
+    """Raises ValueError for an address that is none. `place` is all between // and the path."""
+    if "[" in place or _NUMBERS.fullmatch(host):
+        return bool(ip_address(host))
+    return _NAME.fullmatch(host) is not None

@@ -64,6 +64,9 @@ def test_variables_with_names_of_their_own(environment: pytest.MonkeyPatch) -> N
         "http://host:0/v1",
         "http://host:99999/v1",
         "http://a host/v1",
+        "http://256.256.256.256/v1",
+        "http://[v1.x]/v1",
+        "http://${HOST}/v1",
         "http://host/v1\n",
     ],
 )
@@ -74,6 +77,14 @@ def test_an_endpoint_of_models_that_is_no_url_is_refused(
     with pytest.raises(ValidationError) as caught:
         ChatSettings()
     assert "  OPENAI_BASE_URL: must be an http or https URL" in explain(ChatSettings, caught.value)
+
+
+@pytest.mark.parametrize("value", ["http://host/v1?a=b", "http://host/v1#a", "http://host/v1?"])
+def test_an_endpoint_of_models_has_no_query(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("OPENAI_BASE_URL", value)
+    with pytest.raises(ValidationError) as caught:
+        ChatSettings()
+    assert "must not hold a query or a fragment" in explain(ChatSettings, caught.value)
 
 
 @pytest.mark.parametrize("service", SERVICES)
