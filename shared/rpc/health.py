@@ -52,19 +52,24 @@ def _own(environment: Mapping[str, str]) -> tls.Tls | None:
 
 
 def main() -> int:
-    if not os.environ.get("ROTA_LISTEN"):
-        print("ROTA_LISTEN is not set", file=sys.stderr)
-        return 1
-    listen = local_address(os.environ["ROTA_LISTEN"])
     try:
+        if not os.environ.get("ROTA_LISTEN"):
+            raise ValueError("ROTA_LISTEN is not set")
+        listen = local_address(os.environ["ROTA_LISTEN"])
         processes = int(os.environ.get("ROTA_PROCESSES") or 1)
+        if processes < 1:
+            raise ValueError("ROTA_PROCESSES must be at least 1")
         addresses = [next_address(listen, number) for number in range(processes)]
         own = _own(os.environ)
-        with ThreadPoolExecutor(processes) as pool:
-            return 0 if all(pool.map(partial(is_healthy, own=own), addresses)) else 1
     except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    with ThreadPoolExecutor(processes) as pool:
+        healthy = pool.map(partial(is_healthy, own=own), addresses)
+        ill = [each for each, well in zip(addresses, healthy, strict=True) if not well]
+    for address in ill:
+        print(f"nothing that is well answers at {address}", file=sys.stderr)
+    return 1 if ill else 0
 
 
 if __name__ == "__main__":

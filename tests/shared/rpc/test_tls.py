@@ -112,12 +112,27 @@ async def check(listen: str, told: dict[str, str]) -> int:
     return await process.wait()
 
 
-def test_a_health_check_without_an_address_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, "ROTA_LISTEN is not set"),
+        ({"ROTA_LISTEN": "127.0.0.1:1", "ROTA_PROCESSES": "0"}, "ROTA_PROCESSES must be at least"),
+        ({"ROTA_LISTEN": "127.0.0.1:1"}, "nothing that is well answers at 127.0.0.1:1"),
+        ({"ROTA_LISTEN": "8000"}, "nothing that is well answers at 8000"),
+    ],
+)
+def test_a_health_check_that_fails_says_why(
+    told: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delenv("ROTA_LISTEN", raising=False)
+    for name in ("ROTA_LISTEN", "ROTA_PROCESSES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
     assert health.main() == 1
-    assert capsys.readouterr().err == "ROTA_LISTEN is not set\n"
+    assert said in capsys.readouterr().err
 
 
 def test_what_listens_everywhere_is_near() -> None:
