@@ -125,8 +125,8 @@ class RunExecutor:
 
         A worker that was lost may have ended the step without storing how the run ends.
         """
-        stopped = (RunStatus.RUNNING.value, RunStatus.TIMED_OUT.value)
-        late = [r.step_id for r in self.run_log.results if r.status in stopped]
+        results = self.run_log.results
+        late = [r.step_id for r in results if r.status == "running" or r.is_ended_by_run]
         await self.end_step(RunStatus.TIMED_OUT)
         seconds = self.definition.execution.timeout_seconds
         return EndReason(

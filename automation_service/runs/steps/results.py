@@ -62,6 +62,11 @@ class StepResult:
         """True when the worker was lost during an attempt."""
         return self.status == "running" and self.error is None
 
+    @property
+    def is_ended_by_run(self) -> bool:
+        """True when the time limit of the run ended it. Its own limit leaves an error."""
+        return self.status == "timed_out" and (self.error or {}).get("reason") != "TIMED_OUT"
+
 
 _FIELDS: Final = tuple(each.name for each in fields(StepResult))
 

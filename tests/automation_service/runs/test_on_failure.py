@@ -20,7 +20,7 @@ TELL = step(
     "{{ error.step_id }}|{{ error.reason }}|{{ error.message }}|{{ steps.one.output }}",
 )
 FAILED = "two|MODEL_GONE|the model is gone|did: first"
-LATE = "two|TIMED_OUT|the run took longer than 1 seconds|did: first"
+LATE = "two|TIMED_OUT|the run took longer than 3 seconds|did: first"
 
 
 class Agent:
@@ -69,7 +69,7 @@ async def test_on_failure_is_told_the_error_and_its_answer_is_not_the_output(
     told: str,
 ) -> None:
     agent.act = Agent()
-    limit = {"timeout_seconds": 1} if second == "hang" else {}
+    limit = {"timeout_seconds": 3} if second == "hang" else {}
     run = await ran(rota, clock, said(second, **limit))
     assert (run.state, reason_of(run)) == (state, told.split("|")[1])
     assert statuses(run) == {"one": "SUCCEEDED", "two": step_status, "tell": "SUCCEEDED"}
@@ -151,7 +151,7 @@ async def test_a_run_whose_worker_hangs_past_its_deadline_begins_its_on_failure(
     [run] = await rota.ended(name)
     assert (run.state, reason_of(run)) == (pb.Run.TIMED_OUT, "TIMED_OUT")
     assert statuses(run) == {"one": "SUCCEEDED", "two": "TIMED_OUT", "tell": "SUCCEEDED"}
-    assert agent.begun[-1].prompt == LATE.replace(" 1 seconds", " 600 seconds")
+    assert agent.begun[-1].prompt == LATE.replace(" 3 seconds", " 600 seconds")
 
 
 async def test_the_step_is_told_though_a_worker_was_lost_between_its_end_and_the_run_s(
@@ -176,7 +176,7 @@ async def test_the_step_is_told_though_a_worker_was_lost_between_its_end_and_the
     [run] = await rota.ended(name)
     assert lost
     assert statuses(run) == {"one": "SUCCEEDED", "two": "TIMED_OUT", "tell": "SUCCEEDED"}
-    assert agent.begun[-1].prompt == LATE.replace(" 1 seconds", " 600 seconds")
+    assert agent.begun[-1].prompt == LATE.replace(" 3 seconds", " 600 seconds")
 
 
 async def test_a_run_that_is_cancelled_has_no_on_failure(

@@ -48,6 +48,14 @@ def test_only_an_attempt_without_an_error_is_interrupted() -> None:
     assert not replace(running, status="failed", error=ERROR).is_interrupted
 
 
+def test_the_end_of_a_run_is_told_from_a_step_s_own_limit() -> None:
+    ended = StepResult(step_id="one", action="agent_task", status="timed_out", attempts=1)
+    assert ended.is_ended_by_run
+    assert replace(ended, error=ERROR).is_ended_by_run  # that of an attempt before
+    assert not replace(ended, error={**ERROR, "reason": "TIMED_OUT"}).is_ended_by_run
+    assert not replace(ended, status="running").is_ended_by_run
+
+
 TEXTS = [
     "",
     "plain",
