@@ -97,9 +97,10 @@ class Program(Generic[S]):
         )
 
         async def run() -> int:
-            code = await group.run()
-            ignore_stop_signals()
-            return code
+            try:
+                return await group.run()
+            finally:
+                ignore_stop_signals()
 
         return asyncio.run(run())
 
@@ -122,20 +123,22 @@ class Program(Generic[S]):
 
         stopped = stop_signal()
         settings = settings.of_process(process or 0)
-        with export.export_telemetry(
-            self.name,
-            os.environ,
-            port=settings.metrics_port,
-            listen=settings.listen,
-            process=process,
-        ):
-            async with self.serve(settings):
-                tune_gc()
-                if ready is not None:
-                    os.write(ready, SERVES)
-                    os.close(ready)
-                await stopped.wait()
-        ignore_stop_signals()
+        try:
+            with export.export_telemetry(
+                self.name,
+                os.environ,
+                port=settings.metrics_port,
+                listen=settings.listen,
+                process=process,
+            ):
+                async with self.serve(settings):
+                    tune_gc()
+                    if ready is not None:
+                        os.write(ready, SERVES)
+                        os.close(ready)
+                    await stopped.wait()
+        finally:
+            ignore_stop_signals()
 
     def _fail(self, message: str, code: int) -> int:
         print(f"{self.name}: {message}", file=sys.stderr)

@@ -24,6 +24,13 @@ def handle_stop_signals(handle: Callable[[], object]) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, call)
         signal.siginterrupt(number, False)
+    # A signal that another thread takes wakes asyncio's loop only while it handles one itself.
+    # The default action of this one is to do nothing.
+    loop.add_signal_handler(signal.SIGURG, _do_nothing)
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def stop_signal() -> asyncio.Event:

@@ -54,3 +54,44 @@ def test_what_processes_cannot_divide_ends_the_parent_with_words(service: str) -
         "the settings are not usable:",
         "  ROTA_POOL_SIZE: 3 processes (ROTA_PROCESSES) need at least 12",
     ]
+
+
+FAILS_AT_ITS_END = """
+import os, signal, sys
+from contextlib import asynccontextmanager
+from shared.process.program import Program
+from chat_service.settings import ChatSettings
+
+class Last:
+    # The interpreter has let go of its handlers when it ends what `sys` holds.
+    def __del__(self, kill=os.kill, process=os.getpid()):
+        kill(process, 15)
+
+@asynccontextmanager
+async def serve(settings):
+    os.kill(os.getpid(), signal.SIGTERM)
+    yield
+    raise OSError("it can't be closed")
+
+sys.last = Last()
+program = Program(
+    name="p", description="", settings=ChatSettings, serve=serve, migrate=None
+)
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.parametrize("uvloop", ["true", "false"])
+def test_a_late_stop_signal_does_not_hide_that_the_end_failed(uvloop: str) -> None:
+    told = {
+        "PYTHONPATH": ":".join(sys.path),
+        "DATABASE_URL": "postgresql:///",
+        "ROTA_JWKS_FILE": "users.json",
+        "ROTA_SERVICE_JWKS_FILE": "services.json",
+        "ROTA_SERVICE_KEY_FILE": "key.pem",
+        "ROTA_UVLOOP": uvloop,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS_AT_ITS_END], cwd=ROOT, env=told, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, "p: it can't be closed\n")
