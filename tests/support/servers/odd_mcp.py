@@ -46,7 +46,9 @@ class OddMcp:
     left: int = 0  # sessions that were ended
     listed: int = 0  # times that the first page was asked for
     notices: asyncio.Queue[str] | None = None  # methods
-    streams: int = 0  # that are open
+    opened: list[str] = field(default_factory=list)  # sessions, of a server that keeps them
+    ended: set[str] = field(default_factory=set)
+    streams: list[str] = field(default_factory=list)  # the sessions of the streams that are open
     streams_answers: bool = False  # as events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,13 +58,16 @@ class OddMcp:
             await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
+        session = request.headers.get("mcp-session-id", "")
         if request.method == "DELETE":
             self.left += 1
+            self.ended.add(session)
             while self.clings and not await request.is_disconnected():
                 await asyncio.sleep(0.01)
             return Response(status_code=204)
         if request.method == "GET" and self.notices is not None:
-            return StreamingResponse(self._stream(self.notices), media_type="text/event-stream")
+            stream = self._stream(self.notices, session)
+            return StreamingResponse(stream, media_type="text/event-stream")
         if request.method != "POST":
             return Response(status_code=405)
         self.headers.append(dict(request.headers))
@@ -78,22 +83,24 @@ class OddMcp:
             await asyncio.sleep(0.01)
         if isinstance(found, int):
             return Response(status_code=found)
-        keeps = self.clings or self.notices is not None
-        session = {"mcp-session-id": "one"} if keeps else {}
+        if asked["method"] == "initialize" and (self.clings or self.notices is not None):
+            session = f"session-{len(self.opened)}"
+            self.opened.append(session)
+        headers = {"mcp-session-id": session} if session else {}
         told = {"jsonrpc": "2.0", "id": asked["id"], **(found or {})}
         if self.streams_answers:
             event = f"event: message\ndata: {json.dumps(told)}\n\n"
-            return Response(event, headers=session, media_type="text/event-stream")
-        return JSONResponse(told, headers=session)
+            return Response(event, headers=headers, media_type="text/event-stream")
+        return JSONResponse(told, headers=headers)
 
-    async def _stream(self, notices: asyncio.Queue[str]) -> AsyncIterator[str]:
-        self.streams += 1
+    async def _stream(self, notices: asyncio.Queue[str], session: str) -> AsyncIterator[str]:
+        self.streams.append(session)
         try:
             while True:
                 told = {"jsonrpc": "2.0", "method": await notices.get()}
                 yield f"event: message\ndata: {json.dumps(told)}\n\n"
         finally:
-            self.streams -= 1
+            self.streams.remove(session)
 
     def _answer(self, method: str, params: dict[str, Any]) -> Answer:
         match method:
