@@ -111,7 +111,7 @@ class ChatSettings(ServiceSettings):
 
 
 def _is_host(place: str, host: str) -> bool:
-    """Raises ValueError for an address that is none. `place` is all between // and the path."""
+    """Raises ValueError for a wrong IP address. `place` is the text between // and the path."""
     if "[" in place or _NUMBERS.fullmatch(host):
         return bool(ip_address(host))
     return _NAME.fullmatch(host) is not None

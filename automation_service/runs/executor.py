@@ -123,7 +123,7 @@ class RunExecutor:
     async def time_out(self) -> EndReason:
         """Ends the running step of a run whose time is over. Says how the run ends.
 
-        A worker that was lost may have ended the step without storing how the run ends.
+        An earlier worker may have ended the step and stopped before it stored why the run ends.
         """
         results = self.run_log.results
         late = [r.step_id for r in results if r.status == "running" or r.is_ended_by_run]

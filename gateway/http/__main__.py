@@ -36,7 +36,7 @@ def main() -> int:
     if command == "check":
         if is_serving(settings):
             return 0
-        sys.exit(f"gateway.http: nothing that is well answers on port {settings.port}")
+        sys.exit(f"gateway.http: no healthy server answers on port {settings.port}")
     try:
         serve(settings)
     except OSError as exc:

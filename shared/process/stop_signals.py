@@ -24,8 +24,8 @@ def handle_stop_signals(handle: Callable[[], object]) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, call)
         signal.siginterrupt(number, False)
-    # A signal that another thread takes wakes asyncio's loop only while it handles one itself.
-    # The default action of this one is to do nothing.
+    # When another thread takes a signal, asyncio's loop wakes only if it has a handler of its own
+    # for some signal. SIGURG does nothing by default, so it does no harm when the loop closes.
     loop.add_signal_handler(signal.SIGURG, _do_nothing)
 
 

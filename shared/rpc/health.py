@@ -68,7 +68,7 @@ def main() -> int:
         healthy = pool.map(partial(is_healthy, own=own), addresses)
         ill = [each for each, well in zip(addresses, healthy, strict=True) if not well]
     for address in ill:
-        print(f"nothing that is well answers at {address}", file=sys.stderr)
+        print(f"no healthy server answers at {address}", file=sys.stderr)
     return 1 if ill else 0
 
 

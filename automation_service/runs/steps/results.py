@@ -64,7 +64,7 @@ class StepResult:
 
     @property
     def is_ended_by_run(self) -> bool:
-        """True when the time limit of the run ended it. Its own limit leaves an error."""
+        """True when the limit of the run ended it. Its own limit leaves the error TIMED_OUT."""
         return self.status == "timed_out" and (self.error or {}).get("reason") != "TIMED_OUT"
 
 

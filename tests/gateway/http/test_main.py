@@ -123,5 +123,5 @@ def test_a_check_of_a_door_that_does_not_answer_says_so(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["gateway.http", "check"])
     port = told["ROTA_HTTP_LISTEN"].rpartition(":")[2]
-    with pytest.raises(SystemExit, match=f"nothing that is well answers on port {port}"):
+    with pytest.raises(SystemExit, match=f"no healthy server answers on port {port}"):
         program.main()

@@ -117,8 +117,8 @@ async def check(listen: str, told: dict[str, str]) -> int:
     [
         ({}, "ROTA_LISTEN is not set"),
         ({"ROTA_LISTEN": "127.0.0.1:1", "ROTA_PROCESSES": "0"}, "ROTA_PROCESSES must be at least"),
-        ({"ROTA_LISTEN": "127.0.0.1:1"}, "nothing that is well answers at 127.0.0.1:1"),
-        ({"ROTA_LISTEN": "8000"}, "nothing that is well answers at 8000"),
+        ({"ROTA_LISTEN": "127.0.0.1:1"}, "no healthy server answers at 127.0.0.1:1"),
+        ({"ROTA_LISTEN": "8000"}, "no healthy server answers at 8000"),
     ],
 )
 def test_a_health_check_that_fails_says_why(

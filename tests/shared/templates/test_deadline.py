@@ -35,7 +35,7 @@ def test_an_interrupt_where_the_limit_ends_does_not_leave_it() -> None:
     assert went_on
 
 
-# Of CPU. Before it is over, each test is where the interrupt shall come.
+# CPU seconds. Each test reaches the code that shall be interrupted in less.
 LIMIT = 0.2
 
 
